@@ -1,0 +1,70 @@
+import { z } from 'zod'
+import { policyFields } from '../policy.ts'
+import { failure, id, idempotencyKey, instant, jobStatus, page, reasonText, row, wait } from './common.ts'
+import { plan } from './plans.ts'
+
+/** Why a job does not go on at this moment. */
+export const waiting = z.object({ reason: z.string(), reading: z.number(), limit: z.number() }).meta({ id: 'Waiting' })
+export type Waiting = z.infer<typeof waiting>
+
+export const run = z
+	.object({
+		id,
+		planId: id,
+		status: jobStatus,
+		table: z.string(),
+		reason: z.string(),
+		actor: z.string(),
+		/** Rows, dependents included. */
+		planned: z.number(),
+		deleted: z.number(),
+		relinked: z.number(),
+		archived: z.number(),
+		drifted: z.number(),
+		collateral: z.number(),
+		exposure: z.number(),
+		batches: z.number(),
+		waiting: waiting.optional(),
+		/** 0 to 1. */
+		progress: z.number(),
+		rowsPerSecond: z.number().optional(),
+		etaSeconds: z.number().optional(),
+		createdAt: instant,
+		startedAt: instant.optional(),
+		finishedAt: instant.optional(),
+		failure: failure.optional(),
+	})
+	.meta({ id: 'Run' })
+export type Run = z.infer<typeof run>
+
+export const runStartInput = z.strictObject({
+	planId: id,
+	reason: reasonText,
+	batch: z
+		.strictObject({ rows: z.int().min(1).max(100_000).optional(), targetMs: z.int().min(10).max(60_000).optional() })
+		.optional(),
+	exposure: z.strictObject({ rows: z.int().min(1).max(10_000_000).optional() }).optional(),
+	idempotencyKey,
+})
+export const runGetInput = z.strictObject({ id, wait })
+export const runListInput = z.strictObject({ ...page, status: jobStatus.optional() })
+export const runListOutput = z.object({ items: z.array(run), next: z.string().optional() })
+export const jobCommandInput = z.strictObject({ id, idempotencyKey })
+export const runWatchInput = z.strictObject({ id, lastEventId: z.string().optional() })
+export const driftedInput = z.strictObject({ id, ...page })
+export const driftedOutput = z.object({
+	items: z.array(z.object({ table: z.string(), key: row, why: z.string() })),
+	next: z.string().optional(),
+})
+
+const oneCall = { reason: reasonText.optional(), dryRun: z.boolean().optional(), idempotencyKey }
+/** Inputs of POST /api/cleanup/{kind}. */
+export const cleanupInput = {
+	duplicates: policyFields.duplicates.extend(oneCall),
+	stale: policyFields.stale.extend(oneCall),
+	orphans: policyFields.orphans.extend(oneCall),
+	incomplete: policyFields.incomplete.extend(oneCall),
+	match: policyFields.match.extend(oneCall),
+} as const
+/** A plan when dryRun, else a run. */
+export const cleanupOutput = z.union([run, plan])

@@ -1,0 +1,30 @@
+import { drizzle } from 'drizzle-orm/postgres-js'
+import postgres from 'postgres'
+import * as schema from './schema/index.ts'
+
+export type ControlDatabase = ReturnType<typeof drizzle<typeof schema>>
+export type ControlTransaction = Parameters<Parameters<ControlDatabase['transaction']>[0]>[0]
+
+/** A pool on the control schema alone: drizzle changes its client's parsers, so user tables never go through it. */
+export type Control = {
+	db: ControlDatabase
+	sql: postgres.Sql
+	close(): Promise<void>
+}
+
+/** Opens the control schema's pool. `max` connections, default 8. */
+export function openControl(url: string, options: { max?: number; applicationName?: string } = {}): Control {
+	const sql = postgres(url, {
+		max: options.max ?? 8,
+		onnotice: () => {},
+		connection: {
+			application_name: options.applicationName ?? 'reprieve control',
+			search_path: 'pg_catalog',
+			TimeZone: 'UTC',
+			DateStyle: 'ISO',
+			default_transaction_isolation: 'read committed',
+			synchronous_commit: 'on',
+		},
+	})
+	return { db: drizzle(sql, { schema }), sql, close: () => sql.end({ timeout: 5 }) }
+}

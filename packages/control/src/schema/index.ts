@@ -1,0 +1,3 @@
+export * from './columns.ts'
+export * from './jobs.ts'
+export * from './lineage.ts'

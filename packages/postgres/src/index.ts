@@ -1,0 +1,3 @@
+export * from './catalog/describe.ts'
+export * from './session.ts'
+export * from './values/array.ts'

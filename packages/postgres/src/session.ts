@@ -1,0 +1,61 @@
+import postgres from 'postgres'
+
+/**
+ * Settings that every session on user tables fixes itself, whatever the role's or the database's own are
+ * (exactness.md section 3): with them text input and output are exact inverses for every built-in type.
+ */
+export const pinnedSettings = {
+	search_path: 'pg_catalog',
+	row_security: 'off',
+	TimeZone: 'UTC',
+	DateStyle: 'ISO',
+	IntervalStyle: 'postgres',
+	extra_float_digits: '3',
+	bytea_output: 'hex',
+	lc_monetary: 'C',
+	synchronous_commit: 'on',
+	array_nulls: 'on',
+	xmloption: 'content',
+	client_encoding: 'UTF8',
+	default_transaction_isolation: 'read committed',
+	default_transaction_read_only: 'off',
+	default_transaction_deferrable: 'off',
+	idle_in_transaction_session_timeout: '0',
+	check_function_bodies: 'off',
+} as const
+
+export type Sql = postgres.Sql
+export type Transaction = postgres.TransactionSql
+export type Session = postgres.Sql | postgres.TransactionSql | postgres.ReservedSql
+
+export type SessionOptions = {
+	applicationName: string
+	/** Connections of the pool. Default 4. */
+	max?: number
+	/** Milliseconds; 0 for none. Default 0. */
+	statementTimeoutMs?: number
+	/** Milliseconds; 0 for none. Default 0. */
+	lockTimeoutMs?: number
+}
+
+/**
+ * Opens a pool whose sessions have {@link pinnedSettings}. Values come back as PostgreSQL text for every type that is
+ * not a boolean or a small integer; bigint too is text.
+ */
+export function openSessions(url: string, options: SessionOptions): Sql {
+	return postgres(url, {
+		max: options.max ?? 4,
+		onnotice: () => {},
+		fetch_types: false,
+		types: {
+			date: { to: 1184, from: [1082, 1114, 1184], serialize: (value: string) => value, parse: (text: string) => text },
+		},
+		connection: {
+			...pinnedSettings,
+			session_replication_role: 'origin',
+			statement_timeout: options.statementTimeoutMs ?? 0,
+			lock_timeout: options.lockTimeoutMs ?? 0,
+			application_name: options.applicationName,
+		},
+	}) as Sql
+}

@@ -1,0 +1,112 @@
+import type { ArchivedTransaction, ChangeRows, SourceTable, TableName } from '@reprieve/contracts'
+
+/** A segment object that is durable but invisible until a commit names it. */
+export type PendingSegment = {
+	path: string
+	rows: number
+	size: number
+	sha256: string
+	/** Delta statistics, exact or absent. */
+	stats: string
+	/** The schema version that the segment was written under. */
+	schema: SourceTable
+}
+
+/** Whether a log already holds what a commit brings; `alreadyArchived` when its `txn` of the source is at or beyond. */
+export type CommitOutcome = { outcome: 'committed' | 'alreadyArchived'; version: number }
+
+export type ReadQuery = {
+	/** Column name -> PostgreSQL text; a row matches any of them by text equality of the native values. */
+	keys?: Record<string, string | null>[]
+	/** Commit positions of whole transactions. */
+	transactions?: bigint[]
+	/** Single changes. */
+	changes?: { position: bigint; ordinal: number }[]
+	/** Commit positions, both inclusive. */
+	positions?: { from?: bigint; to?: bigint }
+	/** Microseconds since 1970: from inclusive, to exclusive. */
+	committed?: { from?: bigint; to?: bigint }
+	/** Only what lies behind this change in (position, ordinal) order (before it, when descending). */
+	after?: { position: bigint; ordinal: number }
+	/** Newest first. Default false. */
+	descending?: boolean
+	/** At most so many rows. */
+	limit?: number
+}
+
+/** The archive of one source table: a Delta Lake table. */
+export interface VaultTable {
+	readonly name: TableName
+	/** The newest commit position of a source in this log, by its `txn` action. */
+	archived(source: string): Promise<bigint | undefined>
+	/** Writes rows (any number, of one schema version) into segment objects: durable, not yet visible. */
+	write(rows: ChangeRows): Promise<PendingSegment[]>
+	/** One log entry: the segments, their schema version when new, and `txn` (source -> position). Put-if-absent. */
+	commit(entry: { source: string; position: bigint; segments: PendingSegment[] }): Promise<CommitOutcome>
+	/** Schema versions in the order in which they were archived. */
+	schemas(): Promise<SourceTable[]>
+	/** Rows in (position, ordinal) order, in chunks; every object is checked against its digest before a row leaves. */
+	read(query: ReadQuery): AsyncIterable<ChangeRows>
+	/** Rows in the table, from the log alone. */
+	rowCount(): Promise<number>
+	/** Merges small segments into larger ones sorted by key. Answers how many went in and came out. */
+	compact(options?: { targetBytes?: number; minSegments?: number }): Promise<{ merged: number; written: number }>
+	/** Writes a checkpoint when the log has grown by `every` entries since the newest (default 20). */
+	checkpoint(options?: { every?: number }): Promise<boolean>
+	/** Reads every object of the table and compares digests, sizes and the chain of log entries. */
+	verify(): AsyncIterable<VerifiedObject>
+}
+
+export type VerifiedObject = { object: string; bytes: number; problem?: string }
+
+/** The vault's record of transactions: its commit is what makes a receipt. */
+export interface TransactionLog {
+	archived(source: string): Promise<bigint | undefined>
+	/** `position` may lie beyond the newest transaction: a keepalive made durable. An empty list is allowed. */
+	append(entry: { source: string; position: bigint; transactions: ArchivedTransaction[] }): Promise<CommitOutcome>
+	/** In position order. */
+	read(query: {
+		positions?: { from?: bigint; to?: bigint }
+		exact?: bigint[]
+		committed?: { from?: bigint; to?: bigint }
+		job?: { kind: 'run' | 'restore'; id: string }
+	}): AsyncIterable<ArchivedTransaction>
+	verify(): AsyncIterable<VerifiedObject>
+	compact(options?: { targetBytes?: number; minSegments?: number }): Promise<{ merged: number; written: number }>
+	checkpoint(options?: { every?: number }): Promise<boolean>
+}
+
+/** One lineage as the vault knows it. */
+export type VaultLineage = {
+	id: string
+	systemIdentifier: string
+	databaseOid: number
+	slot: string
+	timeline: number
+	openedAt: string
+	closedAt?: string
+	/** Nonces of the newest acknowledgements, newest last; at start the database must know the newest. */
+	nonces: { nonce: string; position: string }[]
+}
+
+/** A verification key of tags and seals. */
+export type VaultKey = { id: string; publicKey: string; validFrom: string; validTo?: string }
+
+/** Cold storage of one database under one root. */
+export interface Vault {
+	readonly database: string
+	table(name: TableName): VaultTable
+	/** Tables that have an archive; lists the store, so not for the hot path. */
+	tables(): Promise<TableName[]>
+	readonly transactions: TransactionLog
+	lineages(): Promise<VaultLineage[]>
+	/** Replaces the record of one lineage by compare-and-set on its earlier content; throws CONFLICT on a lost race. */
+	putLineage(lineage: VaultLineage): Promise<void>
+	/** Takes or renews the capture lease of a lineage; throws CONFLICT while another owner's lease is unexpired. */
+	lease(lineage: string, owner: string, ttlMs: number): Promise<void>
+	keys(): Promise<VaultKey[]>
+	putKey(key: VaultKey): Promise<void>
+	/** Appends an audit object (commands that read the vault directly). */
+	putAudit(entry: Record<string, unknown>): Promise<void>
+	close(): Promise<void>
+}
