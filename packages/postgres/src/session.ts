@@ -39,23 +39,30 @@ export type SessionOptions = {
 }
 
 /**
- * Opens a pool whose sessions have {@link pinnedSettings}. Values come back as PostgreSQL text for every type that is
- * not a boolean or a small integer; bigint too is text.
+ * Opens a pool whose sessions have {@link pinnedSettings}. postgres.js turns small integers, booleans and json into
+ * JavaScript values and leaves everything else text; timestamps and dates stay text too. Arrays are bound by
+ * `arrayLiteral` and a cast.
  */
 export function openSessions(url: string, options: SessionOptions): Sql {
+	const settings: Record<string, string> = {
+		...pinnedSettings,
+		session_replication_role: 'origin',
+		statement_timeout: String(options.statementTimeoutMs ?? 0),
+		lock_timeout: String(options.lockTimeoutMs ?? 0),
+		application_name: options.applicationName,
+	}
 	return postgres(url, {
 		max: options.max ?? 4,
 		onnotice: () => {},
 		fetch_types: false,
-		types: {
-			date: { to: 1184, from: [1082, 1114, 1184], serialize: (value: string) => value, parse: (text: string) => text },
-		},
-		connection: {
-			...pinnedSettings,
-			session_replication_role: 'origin',
-			statement_timeout: options.statementTimeoutMs ?? 0,
-			lock_timeout: options.lockTimeoutMs ?? 0,
-			application_name: options.applicationName,
-		},
-	}) as Sql
+		types: { date: textInstead },
+		connection: settings as object,
+	}) as unknown as Sql
+}
+
+const textInstead = {
+	to: 1184,
+	from: [1082, 1114, 1184],
+	serialize: (value: string) => value,
+	parse: (text: string) => text,
 }
