@@ -1,0 +1,109 @@
+import { quoteIdentifier } from '@reprieve/contracts'
+import type { Session, Sql, Transaction } from '../session.ts'
+
+/** One publication on the slot, and the kinds of change that it publishes. */
+export type PublicationShape = {
+	name: string
+	insert: boolean
+	update: boolean
+	delete: boolean
+	truncate: boolean
+}
+
+/**
+ * What is published is a property of the publication, so there is one for each need (exactness.md 2.1): deletes of all
+ * protected tables, updates of children by SET NULL / SET DEFAULT alone, inserts of partition leaves alone.
+ */
+export const publications = {
+	deletes: { name: 'reprieve', insert: false, update: false, delete: true, truncate: true },
+	relinks: { name: 'reprieve_relink', insert: false, update: true, delete: false, truncate: false },
+	moves: { name: 'reprieve_move', insert: true, update: false, delete: false, truncate: false },
+} as const satisfies Record<string, PublicationShape>
+
+/** Names of the publications that the replication stream asks for. */
+export const publicationNames: readonly string[] = Object.values(publications).map((shape) => shape.name)
+
+/** Any constant: one process at a time changes protection in a database. Taken until the transaction's end. */
+export const protectionLock = 7_236_514_202
+
+/** Name of the replication slot of one database. */
+export function slotName(databaseOid: number): string {
+	return `reprieve_${databaseOid}`
+}
+
+export type EnsuredPublications = { created: string[]; repaired: string[] }
+
+/**
+ * Makes the publications (with `reprieve.canary` in the one for deletes) and puts a changed shape right, in one
+ * transaction. Idempotent. The control schema must be there; the slot must not, on PostgreSQL below 18. `repaired`
+ * names publications whose shape was another: what was deleted meanwhile may be absent from the stream.
+ */
+export async function ensurePublications(sql: Sql): Promise<EnsuredPublications> {
+	const ensured = await sql.begin(async (tx) => {
+		await tx`select pg_advisory_xact_lock(${protectionLock})`
+		return await ensurePublicationsWithin(tx)
+	})
+	return ensured as EnsuredPublications
+}
+
+/** {@link ensurePublications} in a transaction that holds {@link protectionLock}. */
+export async function ensurePublicationsWithin(tx: Transaction): Promise<EnsuredPublications> {
+	const version = await serverVersion(tx)
+	const found = await readShapes(tx)
+	const ensured: EnsuredPublications = { created: [], repaired: [] }
+	for (const shape of Object.values(publications)) {
+		const state = found.get(shape.name)
+		if (state === 'right') continue
+		await tx.unsafe(statement(shape, version, state === undefined))
+		ensured[state === undefined ? 'created' : 'repaired'].push(shape.name)
+	}
+	await publishCanary(tx)
+	return ensured
+}
+
+/** Statement that makes (or puts right) one publication. */
+function statement(shape: PublicationShape, version: number, isNew: boolean): string {
+	const kinds = (['insert', 'update', 'delete', 'truncate'] as const).filter((kind) => shape[kind])
+	const options = [`publish = '${kinds.join(', ')}'`, 'publish_via_partition_root = false']
+	if (version >= 18) options.push('publish_generated_columns = stored')
+	const name = quoteIdentifier(shape.name)
+	return isNew
+		? `create publication ${name} with (${options.join(', ')})`
+		: `alter publication ${name} set (${options.join(', ')})`
+}
+
+/** Each of our publications that exists, and whether it still has its shape. */
+async function readShapes(sql: Session): Promise<Map<string, 'right' | 'wrong'>> {
+	const rows = await sql<(PublicationShape & { viaRoot: boolean; generated: string })[]>`
+		select p.pubname as name, p.pubinsert as insert, p.pubupdate as update, p.pubdelete as delete,
+			p.pubtruncate as truncate, p.pubviaroot as "viaRoot", coalesce(to_jsonb(p)->>'pubgencols', 's') as generated
+		from pg_publication p where p.pubname in ('reprieve', 'reprieve_relink', 'reprieve_move')`
+	const shapes = new Map<string, PublicationShape>(Object.values(publications).map((shape) => [shape.name, shape]))
+	return new Map(
+		rows.map((row) => {
+			const shape = shapes.get(row.name)
+			const isRight =
+				(['insert', 'update', 'delete', 'truncate'] as const).every((kind) => row[kind] === shape?.[kind]) &&
+				!row.viaRoot &&
+				row.generated === 's'
+			return [row.name, isRight ? 'right' : 'wrong']
+		}),
+	)
+}
+
+/** Identity before membership: in the other order the canary's own DELETE would fail in between. */
+async function publishCanary(tx: Transaction): Promise<void> {
+	const [canary] = await tx<{ identity: string; isMember: boolean }[]>`
+		select c.relreplident as identity, exists (
+			select from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
+			where r.prrelid = c.oid and p.pubname = ${publications.deletes.name}) as "isMember"
+		from pg_class c where c.oid = 'reprieve.canary'::regclass`
+	if (canary?.identity !== 'f') await tx`alter table reprieve.canary replica identity full`
+	if (!canary?.isMember) await tx`alter publication reprieve add table reprieve.canary`
+}
+
+/** Major version of the server, 15 to 18. */
+export async function serverVersion(sql: Session): Promise<number> {
+	const [row] = await sql<{ version: number }[]>`select current_setting('server_version_num')::int / 10000 as version`
+	return row?.version ?? 0
+}
