@@ -1,4 +1,6 @@
 export * from './catalog/describe.ts'
+export * from './protect/capture-facts.ts'
+export * from './protect/gate.ts'
+export * from './protect/publications.ts'
 export * from './session.ts'
 export * from './values/array.ts'
-export * from './protect/publications.ts'
