@@ -92,6 +92,26 @@ export type Seal = {
 	collateral: RowCounts
 }
 
+/**
+ * Signed message with the images of live rows that a restore overwrote in its transaction; each row becomes a change
+ * of kind `overwrite` of `table`. Prefix `reprieve.overwrite`; a transaction may carry several.
+ */
+export type Overwritten = {
+	lineage: string
+	xid: string
+	/** Restore id. */
+	id: string
+	batch: number
+	/** formatTableName of the root. */
+	table: string
+	/** OID of the root. */
+	oid: number
+	/** Stored columns of the table, generated ones left out. */
+	columns: string[]
+	/** PostgreSQL text, parallel to `columns`; null is NULL. */
+	rows: (string | null)[][]
+}
+
 /** Prefixes of reprieve's transactional logical messages. */
 export const messagePrefix = {
 	tag: 'reprieve.tag',
@@ -102,6 +122,6 @@ export const messagePrefix = {
 	barrier: 'reprieve.barrier',
 	/** Body: OID of the leaf whose rows the guard deleted before a TRUNCATE. */
 	truncate: 'reprieve.truncate',
-	/** Signed. Body: images that a restore overwrote. */
+	/** Signed. Body: {@link Overwritten}. */
 	overwrite: 'reprieve.overwrite',
 } as const
