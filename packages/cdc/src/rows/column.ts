@@ -1,0 +1,54 @@
+import type { TextColumn } from '@reprieve/contracts'
+
+/** A {@link TextColumn} that grows: values are copied in as bytes, no strings are made. */
+export class ColumnBuilder {
+	#bytes = new Uint8Array(1024)
+	#offsets = new Uint32Array(64)
+	#present = new Uint8Array(64)
+	#count = 0
+	#length = 0
+
+	/** Appends bytes[start .. start + length] of `source`; a negative length appends NULL. */
+	append(source: Uint8Array, start: number, length: number): void {
+		if (this.#count + 2 > this.#offsets.length) this.#growRows()
+		if (length >= 0) {
+			if (this.#length + length > this.#bytes.length) this.#growBytes(this.#length + length)
+			if (length > 0) this.#copy(source, start, length)
+			this.#present[this.#count] = 1
+			this.#length += length
+		} else this.#present[this.#count] = 0
+		this.#count++
+		this.#offsets[this.#count] = this.#length
+	}
+
+	/** Rows [from, to) as a column of its own; views unless the offsets must be shifted. */
+	slice(from: number, to: number): TextColumn {
+		const first = this.#offsets[from] as number
+		const offsets = this.#offsets.subarray(from, to + 1)
+		return {
+			bytes: this.#bytes.subarray(first, this.#offsets[to]),
+			offsets: first === 0 ? offsets : offsets.map((offset) => offset - first),
+			present: this.#present.subarray(from, to),
+		}
+	}
+
+	#copy(source: Uint8Array, start: number, length: number): void {
+		if (length > 48) this.#bytes.set(source.subarray(start, start + length), this.#length)
+		else for (let at = 0; at < length; at++) this.#bytes[this.#length + at] = source[start + at] as number
+	}
+
+	#growRows(): void {
+		const offsets = new Uint32Array(this.#offsets.length * 2)
+		offsets.set(this.#offsets)
+		const present = new Uint8Array(offsets.length)
+		present.set(this.#present)
+		this.#offsets = offsets
+		this.#present = present
+	}
+
+	#growBytes(needed: number): void {
+		const bytes = new Uint8Array(Math.max(needed, this.#bytes.length * 2))
+		bytes.set(this.#bytes.subarray(0, this.#length))
+		this.#bytes = bytes
+	}
+}
