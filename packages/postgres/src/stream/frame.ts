@@ -1,0 +1,43 @@
+import { ReprieveError } from '@reprieve/contracts'
+
+/** One message of the replication protocol: log data, or a keepalive. */
+export type StreamFrame =
+	| { kind: 'data'; position: bigint; payload: Uint8Array }
+	| { kind: 'keepalive'; walEnd: bigint; replyRequested: boolean }
+
+const dataKind = 0x77
+const keepaliveKind = 0x6b
+const statusKind = 0x72
+const dataHeader = 25
+const keepaliveLength = 18
+/** Milliseconds between 1970 and PostgreSQL's epoch. */
+const epochMs = 946_684_800_000
+
+/** Reads a CopyData payload of START_REPLICATION. Throws INTERNAL on anything else. */
+export function readFrame(bytes: Uint8Array): StreamFrame {
+	const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+	if (buffer[0] === dataKind && buffer.length >= dataHeader) {
+		return { kind: 'data', position: buffer.readBigUInt64BE(1), payload: buffer.subarray(dataHeader) }
+	}
+	if (buffer[0] === keepaliveKind && buffer.length >= keepaliveLength) {
+		return { kind: 'keepalive', walEnd: buffer.readBigUInt64BE(1), replyRequested: buffer[17] === 1 }
+	}
+	throw new ReprieveError(
+		'INTERNAL',
+		`the replication stream sent a frame of kind ${buffer[0]}, ${buffer.length} bytes`,
+	)
+}
+
+/**
+ * A standby status update. `flushed` is what the server may forget; `received` is only for its statistics and never
+ * below it.
+ */
+export function statusUpdate(received: bigint, flushed: bigint, nowMs: number): Buffer {
+	const status = Buffer.alloc(34)
+	status[0] = statusKind
+	status.writeBigUInt64BE(received > flushed ? received : flushed, 1)
+	status.writeBigUInt64BE(flushed, 9)
+	status.writeBigUInt64BE(flushed, 17)
+	status.writeBigInt64BE(BigInt(nowMs - epochMs) * 1000n, 25)
+	return status
+}

@@ -1,0 +1,138 @@
+import type { Duplex } from 'node:stream'
+import { ReprieveError } from '@reprieve/contracts'
+import postgres from 'postgres'
+import { pinnedSettings } from '../session.ts'
+import { readFrame, type StreamFrame, statusUpdate } from './frame.ts'
+import { startCommand } from './slot.ts'
+
+export type StreamOptions = {
+	url: string
+	slot: string
+	publications: readonly string[]
+	/** Called in stream order; the stream is paused while a returned promise is open. A throw ends the stream. */
+	onFrame: (frame: StreamFrame) => void | Promise<void>
+	/** Milliseconds between status updates, also while paused. Default 1000; below wal_sender_timeout. */
+	statusIntervalMs?: number
+}
+
+/** An open replication stream. */
+export type ReplicationStream = {
+	/** What IDENTIFY_SYSTEM said on this connection. */
+	identity: { systemIdentifier: string; timeline: number }
+	/** Tells the server that everything before `position` is durable; it may forget it. Never goes back. */
+	acknowledge(position: bigint): void
+	/** Resolves when the stream was closed by us; rejects with what broke it. */
+	ended: Promise<void>
+	/** Sends the newest acknowledgement and hangs up. */
+	close(): Promise<void>
+}
+
+/** Settings of the walsender: the pinned ones that concern text output. */
+const walsenderSettings = {
+	...Object.fromEntries(
+		(
+			[
+				'search_path',
+				'TimeZone',
+				'DateStyle',
+				'IntervalStyle',
+				'extra_float_digits',
+				'bytea_output',
+				'lc_monetary',
+			] as const
+		).map((name) => [name, pinnedSettings[name]]),
+	),
+	client_encoding: 'UTF8',
+}
+
+/**
+ * Streams from a durable slot, from where it stands. Nothing is acknowledged on receipt: only what {@link
+ * ReplicationStream.acknowledge} names. Throws CONFLICT (retryable) while another process holds the slot.
+ */
+export async function openStream(options: StreamOptions): Promise<ReplicationStream> {
+	const connection = postgres(options.url, {
+		max: 1,
+		fetch_types: false,
+		idle_timeout: 0,
+		max_lifetime: null,
+		onnotice: () => {},
+		connection: { application_name: 'reprieve capture', replication: 'database', ...walsenderSettings } as object,
+	})
+	try {
+		const [system] = await connection.unsafe('IDENTIFY_SYSTEM').simple()
+		const duplex = await startReplication(connection, options)
+		const identity = { systemIdentifier: String(system?.systemid), timeline: Number(system?.timeline) }
+		return { identity, ...follow(connection, duplex, options) }
+	} catch (error) {
+		await connection.end({ timeout: 0 })
+		throw error
+	}
+}
+
+async function startReplication(connection: postgres.Sql, options: StreamOptions): Promise<Duplex> {
+	const command = startCommand(options.slot, options.publications)
+	try {
+		return (await connection.unsafe(command).writable()) as Duplex
+	} catch (error) {
+		if ((error as { code?: string }).code !== '55006') throw error
+		throw new ReprieveError('CONFLICT', `slot ${options.slot} is in use by another capture`, {
+			retryable: true,
+			cause: error,
+		})
+	}
+}
+
+function follow(connection: postgres.Sql, duplex: Duplex, options: StreamOptions): Omit<ReplicationStream, 'identity'> {
+	let received = 0n
+	let acknowledged = 0n
+	let closing = false
+	const { promise: ended, resolve, reject } = Promise.withResolvers<void>()
+	ended.catch(() => {})
+
+	const sendStatus = () => {
+		if (!duplex.writable) return
+		duplex.write(statusUpdate(received, acknowledged, Date.now()))
+	}
+	const timer = setInterval(sendStatus, options.statusIntervalMs ?? 1000)
+
+	const fail = (error: unknown) => {
+		clearInterval(timer)
+		duplex.destroy()
+		if (closing) resolve()
+		else reject(error)
+		void connection.end({ timeout: 0 })
+	}
+	duplex.on('error', fail)
+	duplex.on('close', () => fail(new ReprieveError('UNAVAILABLE', 'the server closed the replication stream')))
+	duplex.on('data', (bytes: Uint8Array) => {
+		if (closing) return
+		try {
+			const frame = readFrame(bytes)
+			received = frame.kind === 'data' ? frame.position : frame.walEnd
+			const handling = options.onFrame(frame)
+			if (frame.kind === 'keepalive' && frame.replyRequested) sendStatus()
+			if (!handling) return
+			duplex.pause()
+			handling.then(() => duplex.resume(), fail)
+		} catch (error) {
+			fail(error)
+		}
+	})
+
+	return {
+		ended,
+		acknowledge(position) {
+			if (position <= acknowledged) return
+			acknowledged = position
+			sendStatus()
+		},
+		async close() {
+			closing = true
+			clearInterval(timer)
+			if (duplex.writable)
+				await new Promise<void>((sent) => duplex.write(statusUpdate(received, acknowledged, Date.now()), () => sent()))
+			fail(undefined)
+			await connection.end({ timeout: 1 })
+		},
+	}
+}
