@@ -151,6 +151,7 @@ CREATE TABLE "reprieve"."runs" (
 	"batches" integer DEFAULT 0 NOT NULL,
 	"unit" bigint DEFAULT 0 NOT NULL,
 	"batch_rows" integer NOT NULL,
+	"batch_limit" integer DEFAULT 100000 NOT NULL,
 	"target_ms" integer NOT NULL,
 	"exposure_rows" integer NOT NULL,
 	"waiting" jsonb,
@@ -278,6 +279,7 @@ CREATE TABLE "reprieve"."receipts" (
 	CONSTRAINT "receipts_lineage_timeline_position_pk" PRIMARY KEY("lineage","timeline","position")
 );
 --> statement-breakpoint
+CREATE INDEX "batches_exposed" ON "reprieve"."batches" USING btree ("run_id") WHERE archived_at is null;--> statement-breakpoint
 CREATE INDEX "plans_created" ON "reprieve"."plans" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "restored_rows_change" ON "reprieve"."restored_rows" USING btree ("change_id");--> statement-breakpoint
 CREATE INDEX "restores_created" ON "reprieve"."restores" USING btree ("created_at");--> statement-breakpoint

@@ -10,6 +10,7 @@ import type {
 	Selection,
 	Waiting,
 } from '@reprieve/contracts'
+import { sql } from 'drizzle-orm'
 import { bigint, index, integer, jsonb, primaryKey, real, text } from 'drizzle-orm/pg-core'
 import { instant, lsn, reprieve } from './columns.ts'
 
@@ -154,7 +155,10 @@ export const runs = reprieve.table(
 		batches: integer().notNull().default(0),
 		/** The highest unit done; commits with the deletion. */
 		unit: bigint({ mode: 'number' }).notNull().default(0),
+		/** Rows that the next batch aims at; adapts to `targetMs`. */
 		batchRows: integer('batch_rows').notNull(),
+		/** What it never exceeds. */
+		batchLimit: integer('batch_limit').notNull().default(100_000),
 		targetMs: integer('target_ms').notNull(),
 		exposureRows: integer('exposure_rows').notNull(),
 		waiting: jsonb().$type<Waiting>(),
@@ -191,7 +195,10 @@ export const batches = reprieve.table(
 		position: lsn(),
 		archivedAt: instant('archived_at'),
 	},
-	(table) => [primaryKey({ columns: [table.runId, table.batch] })],
+	(table) => [
+		primaryKey({ columns: [table.runId, table.batch] }),
+		index('batches_exposed').on(table.runId).where(sql`archived_at is null`),
+	],
 )
 
 export const driftedRows = reprieve.table(
