@@ -1,19 +1,24 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { open, readFile, realpath, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { ReprieveError } from '@reprieve/contracts'
 import postgres from 'postgres'
+import type { Binaries } from './binaries.ts'
+import { serverIdentity } from './identity.ts'
+import { makeCluster, superuser } from './make.ts'
+import { clearOrphan } from './orphan.ts'
+import { rememberedPort } from './port.ts'
 
-/** Paths of the server programs, as the platform package exports them. */
-export type Binaries = { initdb: string; postgres: string; pg_ctl: string }
+export { type Binaries, findBinaries } from './binaries.ts'
+export { freePort } from './port.ts'
 
 export type LaunchOptions = {
 	binaries: Binaries
-	/** Folder of the cluster; made when absent. */
+	/** Folder of the cluster; made when absent. Password, port and log lie beside it. */
 	data: string
-	/** 0 or absent: the port of the cluster's last start, else a free one. */
+	/** 0 or absent: the port of the cluster's earlier start, else a free one. */
 	port?: number
 	/** Server settings besides ours. */
 	settings?: Record<string, string>
@@ -28,107 +33,98 @@ export type Cluster = {
 	pid: number
 	/** Fast shutdown; resolves when the server has ended. */
 	stop(): Promise<void>
+	/** Resolves when the server has ended, whoever ended it. */
+	ended: Promise<void>
 }
 
-const user = 'reprieve'
-/** PostgreSQL refuses to run as root: it then runs as nobody, in a folder that nobody owns. */
-const serverIdentity = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
+const settings = {
+	listen_addresses: '127.0.0.1',
+	unix_socket_directories: '',
+	wal_level: 'logical',
+	max_replication_slots: '20',
+	max_wal_senders: '20',
+	max_wal_size: '2GB',
+	shared_buffers: '256MB',
+	maintenance_work_mem: '128MB',
+	random_page_cost: '1.1',
+	log_timezone: 'UTC',
+	timezone: 'UTC',
+}
 
 /** Starts PostgreSQL on 127.0.0.1 with logical decoding on, making the cluster first when the folder is empty. */
 export async function launchPostgres(options: LaunchOptions): Promise<Cluster> {
-	const password = await prepareCluster(options)
-	const port = options.port || (await freePort())
-	const settings: Record<string, string> = {
-		listen_addresses: '127.0.0.1',
+	const password = await makeCluster(options.binaries, options.data, options.noSync ?? false)
+	const data = await realpath(options.data)
+	await clearOrphan(data)
+	const port = options.port || (await rememberedPort(data))
+	const log = join(dirname(data), 'postgres.log')
+	const logged = await stat(log).then(
+		(found) => found.size,
+		() => 0,
+	)
+	const server = await spawnServer(options.binaries, data, log, {
+		...settings,
 		port: String(port),
-		unix_socket_directories: '',
-		wal_level: 'logical',
-		max_replication_slots: '20',
-		max_wal_senders: '20',
 		...options.settings,
-	}
-	const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-	const server = spawn(options.binaries.postgres, ['-D', options.data, ...args], {
-		...serverIdentity,
-		stdio: ['ignore', 'ignore', 'pipe'],
-		cwd: '/',
-		env: { LC_ALL: 'C.UTF-8', PATH: process.env.PATH ?? '' },
 	})
-	const log: string[] = []
-	server.stderr?.on('data', (chunk: Buffer) => {
-		log.push(chunk.toString())
-		if (log.length > 50) log.shift()
-	})
-	const url = `postgres://${user}:${password}@127.0.0.1:${port}/postgres`
-	await answering(server, url, log)
-	return { url, port, pid: server.pid as number, stop: () => stopServer(server) }
+	const ended = once(server, 'exit').then(() => {})
+	const url = `postgres://${superuser}:${password}@127.0.0.1:${port}/postgres`
+	await answering(server, url, () => newLines(log, logged))
+	return { url, port, pid: server.pid as number, stop: () => stopServer(server), ended }
 }
 
-async function prepareCluster(options: LaunchOptions): Promise<string> {
-	const secret = join(options.data, '..', 'postgres-password')
-	const exists = await stat(join(options.data, 'PG_VERSION')).catch(() => undefined)
-	if (exists) return (await readFile(secret, 'utf8')).trim()
-	const password = crypto.randomUUID()
-	await mkdir(options.data, { recursive: true })
-	await writeFile(secret, `${password}\n`, { mode: 0o600 })
-	const passwordFile = join(options.data, '..', 'postgres-password.initdb')
-	await writeFile(passwordFile, `${password}\n`, { mode: 0o600 })
-	if (serverIdentity.uid !== undefined) {
-		await chown(options.data, serverIdentity.uid, serverIdentity.gid)
-		await chown(passwordFile, serverIdentity.uid, serverIdentity.gid)
+/** In a process group of its own: a terminal's Ctrl-C must not stop the server before the service has stopped. */
+async function spawnServer(binaries: Binaries, data: string, log: string, all: Record<string, string>) {
+	const args = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+	const file = await open(log, 'a', 0o600)
+	try {
+		const server = spawn(binaries.postgres, ['-D', data, ...args], {
+			...serverIdentity,
+			stdio: ['ignore', 'ignore', file.fd],
+			detached: true,
+			cwd: '/',
+			env: { LC_ALL: 'C.UTF-8', PATH: process.env.PATH ?? '' },
+		})
+		await once(server, 'spawn')
+		return server
+	} finally {
+		await file.close()
 	}
-	await chmod(options.data, 0o700)
-	const args = ['-D', options.data, '-U', user, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '-E', 'UTF8']
-	args.push('--locale=C.UTF-8', ...(options.noSync ? ['--no-sync'] : []))
-	const making = spawn(options.binaries.initdb, args, {
-		...serverIdentity,
-		cwd: '/',
-		env: { LC_ALL: 'C.UTF-8', PATH: process.env.PATH ?? '' },
-		stdio: ['ignore', 'ignore', 'pipe'],
-	})
-	let errors = ''
-	making.stderr?.on('data', (chunk: Buffer) => {
-		errors += chunk.toString()
-	})
-	const [code] = (await once(making, 'close')) as [number]
-	await rm(passwordFile, { force: true })
-	if (code !== 0) throw new ReprieveError('UNAVAILABLE', `initdb ended with ${code}: ${errors.trim()}`)
-	return password
 }
 
-async function answering(server: ChildProcess, url: string, log: string[]): Promise<void> {
+async function answering(server: ChildProcess, url: string, log: () => Promise<string>): Promise<void> {
 	const sql = postgres(url, { max: 1, connect_timeout: 2, onnotice: () => {} })
 	try {
 		for (;;) {
-			if (server.exitCode !== null) {
-				throw new ReprieveError('UNAVAILABLE', `PostgreSQL ended with ${server.exitCode}: ${log.join('').trim()}`)
-			}
-			const ready = await sql`select 1`.then(
-				() => true,
-				() => false,
+			if (hasEnded(server)) throw new ReprieveError('UNAVAILABLE', `PostgreSQL did not start: ${await log()}`)
+			const refusal = await sql`select 1`.then(
+				() => undefined,
+				(error: { code?: string; message: string }) => error,
 			)
-			if (ready) return
-			await new Promise((resolve) => setTimeout(resolve, 20))
+			if (!refusal) return
+			if (refusal.code === '28P01') {
+				await stopServer(server)
+				throw new ReprieveError('UNAVAILABLE', `the cluster refuses the password beside it: ${refusal.message}`)
+			}
+			await pause(20)
 		}
 	} finally {
 		await sql.end({ timeout: 1 })
 	}
 }
 
+async function newLines(log: string, from: number): Promise<string> {
+	const text = await readFile(log).then((bytes) => bytes.subarray(from).toString())
+	return text.trim().split('\n').slice(-20).join('\n')
+}
+
+function hasEnded(server: ChildProcess): boolean {
+	return server.exitCode !== null || server.signalCode !== null
+}
+
 async function stopServer(server: ChildProcess): Promise<void> {
-	if (server.exitCode !== null || server.signalCode !== null) return
+	if (hasEnded(server)) return
 	const ended = once(server, 'exit')
 	server.kill('SIGINT')
 	await ended
-}
-
-/** A loopback port that nobody listens on at this moment. */
-export async function freePort(): Promise<number> {
-	const probe = createServer().listen(0, '127.0.0.1')
-	await once(probe, 'listening')
-	const address = probe.address()
-	probe.close()
-	await once(probe, 'close')
-	if (typeof address !== 'object' || !address) throw new ReprieveError('UNAVAILABLE', 'no free loopback port')
-	return address.port
 }
