@@ -1,6 +1,7 @@
 export * from './api/archive.ts'
 export * from './api/common.ts'
 export * from './api/plans.ts'
+export * from './api/problem.ts'
 export * from './api/restores.ts'
 export * from './api/runs.ts'
 export * from './api/system.ts'

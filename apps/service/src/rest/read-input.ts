@@ -1,0 +1,83 @@
+import { ReprieveError } from '@reprieve/contracts'
+import type { Context } from 'hono'
+import type { QueryType, Route } from './route.ts'
+
+/** A body of another media type than JSON; REST answers 415. */
+export const unsupportedMediaType = 'the body is not application/json'
+
+/** The procedure's input from path, query string, body and `Idempotency-Key`. Nothing is coerced but the query string. */
+export async function readInput(
+	c: Context,
+	route: Route,
+	hasIdempotencyKey: boolean,
+): Promise<Record<string, unknown>> {
+	const outside = { ...readPath(c, route), ...readQuery(c.req.queries(), route.query ?? {}) }
+	const body = route.method === 'get' ? {} : await readBody(c)
+	const reserved = [...Object.keys(outside), ...Object.keys(route.query ?? {}), 'idempotencyKey']
+	const strange = reserved.filter((name) => Object.hasOwn(body, name))
+	if (strange.length > 0) {
+		const issues = strange.map((path) => ({ path, message: 'does not belong in the body' }))
+		throw new ReprieveError('INVALID', `${strange.join(', ')} does not belong in the body`, { issues })
+	}
+	const key = c.req.header('idempotency-key')
+	return { ...body, ...outside, ...(key !== undefined && hasIdempotencyKey ? { idempotencyKey: key } : {}) }
+}
+
+function readPath(c: Context, route: Route): Record<string, string> {
+	const names = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string)
+	return Object.fromEntries(names.map((name) => [name, c.req.param(name) ?? '']))
+}
+
+function readQuery(given: Record<string, string[]>, types: Record<string, QueryType>): Record<string, unknown> {
+	const entries = Object.entries(given).map(([name, values]) => {
+		const [text = ''] = values
+		if (values.length > 1) throw invalid(name, `is given ${values.length} times`)
+		return [name, readers[Object.hasOwn(types, name) ? (types[name] as QueryType) : 'text'](text, name)]
+	})
+	return Object.fromEntries(entries)
+}
+
+const readers: Record<QueryType, (text: string, name: string) => unknown> = {
+	text: (text) => text,
+	integer: (text, name) => number(text, name, /^-?\d{1,15}$/, 'a whole number'),
+	seconds: (text, name) => number(text, name, /^\d{1,9}(\.\d{1,6})?$/, 'a number of seconds'),
+	boolean(text, name) {
+		if (text === 'true' || text === 'false') return text === 'true'
+		throw invalid(name, 'is not true or false')
+	},
+	json(text, name) {
+		try {
+			return JSON.parse(text)
+		} catch {
+			throw invalid(name, 'is not JSON')
+		}
+	},
+}
+
+function number(text: string, name: string, shape: RegExp, what: string): number {
+	if (shape.test(text)) return Number(text)
+	throw invalid(name, `is not ${what}`)
+}
+
+async function readBody(c: Context): Promise<Record<string, unknown>> {
+	const text = await c.req.text()
+	if (text === '') return {}
+	if (!/^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? '')) {
+		throw new ReprieveError('INVALID', unsupportedMediaType, { hint: 'Send Content-Type: application/json.' })
+	}
+	const body = parse(text)
+	if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Record<string, unknown>
+	throw new ReprieveError('INVALID', 'the body is not a JSON object')
+}
+
+function parse(text: string): unknown {
+	try {
+		return JSON.parse(text)
+	} catch (cause) {
+		throw new ReprieveError('INVALID', 'the body is not JSON', { cause })
+	}
+}
+
+function invalid(path: string, message: string): ReprieveError {
+	return new ReprieveError('INVALID', `${path} ${message}`, { issues: [{ path, message }] })
+}

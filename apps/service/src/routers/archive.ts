@@ -1,0 +1,16 @@
+import { barrierInput, barrierOutput, changesInput, changesOutput } from '@reprieve/contracts'
+import { command, createRouter, query } from '../trpc.ts'
+import { pending } from './pending.ts'
+
+export const archive = createRouter({
+	changes: query
+		.meta({ role: 'viewer' })
+		.input(changesInput)
+		.output(changesOutput)
+		.query(() => pending()),
+	barrier: command
+		.meta({ role: 'operator' })
+		.input(barrierInput)
+		.output(barrierOutput)
+		.mutation(() => pending()),
+})

@@ -1,0 +1,118 @@
+import { randomUUID } from 'node:crypto'
+import { getConnInfo } from '@hono/node-server/conninfo'
+import { ReprieveError } from '@reprieve/contracts'
+import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
+import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { authenticate } from './access/authenticate.ts'
+import type { RateLimit } from './access/rate.ts'
+import type { Principal, Services } from './context.ts'
+import { asReprieveError } from './errors.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { request } from './request.ts'
+import { notFound, problemResponse } from './rest/answer.ts'
+import { serveRest } from './rest/serve.ts'
+import { router } from './router.ts'
+import { systemStatus } from './system/status.ts'
+import type { Call } from './trpc.ts'
+
+/** Largest body: the longest lists that the contract allows fit. */
+const maxBodyBytes = 1024 * 1024
+const maxBatchCalls = 20
+
+/** Everything that the service answers over HTTP. */
+export function createServer(services: Services, rate: RateLimit): Hono {
+	const app = new Hono()
+	const metrics = createMetrics(services)
+	const callFor = (c: Context) => createCall(c, services, rate, metrics)
+	app.use(async (c, next) => request.run({ id: randomUUID() }, () => observe(c, next, services, metrics)))
+	app.use(bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }))
+	serveProbes(app, services, metrics, callFor)
+	serveTrpc(app, callFor)
+	serveRest(app, callFor)
+	app.notFound((c) => problemResponse(notFound(c.req.path)))
+	app.onError((error) => {
+		services.log.error({ err: error, requestId: request.getStore()?.id }, 'request failed')
+		return problemResponse(error)
+	})
+	return app
+}
+
+async function observe(c: Context, next: () => Promise<void>, services: Services, metrics: Metrics): Promise<void> {
+	const startedAt = performance.now()
+	const id = request.getStore()?.id ?? ''
+	await next()
+	const milliseconds = Math.round(performance.now() - startedAt)
+	for (const [name, value] of Object.entries(secureHeaders)) {
+		if (!c.res.headers.has(name)) c.res.headers.set(name, value)
+	}
+	c.res.headers.set('x-request-id', id)
+	metrics.answered(c.req.method, c.req.path, c.res.status, milliseconds / 1000)
+	services.log.info(
+		{ requestId: id, method: c.req.method, path: c.req.path, status: c.res.status, milliseconds },
+		'answered',
+	)
+}
+
+const secureHeaders = {
+	'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+	'x-content-type-options': 'nosniff',
+	'x-frame-options': 'DENY',
+	'referrer-policy': 'no-referrer',
+	'cross-origin-opener-policy': 'same-origin',
+	'cross-origin-resource-policy': 'same-origin',
+	'permissions-policy': 'camera=(), geolocation=(), microphone=()',
+	'cache-control': 'no-store',
+}
+
+function createCall(c: Context, services: Services, rate: RateLimit, metrics: Metrics): Call {
+	let principal: Promise<Principal> | undefined
+	return {
+		services,
+		rate,
+		authenticate() {
+			principal ??= authenticate(services, c.req.header('authorization')).catch((error) => {
+				if (asReprieveError(error).code === 'UNAUTHENTICATED') {
+					metrics.unauthenticated()
+					rate.take(`address ${getConnInfo(c).remote.address}`)
+				}
+				throw error
+			})
+			return principal
+		},
+	}
+}
+
+function serveProbes(app: Hono, services: Services, metrics: Metrics, callFor: (c: Context) => Call): void {
+	app.get('/healthz', (c) => c.json({ status: 'ok' }))
+	app.get('/readyz', async (c) => {
+		const { capture } = await systemStatus(services)
+		return c.json({ capture: capture.state }, capture.state === 'streaming' ? 200 : 503)
+	})
+	app.get('/metrics', async (c) => {
+		await callFor(c).authenticate()
+		return c.body(await metrics.expose(), 200, { 'content-type': metrics.contentType })
+	})
+}
+
+function serveTrpc(app: Hono, callFor: (c: Context) => Call): void {
+	app.all('/trpc/v1/*', (c) =>
+		fetchRequestHandler({
+			endpoint: '/trpc/v1',
+			router,
+			req: c.req.raw,
+			allowMethodOverride: true,
+			maxBatchSize: maxBatchCalls,
+			createContext({ info }) {
+				if (info.calls.length > 1 && info.calls.some((call) => call.procedure?._def.type === 'mutation')) {
+					throw new ReprieveError('INVALID', 'a mutation came in a batch', { hint: 'Send each mutation alone.' })
+				}
+				return callFor(c)
+			},
+		}),
+	)
+}
+
+function tooLarge(): Response {
+	return problemResponse(new ReprieveError('TOO_LARGE', `the body is larger than ${maxBodyBytes} bytes`))
+}

@@ -1,0 +1,93 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { createSigner, type Signer } from '@reprieve/cdc'
+import { ReprieveError } from '@reprieve/contracts'
+import { migrateControl, openControl } from '@reprieve/control'
+import { openSessions } from '@reprieve/postgres'
+import type { Vault } from '@reprieve/vault'
+import { pino } from 'pino'
+import type { Config } from './config.ts'
+import type { Clock, Services } from './context.ts'
+import { keepSecret } from './secret-file.ts'
+
+/** Parts that a composition root or a test brings itself. */
+export type Dependencies = {
+	vault?: Vault
+	clock?: Clock
+	log?: Services['log']
+}
+
+/** Migrates the control schema and opens everything that the verbs work with; `close` ends the pools and the vault. */
+export async function openServices(
+	config: Config,
+	dependencies: Dependencies = {},
+): Promise<Services & { close(): Promise<void> }> {
+	await migrateControl(config.urls.owner)
+	const clock = dependencies.clock ?? { now: () => new Date() }
+	const log = dependencies.log ?? pino({ level: config.logLevel, redact: ['*.secret', '*.authorization'] })
+	const control = openControl(config.urls.control, { applicationName: 'reprieve service' })
+	const pools = {
+		plan: openSessions(config.urls.plan, { applicationName: 'reprieve plan', max: 4 }),
+		delete: openSessions(config.urls.delete, { applicationName: 'reprieve delete', max: 4 }),
+		restore: openSessions(config.urls.restore, { applicationName: 'reprieve restore', max: 4 }),
+		owner: openSessions(config.urls.owner, { applicationName: 'reprieve owner', max: 2 }),
+	}
+	const [database] = await control.sql<{ name: string }[]>`select current_database() as name`
+	const vault = dependencies.vault ?? (await openVault(config.vault, database?.name ?? ''))
+	const signer = await openSigner(config)
+	await publishKey(vault, signer, clock)
+	return {
+		control,
+		pools,
+		vault,
+		signer,
+		clock,
+		log,
+		lineage: () => openLineage(control.sql),
+		limits: limitsOf(config),
+		async close() {
+			await Promise.all([...Object.values(pools).map((sql) => sql.end({ timeout: 5 })), control.close()])
+			if (!dependencies.vault) await vault.close()
+		},
+	}
+}
+
+async function openVault(url: string, database: string): Promise<Vault> {
+	throw new ReprieveError('UNAVAILABLE', `no vault for ${database} at ${url}`)
+}
+
+async function openSigner(config: Config): Promise<Signer> {
+	const pem = config.signingKey ?? (await keepSecret(config.data, 'signing-key', generateKey))
+	return createSigner(pem.replaceAll('\\n', '\n'))
+}
+
+function generateKey(): string {
+	return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+}
+
+/** Verification outlives the service: whoever reads the vault finds the key there. */
+async function publishKey(vault: Vault, signer: Signer, clock: Clock): Promise<void> {
+	const keys = await vault.keys()
+	if (keys.some((key) => key.id === signer.keyId)) return
+	await vault.putKey({ id: signer.keyId, publicKey: signer.publicKey, validFrom: clock.now().toISOString() })
+}
+
+async function openLineage(sql: Services['control']['sql']): Promise<string> {
+	const [row] = await sql<{ id: string }[]>`
+		select l.id from reprieve.lineages l join pg_database d on d.oid = l.database_oid::oid
+		where l.closed_at is null and d.datname = current_database()`
+	if (row) return row.id
+	throw new ReprieveError('UNAVAILABLE', 'capture has not opened a lineage for this database', {
+		hint: 'Start the sidecar, or see what stops it in the status.',
+	})
+}
+
+function limitsOf(config: Config): Services['limits'] {
+	return {
+		planRows: config.planRows,
+		approvalRows: config.approvalRows,
+		planMinutes: 24 * 60,
+		exposureBatches: 10,
+		exposureRows: 100_000,
+		slotBytes: config.slotBytes,
+	}
+}

@@ -1,0 +1,87 @@
+import { httpStatus, type Problem, type Role } from '@reprieve/contracts'
+import { initTRPC } from '@trpc/server'
+import type { RateLimit } from './access/rate.ts'
+import { requireRole } from './access/roles.ts'
+import type { Principal, Services } from './context.ts'
+import { asReprieveError, asTrpcError, problemOf } from './errors.ts'
+import { refuseUnstorable } from './input.ts'
+import { record, recordRefusal } from './record.ts'
+import { requestId } from './request.ts'
+
+/** What one HTTP request brings to its procedures. */
+export type Call = {
+	services: Services
+	rate: RateLimit
+	/** Reads the key once a request. Throws UNAUTHENTICATED. */
+	authenticate(): Promise<Principal>
+}
+
+export type Meta = {
+	/** Least role that may call. */
+	role: Role
+	/** The answer carries a secret: it is never stored, so a repeated call cannot have it again. */
+	secret?: boolean
+}
+
+/** The context stays opaque to tRPC's types, so that the router's type, which clients import, names nothing of the server. */
+function callOf(ctx: object): Call {
+	return ctx as Call
+}
+
+const t = initTRPC
+	.context<object>()
+	.meta<Meta>()
+	.create({
+		isDev: false,
+		isServer: true,
+		sse: { ping: { enabled: true, intervalMs: 5_000 }, client: { reconnectAfterInactivityMs: 15_000 } },
+		errorFormatter: ({ shape, error, path }) => ({
+			...shape,
+			data: { ...problemOf(asReprieveError(error), requestId()), path } satisfies Problem & { path?: string },
+		}),
+	})
+
+export const createRouter = t.router
+export const createCaller = t.createCallerFactory
+
+/** Every failure below leaves as one of the closed codes, and what is not ours is logged. */
+const mapped = t.procedure.use(async ({ ctx, path, next }) => {
+	const result = await next()
+	if (result.ok) return result
+	const error = asReprieveError(result.error)
+	if (httpStatus[error.code] >= 500) {
+		callOf(ctx).services.log.error(
+			{ err: error.cause ?? error, code: error.code, requestId: requestId(), path },
+			error.message,
+		)
+	}
+	throw asTrpcError(error)
+})
+
+const guarded = mapped.use(async ({ ctx, meta, path, getRawInput, next }) => {
+	const { services, rate, authenticate } = callOf(ctx)
+	const principal = await authenticate()
+	rate.take(principal.id)
+	const input = await getRawInput()
+	refuseUnstorable(input)
+	try {
+		requireRole(principal, meta?.role ?? 'admin')
+	} catch (cause) {
+		await recordRefusal(services, principal, path, asReprieveError(cause), input)
+		throw cause
+	}
+	return next({ ctx: { services, principal } })
+})
+
+/** Reads: audited only when a right is missing. */
+export const query = guarded.use(async ({ ctx, path, getRawInput, next }) => {
+	const result = await next()
+	const error = result.ok ? undefined : asReprieveError(result.error)
+	if (error?.code === 'FORBIDDEN') await recordRefusal(ctx.services, ctx.principal, path, error, await getRawInput())
+	return result
+})
+
+/** Changes: audited before and after, and done once however often they are repeated under one idempotency key. */
+export const command = guarded.use(async ({ ctx, meta, path, getRawInput, next }) =>
+	record({ ...ctx, path, input: await getRawInput(), secret: meta?.secret ?? false }, next),
+)
