@@ -240,6 +240,7 @@ CREATE TABLE "reprieve"."lineages" (
 	"slot" text NOT NULL,
 	"timeline" integer NOT NULL,
 	"nonce" text,
+	"previous_nonce" text,
 	"nonce_at" "pg_lsn",
 	"opened_at" timestamp with time zone NOT NULL,
 	"closed_at" timestamp with time zone
@@ -257,6 +258,7 @@ CREATE TABLE "reprieve"."protected_tables" (
 	"truncate" text NOT NULL,
 	"status" text NOT NULL,
 	"changed_xid" text NOT NULL,
+	"changed_at" timestamp with time zone NOT NULL,
 	"proof_nonce" text,
 	"acknowledged" jsonb NOT NULL,
 	"protected_since" timestamp with time zone,

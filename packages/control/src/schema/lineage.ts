@@ -11,6 +11,8 @@ export const lineages = reprieve.table('lineages', {
 	timeline: integer().notNull(),
 	/** Names the vault's newest acknowledged commit; written before each acknowledgement. */
 	nonce: text(),
+	/** The one before: the vault may not have heard of `nonce` when capture was killed. */
+	previousNonce: text('previous_nonce'),
 	nonceAt: lsn('nonce_at'),
 	openedAt: instant('opened_at').notNull(),
 	closedAt: instant('closed_at'),
@@ -82,6 +84,7 @@ export const protectedTables = reprieve.table('protected_tables', {
 	status: text().$type<'pending' | 'ready'>().notNull(),
 	/** pg_current_xact_id of the protecting transaction: older ones must end first. */
 	changedXid: text('changed_xid').notNull(),
+	changedAt: instant('changed_at').notNull(),
 	proofNonce: text('proof_nonce'),
 	acknowledged: jsonb().$type<string[]>().notNull(),
 	protectedSince: instant('protected_since'),
