@@ -85,7 +85,11 @@ function tableFindings(table: GateTable): Finding[] {
 	return []
 }
 
-function leafWeakness(table: GateTable, name: string): [code: string, message: string] | undefined {
+/** Why deletes on a leaf or ordinary table would not be archived whole; undefined when they would. */
+export function leafWeakness(
+	table: Pick<GateTable, 'identity' | 'persistence' | 'isPartition' | 'isRelinked' | 'memberOf' | 'partlyIn'>,
+	name: string,
+): [code: string, message: string] | undefined {
 	if (table.identity !== 'f') {
 		return ['identity', `${name} has replica identity ${table.identity}, not f (full)`]
 	}

@@ -1,5 +1,6 @@
 import { quoteIdentifier } from '@reprieve/contracts'
 import type { Session, Sql, Transaction } from '../session.ts'
+import { recordGap } from './gaps.ts'
 
 /** One publication on the slot, and the kinds of change that it publishes. */
 export type PublicationShape = {
@@ -58,7 +59,19 @@ export async function ensurePublicationsWithin(tx: Transaction): Promise<Ensured
 		ensured[state === undefined ? 'created' : 'repaired'].push(shape.name)
 	}
 	await publishCanary(tx)
+	await recordRepair(tx, [...ensured.created, ...ensured.repaired])
 	return ensured
+}
+
+/** While a publication had another shape, deletes on tables that count on it may be absent from the stream. */
+async function recordRepair(tx: Transaction, names: string[]): Promise<void> {
+	if (names.length === 0) return
+	const pended = await tx<{ since: string | null }[]>`
+		update reprieve.protected_tables set status = 'pending', changed_xid = pg_current_xact_id()::text,
+			changed_at = clock_timestamp()
+		where status = 'ready' returning protected_since::text as since`
+	const since = pended.flatMap((table) => table.since ?? []).sort()[0]
+	if (pended.length > 0) await recordGap(tx, { reason: `publication ${names.join(', ')} had been altered`, since })
 }
 
 /** Statement that makes (or puts right) one publication. */
