@@ -1,0 +1,116 @@
+import { signMessage } from '@reprieve/cdc'
+import { messagePrefix, type Row, type Seal, type Tag } from '@reprieve/contracts'
+import type { Transaction } from '@reprieve/postgres'
+import type { Services } from '../../context.ts'
+import { classifyMissing, type Deleted, deleteRows, type PlannedRow } from './delete-rows.ts'
+import { type DriftedRow, droppedUnits, findDrift, lockRows, type UnitRange } from './drift.ts'
+import { BatchFinding } from './finding.ts'
+import { lockAndReadGate, requireOpenGate } from './gate.ts'
+import { readPlannedKey, recordBatch } from './record.ts'
+import { needsLocks, type RunShape } from './shape.ts'
+import { readServerCounts, type Tally, tallyBatch } from './tally.ts'
+
+/** The hold that a worker has on a run; a batch commits only under it. */
+export type Lease = { runId: string; owner: string; epoch: number }
+
+/** One batch to do. */
+export type Batch = {
+	lease: Lease
+	/** From 1. */
+	number: number
+	range: UnitRange
+	lineage: string
+	actor: string
+	reason: string
+}
+
+/** Milliseconds that a batch waits for a lock and that one of its statements may take. */
+export type BatchLimits = { lockTimeoutMs: number; statementTimeoutMs: number }
+
+/** What a batch did, once committed. */
+export type BatchDone = { deleted: number; relinked: number; drifted: number; collateral: number; milliseconds: number }
+
+/**
+ * Deletes one batch in one READ COMMITTED transaction, in the order of exactness.md section 5: lock and gate, versions and
+ * witnesses, tag, one deleting statement, seal, gate and record. Throws, with nothing changed, GateClosed to wait,
+ * BatchFinding when the run must not go on, LeaseLost when another worker has it; PostgreSQL's own errors pass through.
+ */
+export async function deleteBatch(
+	services: Services,
+	shape: RunShape,
+	batch: Batch,
+	limits: BatchLimits,
+): Promise<BatchDone> {
+	const done = await services.pools.delete.begin('isolation level read committed read write', async (tx) => {
+		const { xid, startedAt } = await begin(tx, limits)
+		await lockAndReadGate(tx, shape)
+		const held = await holdRows(tx, shape, batch.range)
+		await emit(tx, services, messagePrefix.tag, tagOf(batch, xid))
+		const before = await readServerCounts(tx)
+		const deleted = await deleteRows(tx, shape, batch.range, droppedUnits(held))
+		const drifted = await settleMissing(tx, shape, held, deleted)
+		await tx`set constraints all immediate`
+		const after = await readServerCounts(tx)
+		const tally = await tallyBatch(tx, shape, { returned: deleted.counts, before, after })
+		await emit(tx, services, messagePrefix.seal, sealOf(batch, xid, tally))
+		await requireOpenGate(tx, [...new Set([...shape.oids, ...tally.collateralOids])])
+		return await recordBatch(tx, shape, { batch, xid, startedAt, tally, drifted })
+	})
+	return done as BatchDone
+}
+
+/** Fixes this transaction's time-outs, whatever was set before, and gives it its xid. */
+async function begin(tx: Transaction, limits: BatchLimits): Promise<{ xid: string; startedAt: string }> {
+	const [row] = await tx<{ xid: string; startedAt: string }[]>`
+		select pg_current_xact_id()::text as xid, clock_timestamp()::text as "startedAt",
+			set_config('lock_timeout', ${String(limits.lockTimeoutMs)}, true),
+			set_config('statement_timeout', ${String(limits.statementTimeoutMs)}, true),
+			set_config('idle_in_transaction_session_timeout', '60000', true),
+			set_config('synchronous_commit', 'on', true), set_config('row_security', 'off', true),
+			set_config('search_path', 'pg_catalog', true)`
+	return row as { xid: string; startedAt: string }
+}
+
+/** Where rows have dependents or witnesses: holds them, then says which must stay. Elsewhere one DELETE does both. */
+async function holdRows(tx: Transaction, shape: RunShape, range: UnitRange): Promise<DriftedRow[]> {
+	if (!needsLocks(shape)) return []
+	await lockRows(tx, shape, range)
+	return await findDrift(tx, shape, range)
+}
+
+/** Rows that the statement did not return: drifted in the single DELETE, else (or still there) somebody suppressed them. */
+async function settleMissing(
+	tx: Transaction,
+	shape: RunShape,
+	held: DriftedRow[],
+	deleted: Deleted,
+): Promise<DriftedRow[]> {
+	if (deleted.missing.length === 0) return held
+	if (needsLocks(shape)) throw await suppressed(tx, shape, deleted.missing)
+	const settled = await classifyMissing(tx, shape, deleted.missing)
+	if (settled.suppressed.length > 0) throw await suppressed(tx, shape, settled.suppressed)
+	return settled.drifted
+}
+
+async function suppressed(tx: Transaction, shape: RunShape, rows: PlannedRow[]): Promise<BatchFinding> {
+	const first = rows[0] as PlannedRow
+	const key: Row = await readPlannedKey(tx, shape, first)
+	const name = shape.tables[first.table]?.planned.table
+	return new BatchFinding('NOT_RESTORABLE', `${rows.length} locked rows of ${name} were not deleted by the statement`, {
+		key,
+		hint: 'A trigger or rule keeps or deletes them; disable it, or leave such rows out of the policy.',
+	})
+}
+
+async function emit(tx: Transaction, services: Services, prefix: string, body: Tag | Seal): Promise<void> {
+	await tx`select pg_logical_emit_message(true, ${prefix}::text, ${signMessage(services.signer, prefix, body)}::text)`
+}
+
+function tagOf(batch: Batch, xid: string): Tag {
+	const { lineage, actor, reason } = batch
+	return { kind: 'run', lineage, xid, id: batch.lease.runId, batch: batch.number, actor, reason }
+}
+
+function sealOf(batch: Batch, xid: string, { rows, collateral }: Tally): Seal {
+	return { lineage: batch.lineage, xid, id: batch.lease.runId, batch: batch.number, rows, collateral }
+}

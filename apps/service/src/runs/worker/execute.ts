@@ -1,0 +1,168 @@
+import { ReprieveError, type Waiting } from '@reprieve/contracts'
+import type { Services } from '../../context.ts'
+import { type ClaimedRun, endRun, type RunState, readRunState, releaseRun } from './claim.ts'
+import { type BatchLimits, deleteBatch } from './delete-batch.ts'
+import { judgeFailure } from './failures.ts'
+import { toFailure } from './finding.ts'
+import type { GateClosed } from './gate.ts'
+import { type RunShape, readShape } from './shape.ts'
+import { nextBatchRows, nextRange } from './size.ts'
+import { type ThrottleLimits, takeReadings, throttle } from './throttle.ts'
+import type { Wake } from './wake.ts'
+
+/** How a worker goes about a run. */
+export type ExecuteOptions = {
+	batch: BatchLimits
+	throttle: Omit<ThrottleLimits, 'exposureRows'>
+	/** Times that one batch is tried against contention. */
+	attempts: number
+	/** The longest pause before something that is waited for is looked at again. */
+	pollMs: number
+	wake: Wake
+	/** Aborted when the worker stops or the lease is lost. */
+	signal: AbortSignal
+}
+
+/** One run in one worker's hands; `attempts` counts failures of the batch under way. */
+type Hold = {
+	services: Services
+	run: ClaimedRun
+	shape: RunShape
+	options: ExecuteOptions
+	attempts: number
+	oids: number[]
+}
+
+/**
+ * Works a claimed run to its end, or until it is paused, cancelled, taken over or the signal is aborted. Everything that
+ * matters is in the database: each turn begins by reading it, so a turn may end anywhere.
+ */
+export async function executeRun(services: Services, run: ClaimedRun, options: ExecuteOptions): Promise<void> {
+	let hold: Hold | undefined
+	while (!options.signal.aborted) {
+		try {
+			hold ??= await openHold(services, run, options)
+			if (await takeTurn(hold)) return
+		} catch (error) {
+			if (await settleError({ services, run, options }, hold, error)) return
+		}
+	}
+	await releaseRun(services, run.lease)
+}
+
+async function openHold(services: Services, run: ClaimedRun, options: ExecuteOptions): Promise<Hold> {
+	const shape = await readShape(services.pools.delete, run.body)
+	const oids = [...new Set([...shape.oids, ...run.body.tables.map((table) => table.oid)])]
+	return { services, run, shape, options, attempts: 0, oids }
+}
+
+/** One turn: settle what was asked, finish, wait, or delete one batch. True when the run is out of this worker's hands. */
+async function takeTurn(hold: Hold): Promise<boolean> {
+	const { services, run, shape } = hold
+	const state = await readRunState(services, run.lease)
+	if (state.status !== 'running') return await leave(hold, 'settle')
+	const readings = await takeReadings(services, run.lease.runId, hold.oids)
+	if (state.unit >= run.body.units) {
+		if (readings.exposedBatches === 0) return await leave(hold, 'finish')
+		return await pause(hold, { reason: 'receipts', reading: readings.exposedBatches, limit: 0 })
+	}
+	const range = await nextRange(services.pools.delete, shape, state.unit, rowsFor(run, state))
+	if (!range) throw planEnded(run, state)
+	const limits = { ...hold.options.throttle, exposureRows: run.exposureRows }
+	const waiting = throttle(readings, limits, range.rows)
+	if (waiting) return await pause(hold, waiting)
+	await deleteOne(hold, state, range)
+	return false
+}
+
+/** A batch of half the window at most, so that the next one is deleted while this one is archived. */
+function rowsFor(run: ClaimedRun, state: RunState): number {
+	return Math.max(1, Math.min(state.batchRows, run.batchLimit, Math.floor(run.exposureRows / 2)))
+}
+
+async function deleteOne(
+	hold: Hold,
+	state: RunState,
+	range: { from: number; to: number; rows: number },
+): Promise<void> {
+	const { services, run, shape, options } = hold
+	const { lease, lineage, actor, reason } = run
+	const batch = { lease, number: state.batches + 1, range, lineage, actor, reason }
+	const began = performance.now()
+	const done = await deleteBatch(services, shape, batch, options.batch)
+	const milliseconds = Math.max(1, Math.round(performance.now() - began))
+	hold.attempts = 0
+	const aimed = rowsFor(run, state)
+	const batchRows = nextBatchRows({ rows: range.rows, milliseconds, aimed }, run.targetMs, run.batchLimit)
+	await saveSize(hold, batchRows)
+	services.log.info({ run: lease.runId, batch: batch.number, ...done }, 'batch')
+}
+
+async function saveSize({ services, run }: Hold, batchRows: number): Promise<void> {
+	await services.control.sql`
+		update reprieve.runs r set batch_rows = ${batchRows}, rows_per_second = (
+			select sum(b.deleted) / greatest(extract(epoch from max(b.at) - min(b.at) + min(b.milliseconds) * interval '1 ms'), 0.001)
+			from (select * from reprieve.batches b where b.run_id = r.id order by b.batch desc limit 20) b)
+		where id = ${run.lease.runId} and epoch = ${run.lease.epoch}`
+}
+
+async function leave({ services, run }: Hold, event: 'settle' | 'finish'): Promise<boolean> {
+	await endRun(services, run.lease, event)
+	return true
+}
+
+/** Says why the run waits, then sleeps until something happens. */
+async function pause(
+	{ services, run, options }: Pick<Hold, 'services' | 'run' | 'options'>,
+	waiting: Waiting,
+): Promise<false> {
+	const text = JSON.stringify(waiting)
+	await services.control.sql`
+		update reprieve.runs set waiting = ${text}::text::jsonb
+		where id = ${run.lease.runId} and epoch = ${run.lease.epoch} and waiting is distinct from ${text}::text::jsonb`
+	await options.wake.wait(options.pollMs, options.signal)
+	return false
+}
+
+/** Obeys the verdict on an error. True when the run is out of this worker's hands. */
+async function settleError(
+	base: Pick<Hold, 'services' | 'run' | 'options'>,
+	hold: Hold | undefined,
+	error: unknown,
+): Promise<boolean> {
+	const { services, run, options } = base
+	const verdict = judgeFailure(error)
+	services.log.warn({ run: run.lease.runId, verdict, err: error }, 'batch rolled back')
+	if (verdict === 'leave') return true
+	if (verdict === 'reconnect') {
+		await options.wake.wait(options.pollMs, options.signal)
+		return false
+	}
+	if (verdict === 'gate') return await pause(base, gateWaiting(error as GateClosed))
+	if (verdict === 'retry' && hold && ++hold.attempts < options.attempts) return await retry(hold)
+	const failure = toFailure(error)
+	const tries = verdict === 'retry' ? { message: `${options.attempts} attempts failed: ${failure.message}` } : {}
+	await endRun(services, run.lease, 'fail', { ...failure, ...tries })
+	return true
+}
+
+function gateWaiting(closed: GateClosed): Waiting {
+	return { reason: closed.findings[0]?.code ?? 'gate', reading: closed.findings.length, limit: 0 }
+}
+
+/** Half the rows and a pause that doubles: contention is somebody else's work. */
+async function retry(hold: Hold): Promise<boolean> {
+	const { services, run, options, attempts } = hold
+	await services.control.sql`
+		update reprieve.runs set batch_rows = greatest(1, batch_rows / 2),
+			waiting = ${JSON.stringify({ reason: 'contention', reading: attempts, limit: options.attempts })}::text::jsonb
+		where id = ${run.lease.runId} and epoch = ${run.lease.epoch}`
+	await options.wake.wait(Math.min(options.pollMs * 10, 20 * 2 ** attempts), options.signal)
+	return false
+}
+
+function planEnded(run: ClaimedRun, state: RunState): ReprieveError {
+	return new ReprieveError('PLAN_DRIFTED', `the plan has ${run.body.units} units, its rows end at unit ${state.unit}`, {
+		hint: 'The plan tables were changed; make a new plan.',
+	})
+}

@@ -1,0 +1,125 @@
+import { formatTableName, quoteIdentifier, quoteTable, ReprieveError } from '@reprieve/contracts'
+import type { PlanBody, PlannedTable } from '@reprieve/control'
+import { arrayLiteral, type IncomingForeignKey, readIncoming, type Session } from '@reprieve/postgres'
+
+/** One planned table as SQL needs it. */
+export type TableShape = {
+	planned: PlannedTable
+	/** Quoted names of the source table and of the per-plan table. */
+	source: string
+	rows: string
+	/** Key columns of the source, quoted. */
+	key: string[]
+	/** Condition that row `alias` has the key in columns `prefix`1..n of the plan's row `plan`. */
+	matchKey(alias: string, plan: string, prefix?: 'k' | 'w'): string
+	/** The same and the leaf: names at most one row. */
+	match(alias: string, plan: string): string
+}
+
+/** Everything of the catalog that a run's statements are made of. */
+export type RunShape = {
+	body: PlanBody
+	tables: TableShape[]
+	/** Foreign keys that refer to planned tables, wherever they lie. */
+	incoming: IncomingForeignKey[]
+	/** Quoted name of the table whose row must stay absent, for orphans. */
+	absentParent?: string
+	/** OIDs of planned tables. */
+	oids: number[]
+}
+
+/** Reads the shape of a plan's tables. Throws SCHEMA_DRIFT when a planned table is gone. */
+export async function readShape(sql: Session, body: PlanBody): Promise<RunShape> {
+	const oids = [...new Set(body.tables.map((table) => table.oid))]
+	const names = await readNames(sql, oids)
+	const keys = await readKeyColumns(sql, body.tables)
+	const tables = body.tables.map((planned, index) => tableShape(planned, named(names, planned), keys[index] ?? []))
+	const incoming = await readIncoming(sql, oids)
+	const parentOid = body.witness.kind === 'absentParent' ? body.witness.oid : undefined
+	const parent = parentOid === undefined ? undefined : (await readNames(sql, [parentOid])).get(parentOid)
+	return { body, tables, incoming, oids, ...(parent ? { absentParent: parent } : {}) }
+}
+
+/** Whether rows are deleted in steps (locked and compared first) or by one statement that does both. */
+export function needsLocks(shape: RunShape): boolean {
+	return shape.tables.length > 1 || shape.incoming.length > 0 || shape.body.witness.kind !== 'none'
+}
+
+type KeyColumn = { column: string; operator: string; collation: string | null }
+
+function named(names: Map<number, string>, planned: PlannedTable): string {
+	const name = names.get(planned.oid)
+	if (name) return name
+	throw new ReprieveError('SCHEMA_DRIFT', `${planned.table} (OID ${planned.oid}) does not exist any more`, {
+		hint: 'Make a new plan.',
+	})
+}
+
+function tableShape(planned: PlannedTable, source: string, columns: KeyColumn[]): TableShape {
+	const matchKey = (alias: string, plan: string, prefix: 'k' | 'w' = 'k') =>
+		planned.key
+			.map(({ typeName }, place) => {
+				const { column, operator, collation } = columns[place] as KeyColumn
+				const value = `(${plan}.${prefix}${place + 1})::${typeName}${collation ? ` collate ${collation}` : ''}`
+				return `${alias}.${quoteIdentifier(column)} ${operator} ${value}`
+			})
+			.join(' and ')
+	return {
+		planned,
+		source,
+		rows: quoteTable({ schema: 'reprieve', name: planned.rowsTable }),
+		key: planned.key.map(({ column }) => quoteIdentifier(column)),
+		matchKey,
+		match: (alias, plan) => `${alias}.tableoid = ${plan}.leaf and ${matchKey(alias, plan)}`,
+	}
+}
+
+async function readNames(sql: Session, oids: number[]): Promise<Map<number, string>> {
+	const rows = await sql<{ oid: number; schema: string; name: string }[]>`
+		select c.oid::int8::float8 as oid, n.nspname as schema, c.relname as name
+		from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = any(${arrayLiteral(oids)}::oid[])`
+	return new Map(rows.map((row) => [Number(row.oid), quoteTable(row)]))
+}
+
+/** The equality operator of each key column's own unique index, by qualified name: search_path does not find citext's. */
+async function readKeyColumns(sql: Session, tables: PlannedTable[]): Promise<KeyColumn[][]> {
+	const wanted = tables.flatMap(({ oid, key }, index) =>
+		key.map(({ column }, place) => ({ index, place, oid, column })),
+	)
+	const rows = await sql<
+		{ index: number; place: number; column: string; operator: string; collation: string | null }[]
+	>`
+		select w.index, w.place, w."column",
+			format('operator(%I.%s)', coalesce(best.schema, 'pg_catalog'), coalesce(best.name, '=')) as operator,
+			case when a.attcollation <> 0 then format('%I.%I', cn.nspname, co.collname) end as collation
+		from json_to_recordset(${JSON.stringify(wanted)}::text::json) w(index int, place int, oid oid, "column" name)
+		join pg_attribute a on a.attrelid = w.oid and a.attname = w."column" and not a.attisdropped
+		left join pg_collation co on co.oid = a.attcollation left join pg_namespace cn on cn.oid = co.collnamespace
+		left join lateral (
+			select n.nspname as schema, o.oprname as name
+			from pg_index i cross join unnest(i.indkey::int2[], i.indclass::oid[]) k(attnum, opclass)
+			join pg_opclass oc on oc.oid = k.opclass
+			join pg_amop am on am.amopfamily = oc.opcfamily and am.amopmethod = 403 and am.amopstrategy = 3
+				and am.amoplefttype = oc.opcintype and am.amoprighttype = oc.opcintype
+			join pg_operator o on o.oid = am.amopopr join pg_namespace n on n.oid = o.oprnamespace
+			where i.indrelid = w.oid and i.indisunique and k.attnum = a.attnum
+			order by i.indisprimary desc, i.indexrelid limit 1) best on true`
+	return tables.map(({ key, table }, index) =>
+		key.map(({ column }, place) => {
+			const found = rows.find((row) => row.index === index && row.place === place)
+			if (found) return found
+			throw new ReprieveError('SCHEMA_DRIFT', `${table} has no column ${column} any more`, { hint: 'Make a new plan.' })
+		}),
+	)
+}
+
+/** Name of the root (of itself, when it is no partition) of each table given, by OID; formatTableName. */
+export async function readRoots(sql: Session, oids: number[]): Promise<Map<number, { oid: number; table: string }>> {
+	if (oids.length === 0) return new Map()
+	const rows = await sql<{ oid: number; rootOid: number; schema: string; name: string }[]>`
+		select t.oid::int8::float8 as oid, r.oid::int8::float8 as "rootOid", n.nspname as schema, r.relname as name
+		from unnest(${arrayLiteral(oids)}::oid[]) t(oid)
+		join pg_class r on r.oid = coalesce(pg_partition_root(t.oid), t.oid)
+		join pg_namespace n on n.oid = r.relnamespace`
+	return new Map(rows.map((row) => [Number(row.oid), { oid: Number(row.rootOid), table: formatTableName(row) }]))
+}
