@@ -1,1 +1,12 @@
-export {}
+export { driftCode } from './drift/map-columns.ts'
+export * from './execute/batch.ts'
+export * from './execute/enlist.ts'
+export type { Signature } from './execute/messages.ts'
+export type { BatchCounts } from './execute/record-rows.ts'
+export { suppressionCode } from './order/suppression.ts'
+export * from './preview/digest.ts'
+export * from './preview/examine.ts'
+export * from './preview/present.ts'
+export * from './selection/filter.ts'
+export * from './selection/identity.ts'
+export * from './selection/resolve.ts'

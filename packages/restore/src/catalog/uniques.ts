@@ -1,0 +1,38 @@
+import { arrayLiteral, type Session } from '@reprieve/postgres'
+
+/** A unique index or exclusion constraint: no two rows for which every operator holds. */
+export type Unique = {
+	/** OID of the table that it is defined on. */
+	table: number
+	name: string
+	/** SQL over the table's bare column names, with the operator that compares it. */
+	parts: { expression: string; operator: string }[]
+	/** SQL over the table's bare column names; absent when the index is total. */
+	predicate?: string
+	nullsEqual: boolean
+	/** Checked at the end of a statement or transaction, by a trigger that `session_replication_role=replica` skips. */
+	deferrable: boolean
+}
+
+/** Unique indexes and exclusion constraints of the tables, with operators fully qualified, key indexes first. */
+export async function readUniques(sql: Session, oids: number[]): Promise<Unique[]> {
+	const rows = await sql<{ unique: Omit<Unique, 'predicate'> & { predicate: string | null } }[]>`
+		select json_build_object(
+			'table', i.indrelid::int8, 'name', c.relname, 'predicate', pg_get_expr(i.indpred, i.indrelid),
+			'nullsEqual', i.indnullsnotdistinct, 'deferrable', not i.indimmediate or coalesce(x.condeferrable, false),
+			'parts', (
+				select json_agg(json_build_object(
+					'expression', pg_get_indexdef(i.indexrelid, k::int, false),
+					'operator', format('OPERATOR(%I.%s)', n.nspname, o.oprname)) order by k)
+				from generate_series(1, i.indnkeyatts) k
+				join pg_opclass p on p.oid = i.indclass[k - 1]
+				join pg_operator o on o.oid = coalesce(x.conexclop[k], (
+					select a.amopopr from pg_amop a where a.amopfamily = p.opcfamily and a.amopstrategy = 3
+						and a.amoplefttype = p.opcintype and a.amoprighttype = p.opcintype))
+				join pg_namespace n on n.oid = o.oprnamespace)) as unique
+		from pg_index i join pg_class c on c.oid = i.indexrelid
+		left join pg_constraint x on x.conindid = i.indexrelid and x.conrelid = i.indrelid and x.contype in ('p', 'u', 'x')
+		where i.indrelid = any(${arrayLiteral(oids)}::oid[]) and (i.indisunique or i.indisexclusion) and i.indisvalid
+		order by i.indrelid, i.indisprimary desc, i.indnkeyatts, i.indexrelid`
+	return rows.map(({ unique }) => ({ ...unique, predicate: unique.predicate ?? undefined }))
+}

@@ -1,0 +1,174 @@
+import { parseTableName, quoteTable, ReprieveError, type SourceTable } from '@reprieve/contracts'
+import { describeTables, type Transaction } from '@reprieve/postgres'
+import type { Vault } from '@reprieve/vault'
+import { readReferences } from '../catalog/references.ts'
+import { readHooks, readRights } from '../catalog/triggers.ts'
+import { readUniques, type Unique } from '../catalog/uniques.ts'
+import { driftCode } from '../drift/map-columns.ts'
+import { chooseSuppression } from '../order/suppression.ts'
+import { classify } from '../preview/classify.ts'
+import type { RestoreRequest } from '../preview/examine.ts'
+import { openTimelines } from '../selection/timelines.ts'
+import { openStage, type Stage, stageRows, versionOf } from '../stage/open.ts'
+import { advanceSequences } from './advance-sequences.ts'
+import { checkReference } from './check-references.ts'
+import { decide } from './decide.ts'
+import { listTable, type RestoreCursor } from './enlist.ts'
+import { emitOverwritten, emitTag, type Signature } from './messages.ts'
+import { type BatchCounts, recordRows } from './record-rows.ts'
+import { release, suppress } from './suppress.ts'
+import { verifyRows } from './verify.ts'
+import { writeRelinks } from './write-relinks.ts'
+import { lockExisting, writeRows } from './write-rows.ts'
+
+export type BatchContext = {
+	vault: Vault
+	by: Signature
+	request: RestoreRequest
+	cursor: RestoreCursor
+	/** Timeline of transactions that the vault has no record of. */
+	timeline: number
+}
+
+type Listed = { seq: number; t: number; position: string; ordinal: number; relink: boolean; seen: string | null }
+
+/**
+ * Restores one batch inside the caller's transaction, up to but not including its commit: lock, tag, stage, compare,
+ * write, check foreign keys, read back, record. Answers counts per archived table. Throws CONFLICT, PARENT_MISSING,
+ * SCHEMA_DRIFT, NOT_RESTORABLE, VAULT_CORRUPT; the caller rolls back.
+ */
+export async function restoreBatch(
+	tx: Transaction,
+	context: BatchContext,
+	batch: number,
+): Promise<Map<string, BatchCounts>> {
+	const list = await readList(tx, context.by.id, batch)
+	const lives = await lockTables(tx, context, list)
+	const oids = lives.map((live) => live.oid)
+	const uniques = await readUniques(tx, oids)
+	const suppression = await chooseFor(tx, context, lives, uniques)
+	await suppress(tx, suppression)
+	const xid = await emitTag(tx, context.by, batch)
+	const stages = await stageList(tx, context, { list, lives })
+	for (const stage of stages) await lockExisting(tx, stage, uniques)
+	for (const stage of stages) await classify(tx, stage, uniques)
+	const relinks = list[0]?.relink ?? false
+	const { conflict } = context.request
+	if (relinks) for (const stage of stages) await writeRelinks(tx, stage, uniques)
+	else {
+		for (const stage of stages) await decide(tx, stage, context.by.id, conflict)
+		if (conflict === 'overwrite') {
+			for (const stage of stages) await emitOverwritten(tx, context.by, stage, { batch, xid, uniques })
+		}
+		await writeRows(tx, stages, { uniques, conflict })
+		await advanceSequences(tx, stages)
+	}
+	if (suppression.mode === 'replica') await checkReferences(tx, stages)
+	await release(tx, suppression)
+	const counts = new Map<string, BatchCounts>()
+	for (const stage of stages) {
+		const verified = relinks ? 0 : await verifyRows(tx, stage, uniques)
+		counts.set(stage.archivedName, { ...(await recordRows(tx, stage, context.by.id)), verified })
+	}
+	for (const stage of stages) await tx.unsafe(`drop table ${stage.sql}, ${stage.fate}`)
+	return counts
+}
+
+async function readList(tx: Transaction, id: string, batch: number): Promise<Listed[]> {
+	return await tx.unsafe<Listed[]>(
+		`select seq::float8 as seq, t, position::text as position, ordinal::float8 as ordinal, relink, seen
+		from ${listTable(id)} where batch = $1 order by seq`,
+		[batch],
+	)
+}
+
+/** Locks the tables against DDL, then reads what they are: the other way round leaves room for an ALTER in between. */
+async function lockTables(tx: Transaction, context: BatchContext, list: Listed[]): Promise<SourceTable[]> {
+	const oids = [...new Set(list.map((row) => context.cursor.tables[row.t]?.oid ?? 0))].sort((a, b) => a - b)
+	const before = await describeTables(tx, oids)
+	for (const table of before) await tx.unsafe(`lock table ${quoteTable(table)} in row exclusive mode`)
+	const lives = await describeTables(tx, oids)
+	if (lives.length === oids.length) return lives
+	throw new ReprieveError(
+		'SCHEMA_DRIFT',
+		`${oids.length - lives.length} of ${oids.length} tables were dropped since the start`,
+		{
+			hint: 'Preview again.',
+		},
+	)
+}
+
+async function chooseFor(tx: Transaction, context: BatchContext, lives: SourceTable[], uniques: Unique[]) {
+	const oids = lives.map((live) => live.oid)
+	const choice = chooseSuppression({
+		tables: lives,
+		hooks: await readHooks(tx, oids),
+		uniques,
+		references: await readReferences(tx, oids),
+		rights: await readRights(tx, oids),
+		triggers: context.request.triggers,
+	})
+	if (!('code' in choice)) return choice
+	throw new ReprieveError('NOT_RESTORABLE', choice.message, { hint: choice.remedy })
+}
+
+async function stageList(
+	tx: Transaction,
+	context: BatchContext,
+	work: { list: Listed[]; lives: SourceTable[] },
+): Promise<Stage[]> {
+	const stages: Stage[] = []
+	const timelines = openTimelines(context.vault, context.timeline)
+	for (const [t, rows] of Map.groupBy(work.list, (row) => row.t)) {
+		const target = context.cursor.tables[t]
+		const live = work.lives.find((each) => each.oid === target?.oid)
+		if (!target || !live) continue
+		const stage = await openStage(tx, live, target.name, stages.length)
+		await fillStage(tx, context, { stage, rows, timelines })
+		stages.push(stage)
+	}
+	return stages
+}
+
+async function fillStage(
+	tx: Transaction,
+	context: BatchContext,
+	work: { stage: Stage; rows: Listed[]; timelines: ReturnType<typeof openTimelines> },
+): Promise<void> {
+	const { stage, timelines } = work
+	const listed = new Map(work.rows.map((row) => [`${row.position}/${row.ordinal}`, { n: row.seq, seen: row.seen }]))
+	const changes = work.rows.map((row) => ({ position: BigInt(row.position), ordinal: row.ordinal }))
+	const rename = context.request.rename[stage.archivedName] ?? {}
+	for await (const rows of context.vault.table(parseTableName(stage.archivedName)).read({ changes })) {
+		const version = versionOf(stage, rows.table, rename)
+		const drift = stage.maps[version]?.findings.find((finding) => finding.code === driftCode)
+		if (drift)
+			throw new ReprieveError('SCHEMA_DRIFT', `${stage.archivedName}: ${drift.message}`, { hint: drift.remedy })
+		const at = Uint32Array.from({ length: rows.count }, (_, i) => i).filter((i) =>
+			listed.has(`${rows.position[i]}/${rows.ordinal[i]}`),
+		)
+		await timelines.learn(Array.from(at, (row) => rows.position[row] as bigint))
+		const of = (row: number) =>
+			listed.get(`${rows.position[row]}/${rows.ordinal[row]}`) as { n: number; seen: string | null }
+		await stageRows(tx, stage, { rows, at, timeline: timelines.of, listed: of }, version)
+	}
+	if (stage.rows === work.rows.length) return
+	throw new ReprieveError(
+		'VAULT_CORRUPT',
+		`${stage.archivedName}: ${work.rows.length} changes listed, ${stage.rows} read`,
+		{
+			hint: 'Verify the vault; nothing of this batch was written.',
+		},
+	)
+}
+
+async function checkReferences(tx: Transaction, stages: Stage[]): Promise<void> {
+	const references = await readReferences(
+		tx,
+		stages.map((stage) => stage.live.oid),
+	)
+	for (const reference of references) {
+		const stage = stages.find((each) => each.live.oid === reference.child) as Stage
+		await checkReference(tx, stage, reference, "('inserted', 'updated', 'relinked')")
+	}
+}

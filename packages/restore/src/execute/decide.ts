@@ -1,0 +1,55 @@
+import { ReprieveError, type Row } from '@reprieve/contracts'
+import type { Transaction } from '@reprieve/postgres'
+import { keyObject } from '../stage/columns.ts'
+import type { Stage } from '../stage/open.ts'
+
+/**
+ * Settles what happens to rows that cannot simply be inserted: under `stop` none may be different or taken, under
+ * `skip` they are left as they are, under `overwrite` a row changed since its preview is left as it is. A change that an
+ * earlier restore brought back is not brought back again. Throws CONFLICT.
+ */
+export async function decide(tx: Transaction, stage: Stage, restoreId: string, conflict: string): Promise<void> {
+	await leaveRestored(tx, stage, restoreId)
+	if (conflict === 'stop') await refuseFirst(tx, stage, "f.state in ('different', 'taken')")
+	if (conflict === 'skip') {
+		await settle(tx, stage, "f.state = 'different'", 'skipped', "'a row of this key lives and differs'")
+		await settle(tx, stage, "f.state = 'taken'", 'skipped', "format('another row holds its value in %s', f.note)")
+	}
+	if (conflict === 'overwrite') {
+		const changed = `f.state = 'different' and f.version is distinct from s.${stage.book.seen}`
+		await settle(tx, stage, changed, 'skipped', "'the live row changed since the preview'")
+		await refuseFirst(tx, stage, "f.state = 'taken'")
+	}
+}
+
+/** Restoring the same change twice restores it once, unless that restore was undone (exactness.md 9.8). */
+async function leaveRestored(tx: Transaction, stage: Stage, restoreId: string): Promise<void> {
+	await tx.unsafe(
+		`update ${stage.fate} f set state = 'skipped', note = format('restore %s brought this change back before', r.restore_id)
+		from ${stage.sql} s join reprieve.restored_rows r on r.change_id = s.${stage.book.change}
+		join reprieve.restores j on j.id = r.restore_id
+		where s.${stage.book.n} = f.n and f.state in ('missing', 'different', 'taken')
+			and r.state in ('restored', 'overwritten', 'altered') and r.restore_id <> $1
+			and not exists (select from reprieve.plans p join reprieve.runs u on u.plan_id = p.id where p.undoes = j.id)`,
+		[restoreId],
+	)
+}
+
+async function settle(tx: Transaction, stage: Stage, filter: string, state: string, note: string): Promise<void> {
+	await tx.unsafe(`update ${stage.fate} f set state = '${state}', note = ${note}
+		from ${stage.sql} s where s.${stage.book.n} = f.n and ${filter}`)
+}
+
+async function refuseFirst(tx: Transaction, stage: Stage, filter: string): Promise<void> {
+	const [row] = await tx.unsafe<{ key: Row; state: string; note: string | null }[]>(
+		`select ${keyObject(stage.live, 's')} as key, f.state, f.note from ${stage.sql} s
+		join ${stage.fate} f on f.n = s.${stage.book.n} where ${filter} order by f.n limit 1`,
+	)
+	if (!row) return
+	const why =
+		row.state === 'taken' ? `another row holds its value in ${row.note}` : 'a row of this key lives and differs'
+	throw new ReprieveError('CONFLICT', `${stage.archivedName} ${JSON.stringify(row.key)}: ${why}`, {
+		hint:
+			row.state === 'taken' ? 'Choose conflict skip, or make room for the row.' : 'Choose conflict skip or overwrite.',
+	})
+}

@@ -1,0 +1,102 @@
+import { ReprieveError } from '@reprieve/contracts'
+import type { Transaction } from '@reprieve/postgres'
+import type { Examination } from '../preview/examine.ts'
+import { stageOf } from '../preview/examine.ts'
+import { keyObject } from '../stage/columns.ts'
+import type { Stage } from '../stage/open.ts'
+
+/** What the executor needs to go on after a crash, besides the list: the restore's `cursor`. */
+export type RestoreCursor = {
+	/** Archived tables of the list, with the live table that each goes to. */
+	tables: { name: string; oid: number }[]
+	batches: number
+	/** Batches done; commits with the rows. */
+	done: number
+}
+
+/** Quoted name of the table that holds a restore's resolved list. */
+export function listTable(restoreId: string): string {
+	const hex = restoreId.replaceAll('-', '')
+	if (!/^[0-9a-f]{32}$/.test(hex)) throw new ReprieveError('INVALID', `"${restoreId}" is not the id of a restore`)
+	return `reprieve.restore_${hex}`
+}
+
+const inserted = "f.state not in ('superseded', 'relinkable', 'linked', 'gone', 'changed')"
+const relinked = "f.state in ('relinkable', 'linked', 'gone', 'changed')"
+
+/**
+ * Writes the resolved list of a restore: every change with its batch, parents before children, relinks last and newest
+ * first. Tables that reference each other share one batch. Superseded changes go to the report at once.
+ */
+export async function enlist(
+	tx: Transaction,
+	examination: Examination,
+	restore: { id: string; batchRows: number },
+): Promise<RestoreCursor> {
+	const target = listTable(restore.id)
+	await tx.unsafe(`create table ${target} (seq int8 primary key, batch int4 not null, t int4 not null,
+		position int8 not null, ordinal int8 not null, relink bool not null, seen text)`)
+	const state = { seq: 0, batch: 0 }
+	const index = (stage: Stage) => examination.tables.findIndex((table) => table.stage === stage)
+	for (const component of examination.components) {
+		const stages = component.tables.flatMap((oid) => stageOf(examination, oid) ?? [])
+		const batchRows = component.internal ? Number.MAX_SAFE_INTEGER : restore.batchRows
+		const parts = stages.map((stage) => part(stage, index(stage), inserted))
+		await append(tx, target, { parts, batchRows, order: 'asc', relink: false }, state)
+	}
+	for (const { stage } of examination.tables) {
+		if (!stage) continue
+		const parts = [part(stage, index(stage), relinked)]
+		await append(tx, target, { parts, batchRows: restore.batchRows, order: 'desc', relink: true }, state)
+	}
+	await tx.unsafe(`create index on ${target} (batch)`)
+	await reportSuperseded(tx, examination, restore.id, state.seq)
+	return {
+		tables: examination.tables.map((table) => ({ name: table.name, oid: table.stage?.live.oid ?? 0 })),
+		batches: state.batch,
+		done: 0,
+	}
+}
+
+function part(stage: Stage, t: number, filter: string): string {
+	const { book } = stage
+	return `select ${t} as t, s.${book.position} as position, s.${book.ordinal} as ordinal,
+		case when f.state = 'different' then f.version end as seen
+		from ${stage.sql} s join ${stage.fate} f on f.n = s.${book.n} where ${filter}`
+}
+
+type Share = { parts: string[]; batchRows: number; order: 'asc' | 'desc'; relink: boolean }
+
+async function append(
+	tx: Transaction,
+	target: string,
+	share: Share,
+	state: { seq: number; batch: number },
+): Promise<void> {
+	if (share.parts.length === 0) return
+	const [row] = await tx.unsafe<{ seq: string | null; batch: number | null }[]>(
+		`with added as (insert into ${target} (seq, batch, t, position, ordinal, relink, seen)
+			select $1::int8 + place, $2::int4 + 1 + ((place - 1) / $3::int8)::int4, t, position, ordinal, $4::text::bool, seen
+			from (select *, row_number() over (order by position ${share.order}, ordinal ${share.order}) as place
+				from (${share.parts.join(' union all ')}) all_parts) placed returning seq, batch)
+		select max(seq)::text as seq, max(batch) as batch from added`,
+		[state.seq, state.batch, share.batchRows, String(share.relink)],
+	)
+	state.seq = Number(row?.seq ?? state.seq)
+	state.batch = row?.batch ?? state.batch
+}
+
+async function reportSuperseded(tx: Transaction, examination: Examination, id: string, from: number): Promise<void> {
+	let n = from
+	for (const { stage, name } of examination.tables) {
+		if (!stage) continue
+		const done = await tx.unsafe(
+			`insert into reprieve.restored_rows (restore_id, n, "table", key, change_id, state, message)
+			select $1, $2::int8 + row_number() over (), $3, ${keyObject(stage.live, 's')}, s.${stage.book.change}, 'superseded',
+				'a newer deletion of the same key is restored'
+			from ${stage.sql} s join ${stage.fate} f on f.n = s.${stage.book.n} where f.state = 'superseded'`,
+			[id, n, name],
+		)
+		n += done.count
+	}
+}

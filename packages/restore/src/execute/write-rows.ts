@@ -1,0 +1,106 @@
+import { quoteIdentifier, quoteTable, ReprieveError } from '@reprieve/contracts'
+import type { Transaction } from '@reprieve/postgres'
+import type { Unique } from '../catalog/uniques.ts'
+import { keyUnique, sameKey } from '../preview/key.ts'
+import type { Stage } from '../stage/open.ts'
+
+export type WriteOptions = { uniques: Unique[]; conflict: 'stop' | 'skip' | 'overwrite' }
+
+/**
+ * Inserts the missing rows and overwrites the different ones of all stages in one statement, so that self references
+ * and cycles of non-deferrable foreign keys hold when they are checked. Each stage's fates become `inserted`, `updated`
+ * or, for a missing row that something else now occupies, `taken`. Throws CONFLICT and SCHEMA_DRIFT.
+ */
+export async function writeRows(tx: Transaction, stages: Stage[], options: WriteOptions): Promise<void> {
+	const parts = stages.flatMap((stage, i) => [
+		...stage.maps.map((_, version) => insertPart(stage, { i, version }, options)),
+		...(options.conflict === 'overwrite'
+			? stage.maps.map((_, version) => updatePart(stage, { i, version }, options))
+			: []),
+	])
+	if (parts.length === 0) return
+	try {
+		await tx.unsafe(`with ${parts.join(', ')} select 1`)
+	} catch (error) {
+		throw refusedWrite(error)
+	}
+	for (const stage of stages) await noteWritten(tx, stage, options.uniques)
+}
+
+function insertPart(stage: Stage, at: { i: number; version: number }, options: WriteOptions): string {
+	const columns = targetColumns(stage, at.version)
+	const onConflict =
+		options.conflict === 'skip' ? `on conflict ${conflictTarget(stage, options.uniques)} do nothing` : ''
+	return `insert_${at.i}_${at.version} as (
+		insert into ${quoteTable(stage.live)} (${columns.join(', ')}) overriding system value
+		select ${columns.map((column) => `s.${column}`).join(', ')}
+		from ${stage.sql} s join ${stage.fate} f on f.n = s.${stage.book.n}
+		where f.state = 'missing' and s.${stage.book.v} = ${at.version}
+		order by s.${stage.book.n} ${onConflict})`
+}
+
+function updatePart(stage: Stage, at: { i: number; version: number }, options: WriteOptions): string {
+	const always = new Set(
+		stage.live.columns.flatMap((column) => (column.identity === 'a' ? [quoteIdentifier(column.name)] : [])),
+	)
+	const columns = targetColumns(stage, at.version).filter((column) => !always.has(column))
+	const set = columns.map((column) => `${column} = s.${column}`)
+	const key = keyUnique(stage.live, options.uniques)
+	return `update_${at.i}_${at.version} as (
+		update ${quoteTable(stage.live)} t set ${set.join(', ')}
+		from ${stage.sql} s join ${stage.fate} f on f.n = s.${stage.book.n}
+		where f.state = 'different' and s.${stage.book.v} = ${at.version} and ${sameKey(stage.live, key, 's', 't')}
+			and t.xmin::text = s.${stage.book.seen})`
+}
+
+function targetColumns(stage: Stage, version: number): string[] {
+	return stage.maps[version]?.columns.map((column) => quoteIdentifier(column.to.name)) ?? []
+}
+
+/** A deferrable constraint cannot arbitrate: then the key is named, and the constraint's own check decides. */
+function conflictTarget(stage: Stage, uniques: Unique[]): string {
+	if (!uniques.some((unique) => unique.deferrable && unique.table === stage.live.oid)) return ''
+	return `(${stage.live.key.map(quoteIdentifier).join(', ')})`
+}
+
+/** Locks the live rows that have a staged row's key, in key order. */
+export async function lockExisting(tx: Transaction, stage: Stage, uniques: Unique[]): Promise<void> {
+	const key = keyUnique(stage.live, uniques)
+	const order = stage.live.key.map((name) => `t.${quoteIdentifier(name)}`).join(', ')
+	await tx.unsafe(`select from ${stage.sql} s join ${quoteTable(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}
+		order by ${order} for update of t`)
+}
+
+async function noteWritten(tx: Transaction, stage: Stage, uniques: Unique[]): Promise<void> {
+	const key = keyUnique(stage.live, uniques)
+	await tx.unsafe(`update ${stage.fate} f
+		set state = case when w.version is null then 'taken' when f.state = 'missing' then 'inserted' else 'updated' end,
+			version = w.version
+		from (select s.${stage.book.n} as n, case when t.xmin = pg_current_xact_id()::xid then t.xmin::text end as version
+			from ${stage.sql} s left join ${quoteTable(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}) w
+		where w.n = f.n and f.state in ('missing', 'different')`)
+}
+
+function refusedWrite(error: unknown): unknown {
+	const { code, message, detail } = error as { code?: string; message: string; detail?: string }
+	const text = `${message}${detail ? `: ${detail}` : ''}`
+	if (code === '23505' || code === '23P01') {
+		return new ReprieveError('CONFLICT', text, {
+			hint: 'Choose conflict skip, or make room for the row; overwrite replaces rows of the same key only.',
+			cause: error,
+		})
+	}
+	if (code === '23503') {
+		return new ReprieveError('PARENT_MISSING', text, { hint: 'Restore the parents too (parents: true).', cause: error })
+	}
+	if (code === '23514' && /partition/.test(message)) {
+		return new ReprieveError('SCHEMA_DRIFT', text, {
+			hint: 'Create the partition that the row belongs to.',
+			cause: error,
+		})
+	}
+	if (code?.startsWith('22') || code?.startsWith('23')) {
+		return new ReprieveError('SCHEMA_DRIFT', text, { hint: 'The live table refuses the archived row.', cause: error })
+	}
+	return error
+}

@@ -1,0 +1,120 @@
+import { quoteIdentifier, quoteTable } from '@reprieve/contracts'
+import { arrayLiteral, type Transaction } from '@reprieve/postgres'
+import type { Unique } from '../catalog/uniques.ts'
+import { freshPrefix, keyColumns, list, literal, sameImage, textOf } from '../stage/columns.ts'
+import type { Stage } from '../stage/open.ts'
+import { keyUnique, sameKey } from './key.ts'
+
+const relinkOp = 1
+
+/**
+ * Fills the stage's fate table. Rows to bring back are `missing`, `same`, `different`, `taken` (another live row holds a
+ * unique value) or `superseded` (an older change of the same key); relinks are `relinkable`, `linked` (already as they
+ * were), `gone` or `changed`.
+ */
+export async function classify(tx: Transaction, stage: Stage, uniques: Unique[]): Promise<void> {
+	await tx.unsafe(`create unique index on ${stage.sql} (${stage.book.n})`)
+	await tx.unsafe(`analyze ${stage.sql}`)
+	const key = keyUnique(stage.live, uniques)
+	await classifyRows(tx, stage, key)
+	await classifyRelinks(tx, stage, key)
+	await tx.unsafe(`create unique index on ${stage.fate} (n)`)
+	for (const unique of uniques) {
+		if (unique === key || unique.table !== stage.live.oid) continue
+		await markTaken(tx, stage, unique, key)
+	}
+	await tx.unsafe(`analyze ${stage.fate}`)
+}
+
+/** SQL over alias s (stage) and t (live): the row is as it was, in the columns that its schema version maps. */
+export function sameRow(stage: Stage): string {
+	const cases = stage.maps.map((map, version) => {
+		const columns = map.columns.map((column) => column.to)
+		return `when ${version} then ${sameImage(columns, 's', 't')}`
+	})
+	return `case s.${stage.book.v} ${cases.join(' ')} else false end`
+}
+
+async function classifyRows(tx: Transaction, stage: Stage, key: Unique): Promise<void> {
+	const { book } = stage
+	const keys = keyColumns(stage.live)
+	const partition = list(keys, 's')
+	await tx.unsafe(`
+		insert into ${stage.fate} (n, state, version)
+		select s.${book.n},
+			case when s.newer > 1 then 'superseded' when t.tableoid is null then 'missing'
+				when ${sameRow(stage)} then 'same' else 'different' end,
+			case when s.newer = 1 then t.xmin::text end
+		from (select s.*, row_number() over (partition by ${partition} order by s.${book.position} desc, s.${book.ordinal} desc)
+				as newer
+			from ${stage.sql} s where s.${book.op} <> ${relinkOp}) s
+		left join ${quoteTable(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}`)
+}
+
+async function classifyRelinks(tx: Transaction, stage: Stage, key: Unique): Promise<void> {
+	const { book } = stage
+	await tx.unsafe(`
+		insert into ${stage.fate} (n, state, version)
+		select s.${book.n}, case
+			when t.tableoid is null then case when exists (
+				select from ${stage.sql} d join ${stage.fate} f on f.n = d.${book.n} and f.state = 'missing'
+				where ${sameKey(stage.live, key, 'd', 's')}) then 'relinkable' else 'gone' end
+			when ${rewrittenIs(stage, 'old')} then 'linked' when ${rewrittenIs(stage, 'new')} then 'relinkable'
+			else 'changed' end, t.xmin::text
+		from ${stage.sql} s left join ${quoteTable(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}
+		where s.${book.op} = ${relinkOp}`)
+}
+
+/** SQL over s and t: the columns that a relink rewrote hold their old (archived) or their new (rewritten) values. */
+export function rewrittenIs(stage: Stage, which: 'old' | 'new'): string {
+	const cases = stage.maps.map((map, version) => {
+		const tests = map.columns.map((column) => {
+			const name = quoteIdentifier(column.to.name)
+			const field = literal(map.archived.columns[column.from]?.name ?? '')
+			const rewritten = `s.${stage.book.rewritten}::jsonb`
+			const value = which === 'old' ? textOf(`s.${name}`) : `${rewritten} ->> ${field}`
+			return `(not (${rewritten} ? ${field}) or (${textOf(`t.${name}`)}) is not distinct from (${value}))`
+		})
+		return `when ${version} then ${tests.join(' and ')}`
+	})
+	return `(case s.${stage.book.v} ${cases.join(' ')} else false end)`
+}
+
+/** Rows whose value in another unique index a live row, or a newer row of the selection, already has. */
+async function markTaken(tx: Transaction, stage: Stage, unique: Unique, key: Unique): Promise<void> {
+	const { book } = stage
+	const prefix = freshPrefix(stage.live)
+	const e = (i: number) => quoteIdentifier(`${prefix}e${i}`)
+	const fields = unique.parts.map((part, i) => `(${part.expression}) as ${e(i)}`).join(', ')
+	const predicate = unique.predicate ? `where ${unique.predicate}` : ''
+	const equal = unique.parts
+		.map((part, i) => {
+			const test = `a.${e(i)} ${part.operator} b.${e(i)}`
+			return unique.nullsEqual ? `(${test} or (a.${e(i)} is null and b.${e(i)} is null))` : test
+		})
+		.join(' and ')
+	const staged = `(select ${fields}, l.* from ${stage.sql} l ${predicate})`
+	await tx.unsafe(
+		`update ${stage.fate} f set state = 'taken', note = $1
+		from ${staged} a where f.n = a.${book.n} and f.state = 'missing' and (
+			exists (select from (select ${fields}, l.* from ${quoteTable(stage.live)} l ${predicate}) b where ${equal}
+				and not ${sameKey(stage.live, key, 'a', 'b')})
+			or exists (select from ${staged} b join ${stage.fate} g on g.n = b.${book.n} and g.state = 'missing'
+				where ${equal} and b.${book.n} <> a.${book.n}
+				and (b.${book.position}, b.${book.ordinal}) > (a.${book.position}, a.${book.ordinal})))`,
+		[unique.name],
+	)
+}
+
+/** Counts by state. */
+export async function countFates(tx: Transaction, stage: Stage): Promise<Record<string, number>> {
+	const rows = await tx.unsafe<{ state: string; rows: number }[]>(
+		`select state, count(*)::int4 as rows from ${stage.fate} group by state`,
+	)
+	return Object.fromEntries(rows.map((row) => [row.state, row.rows]))
+}
+
+/** Sets a state for the rows whose number is given. */
+export async function setFate(tx: Transaction, stage: Stage, ns: string[], state: string): Promise<void> {
+	await tx.unsafe(`update ${stage.fate} set state = $1 where n = any($2::text::int8[])`, [state, arrayLiteral(ns)])
+}

@@ -1,0 +1,46 @@
+import { createHash } from 'node:crypto'
+import { ReprieveError } from '@reprieve/contracts'
+import type { Transaction } from '@reprieve/postgres'
+import type { Examination } from './examine.ts'
+
+/**
+ * Hash that a start must present: over the options, every resolved (table, position, ordinal) and, where live rows are
+ * to be overwritten, their versions; it also carries the position through which the archive was looked at.
+ */
+export async function digest(tx: Transaction, examination: Examination): Promise<string> {
+	const hash = createHash('sha256').update(canonical(examination.request))
+	const names = examination.tables.map((table) => table.name).sort()
+	for (const name of names) {
+		const table = examination.tables.find((each) => each.name === name)
+		hash.update(`\n${JSON.stringify([name, table?.drifted ?? 0])}\n`)
+		const stage = table?.stage
+		if (!stage) continue
+		const { book } = stage
+		const version =
+			examination.request.conflict === 'overwrite' ? "case when f.state = 'different' then f.version end" : 'null'
+		const query = tx.unsafe<{ line: string }[]>(
+			`select concat_ws(' ', s.${book.position}, s.${book.ordinal}, ${version}) as line
+			from ${stage.sql} s join ${stage.fate} f on f.n = s.${book.n} order by s.${book.position}, s.${book.ordinal}`,
+		)
+		await query.cursor(10_000, (rows) => {
+			hash.update(rows.map((row) => row.line).join('\n'))
+		})
+	}
+	return `${hash.digest('hex')}.${examination.through.toString(16)}`
+}
+
+/** The position through which a preview looked at the archive. Throws INVALID when the text is no preview's hash. */
+export function throughOf(hash: string): bigint {
+	const match = /^[0-9a-f]{64}\.([0-9a-f]{1,16})$/.exec(hash)
+	if (!match)
+		throw new ReprieveError('INVALID', 'the hash is not one of a preview', { hint: 'Pass the hash of the preview.' })
+	return BigInt(`0x${match[1]}`)
+}
+
+function canonical(value: unknown): string {
+	return JSON.stringify(value, (_, part) =>
+		part && typeof part === 'object' && !Array.isArray(part)
+			? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+			: part,
+	)
+}

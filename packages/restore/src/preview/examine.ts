@@ -1,0 +1,177 @@
+import type { Finding, Selection, SourceTable } from '@reprieve/contracts'
+import type { Transaction } from '@reprieve/postgres'
+import type { Vault } from '@reprieve/vault'
+import { type Reference, readReferences } from '../catalog/references.ts'
+import { type Hook, readHooks, readRights } from '../catalog/triggers.ts'
+import { readUniques, type Unique } from '../catalog/uniques.ts'
+import { driftCode } from '../drift/map-columns.ts'
+import { type Component, orderByForeignKeys } from '../order/components.ts'
+import { chooseSuppression } from '../order/suppression.ts'
+import { resolveSelection, type TableRequest } from '../selection/resolve.ts'
+import { openTimelines, type Timelines } from '../selection/timelines.ts'
+import type { Stage } from '../stage/open.ts'
+import { classify, countFates } from './classify.ts'
+import { type Gathered, gather } from './gather.ts'
+import { type MissingParent, missingParents, requestParents } from './parents.ts'
+
+/** What a preview and a start are asked, with every option decided. */
+export type RestoreRequest = {
+	selection: Selection
+	conflict: 'stop' | 'skip' | 'overwrite'
+	triggers: 'suppress' | 'fire'
+	rename: Record<string, Record<string, string>>
+	parents: boolean
+}
+
+export type ExamineContext = {
+	vault: Vault
+	/** Timeline of transactions that the vault has no record of. */
+	timeline: number
+	/** Nothing committed beyond this position is looked at. */
+	through: bigint
+}
+
+/** A selection in stages inside one transaction, compared with what lives now. */
+export type Examination = {
+	request: RestoreRequest
+	tables: Examined[]
+	components: Component[]
+	references: Reference[]
+	uniques: Unique[]
+	hooks: Hook[]
+	parents: MissingParent[]
+	timelines: Timelines
+	findings: Finding[]
+	through: bigint
+}
+
+export type Examined = Gathered & { counts: Record<string, number> }
+
+/** Most rounds of looking for parents of parents. */
+const parentRounds = 20
+
+/** Stages the selection and compares it; writes nothing but temporary tables. Throws NOT_FOUND, INVALID, VAULT_CORRUPT. */
+export async function examine(tx: Transaction, context: ExamineContext, request: RestoreRequest): Promise<Examination> {
+	const requests = await resolveSelection(context.vault, request.selection, context.through)
+	for (let round = 0; ; round++) {
+		const examination = await examineRequests(tx, context, request, requests)
+		const more = request.parents ? requestParents(examination.parents, context.through) : []
+		if (more.length === 0 || round === parentRounds) return examination
+		requests.push(...more)
+		await dropStages(tx, examination.tables)
+	}
+}
+
+async function examineRequests(
+	tx: Transaction,
+	context: ExamineContext,
+	request: RestoreRequest,
+	requests: TableRequest[],
+): Promise<Examination> {
+	const timelines = openTimelines(context.vault, context.timeline)
+	const gathered = await gather(tx, { vault: context.vault, timelines, rename: request.rename }, requests)
+	const lives = gathered.flatMap((table) => table.stage?.live ?? [])
+	const oids = lives.map((live) => live.oid)
+	const uniques = await readUniques(tx, oids)
+	const references = await readReferences(tx, oids)
+	const hooks = await readHooks(tx, oids)
+	const tables: Examined[] = []
+	for (const table of gathered) {
+		if (table.stage) await classify(tx, table.stage, uniques)
+		if (table.stage && table.requests.some((of) => of.newestOnly)) await forgetOlder(tx, table)
+		tables.push({ ...table, counts: table.stage ? await countFates(tx, table.stage) : {} })
+	}
+	const components = orderByForeignKeys(oids, references)
+	const parents = await findMissingParents(tx, context.vault, tables, references, request.conflict)
+	const findings = [...driftFindings(tables)]
+	const rights = await readRights(tx, oids)
+	for (const component of components) {
+		const members = lives.filter((live) => component.tables.includes(live.oid))
+		const ownHooks = hooks.filter((hook) => component.tables.includes(hook.root))
+		const choice = chooseSuppression({
+			tables: members,
+			hooks: ownHooks,
+			uniques,
+			references,
+			rights,
+			triggers: request.triggers,
+		})
+		if ('code' in choice) findings.push(choice)
+	}
+	return {
+		request,
+		tables,
+		components,
+		references,
+		uniques,
+		hooks,
+		parents,
+		timelines,
+		findings,
+		through: context.through,
+	}
+}
+
+/** Older changes of parents that were only looked up are no part of the selection. */
+async function forgetOlder(tx: Transaction, table: Gathered): Promise<void> {
+	const { stage, requests } = table
+	if (!stage || requests.some((request) => !request.newestOnly)) return
+	await tx.unsafe(`with old as (delete from ${stage.fate} where state in ('superseded', 'same') returning n)
+		delete from ${stage.sql} where ${stage.book.n} in (select n from old)`)
+}
+
+async function findMissingParents(
+	tx: Transaction,
+	vault: Vault,
+	tables: Examined[],
+	references: Reference[],
+	conflict: string,
+): Promise<MissingParent[]> {
+	const stageOf = (oid: number) => tables.find((table) => table.stage?.live.oid === oid)?.stage
+	const missing: MissingParent[] = []
+	for (const reference of references) {
+		const child = stageOf(reference.child)
+		if (!child || child.rows === 0 || reference.period) continue
+		missing.push(
+			...(await missingParents(tx, vault, { child, parent: stageOf(reference.parent), reference, conflict })),
+		)
+	}
+	return missing
+}
+
+function driftFindings(tables: Examined[]): Finding[] {
+	return tables.flatMap((table) => {
+		if (!table.stage) {
+			return [
+				{
+					code: driftCode,
+					table: table.name,
+					message: `${table.name} does not exist any more`,
+					remedy: 'Create it again, then map its columns with rename.',
+				},
+			]
+		}
+		const all = table.stage.maps.flatMap((map) => map.findings)
+		return all.filter((finding, i) => all.findIndex((other) => other.message === finding.message) === i)
+	})
+}
+
+async function dropStages(tx: Transaction, tables: Gathered[]): Promise<void> {
+	for (const { stage } of tables) if (stage) await tx.unsafe(`drop table ${stage.sql}, ${stage.fate}`)
+}
+
+/** Live tables of the examination, by OID. */
+export function liveTables(examination: Examination): Map<number, SourceTable> {
+	return new Map(examination.tables.flatMap(({ stage }) => (stage ? [[stage.live.oid, stage.live]] : [])))
+}
+
+/** The stage of a live table. */
+export function stageOf(examination: Examination, oid: number): Stage | undefined {
+	return examination.tables.find((table) => table.stage?.live.oid === oid)?.stage
+}
+
+/** What else the selection's transactions removed: rows per table. */
+export function wentWithIt(examination: Examination): Map<string, number> {
+	const selected = new Set(examination.tables.map((table) => table.name))
+	return new Map([...examination.timelines.rows()].filter(([table]) => !selected.has(table)))
+}

@@ -1,0 +1,75 @@
+import { formatTableName, type SourceTable, type TableName } from '@reprieve/contracts'
+import { describeTable, findTable, type Transaction } from '@reprieve/postgres'
+import type { Vault } from '@reprieve/vault'
+import { driftCode } from '../drift/map-columns.ts'
+import { wantedRows } from '../selection/filter.ts'
+import type { TableRequest } from '../selection/resolve.ts'
+import type { Timelines } from '../selection/timelines.ts'
+import { openStage, type Stage, stageRows, versionOf } from '../stage/open.ts'
+
+/** A table of the selection: staged when there is a live table to stage it for. */
+export type Gathered = {
+	name: string
+	requests: TableRequest[]
+	stage?: Stage
+	/** Rows that drift keeps out of the stage. */
+	drifted: number
+}
+
+export type GatherContext = { vault: Vault; timelines: Timelines; rename: Record<string, Record<string, string>> }
+
+/** Reads the requests' rows from the vault into one stage per table. */
+export async function gather(tx: Transaction, context: GatherContext, requests: TableRequest[]): Promise<Gathered[]> {
+	const byTable = Map.groupBy(requests, (request) => formatTableName(request.table))
+	const gathered: Gathered[] = []
+	for (const [name, of] of byTable) {
+		const live = await findLive(tx, context.vault, (of[0] as TableRequest).table)
+		const stage = live && (await openStage(tx, live, name, gathered.length))
+		const table: Gathered = { name, requests: of, stage, drifted: 0 }
+		for (const request of of) await gatherRequest(tx, context, table, request)
+		if (stage && of.length > 1) await dropTwins(tx, stage)
+		gathered.push(table)
+	}
+	return gathered
+}
+
+/** Two requests may have brought the same change. */
+async function dropTwins(tx: Transaction, { sql, book }: Stage): Promise<void> {
+	await tx.unsafe(`delete from ${sql} a using ${sql} b
+		where a.${book.position} = b.${book.position} and a.${book.ordinal} = b.${book.ordinal} and a.${book.n} > b.${book.n}`)
+}
+
+/** The live table of an archived one: the same OID under whatever name, else the same name. */
+export async function findLive(tx: Transaction, vault: Vault, table: TableName): Promise<SourceTable | undefined> {
+	const newest = (await vault.table(table).schemas()).at(-1)
+	const same = newest && (await describeTable(tx, newest.oid))
+	if (same && (await isRoot(tx, same.oid))) return same
+	const found = await findTable(tx, table)
+	return found && (await describeTable(tx, found.oid))
+}
+
+async function isRoot(tx: Transaction, oid: number): Promise<boolean> {
+	const [row] = await tx`select from pg_class where oid = ${oid}::int8::oid and not relispartition`
+	return row !== undefined
+}
+
+async function gatherRequest(
+	tx: Transaction,
+	context: GatherContext,
+	table: Gathered,
+	request: TableRequest,
+): Promise<void> {
+	for await (const rows of context.vault.table(request.table).read(request.query)) {
+		const at = await wantedRows(tx, request, rows)
+		if (at.length === 0) continue
+		const { stage } = table
+		const version = stage && versionOf(stage, rows.table, context.rename[table.name] ?? {})
+		const whole = stage?.maps[version ?? 0]?.findings.every((finding) => finding.code !== driftCode)
+		if (!stage || version === undefined || !whole) {
+			table.drifted += at.length
+			continue
+		}
+		await context.timelines.learn(Array.from(at, (row) => rows.position[row] as bigint))
+		await stageRows(tx, stage, { rows, at, timeline: context.timelines.of }, version)
+	}
+}

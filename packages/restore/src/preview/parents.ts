@@ -1,0 +1,103 @@
+import { cellFromText, formatTableName, quoteIdentifier, type Row, type SourceTable } from '@reprieve/contracts'
+import type { Transaction } from '@reprieve/postgres'
+import type { Vault } from '@reprieve/vault'
+import type { Reference } from '../catalog/references.ts'
+import type { TableRequest } from '../selection/resolve.ts'
+import { textOf } from '../stage/columns.ts'
+import type { Stage } from '../stage/open.ts'
+
+/** A parent that neither lives nor comes back with the selection. */
+export type MissingParent = {
+	reference: Reference
+	table: string
+	/** Text per referenced column. */
+	key: Record<string, string>
+	archived: boolean
+}
+
+/** At most so many are looked up and shown. */
+const shown = 1000
+
+/** SQL list of the fates that end with the row being in the table by this restore's doing. */
+export function comingStates(conflict: string): string {
+	return conflict === 'overwrite' ? "('missing', 'different')" : "('missing')"
+}
+
+/** SQL of "none of the columns is NULL", over an alias. */
+export function allPresent(columns: string[], alias: string): string {
+	return columns.map((column) => `${alias}.${quoteIdentifier(column)} is not null`).join(' and ')
+}
+
+/** SQL of the foreign key's own comparison, parent alias first. */
+export function pointsAt(reference: Reference, parent: string, child: string): string {
+	return reference.columns
+		.map((column, i) => {
+			const referenced = `${parent}.${quoteIdentifier(reference.references[i] ?? '')}`
+			return `${referenced} ${reference.operators[i]} ${child}.${quoteIdentifier(column)}`
+		})
+		.join(' and ')
+}
+
+/** Parents that rows to come would lack, of one foreign key. */
+export async function missingParents(
+	tx: Transaction,
+	vault: Vault,
+	input: { child: Stage; parent?: Stage; reference: Reference; conflict: string },
+): Promise<MissingParent[]> {
+	const { child, parent, reference, conflict } = input
+	const columns = reference.columns.map((column) => textOf(`s.${quoteIdentifier(column)}`))
+	const staged = parent
+		? `and not exists (select from ${parent.sql} p join ${parent.fate} g on g.n = p.${parent.book.n}
+			where g.state in ${comingStates(conflict)} and ${pointsAt(reference, 'p', 's')})`
+		: ''
+	const rows = await tx.unsafe<{ key: (string | null)[] }[]>(
+		`select distinct json_build_array(${columns.join(', ')})::jsonb as key
+		from ${child.sql} s join ${child.fate} f on f.n = s.${child.book.n}
+		where f.state in ('relinkable', ${comingStates(conflict).slice(1)} and ${allPresent(reference.columns, 's')}
+			and not exists (select from ${reference.parentSql} p where ${pointsAt(reference, 'p', 's')}) ${staged}
+		limit ${shown}`,
+	)
+	const table = formatTableName(reference.parentName)
+	const keys = rows.map(({ key }) => Object.fromEntries(reference.references.map((name, i) => [name, key[i] ?? ''])))
+	const archived = await archivedKeys(vault, reference, keys)
+	return keys.map((key) => ({ reference, table, key, archived: archived.has(JSON.stringify(Object.values(key))) }))
+}
+
+async function archivedKeys(vault: Vault, reference: Reference, keys: Record<string, string>[]): Promise<Set<string>> {
+	const found = new Set<string>()
+	if (keys.length === 0) return found
+	const decoder = new TextDecoder()
+	for await (const rows of vault.table(reference.parentName).read({ keys })) {
+		const columns = reference.references.map((name) => rows.table.columns.findIndex((column) => column.name === name))
+		for (let row = 0; row < rows.count; row++) {
+			if (rows.op[row] !== 0) continue
+			const values = columns.map((index) => {
+				const column = rows.columns[index]
+				return decoder.decode(column?.bytes.subarray(column.offsets[row], column.offsets[row + 1]))
+			})
+			found.add(JSON.stringify(values))
+		}
+	}
+	return found
+}
+
+/** Reads that bring the archived ones of the parents too. */
+export function requestParents(parents: MissingParent[], through: bigint): TableRequest[] {
+	const offered = parents.filter((parent) => parent.archived)
+	return [...Map.groupBy(offered, (parent) => parent.table).values()].map((of) => ({
+		table: (of[0] as MissingParent).reference.parentName,
+		query: { keys: of.map((parent) => parent.key), positions: { to: through } },
+		ops: ['delete'],
+		newestOnly: true,
+	}))
+}
+
+/** The parent's referenced columns as JSON cells. */
+export function parentKey(parent: MissingParent, live: SourceTable | undefined): Row {
+	return Object.fromEntries(
+		Object.entries(parent.key).map(([name, text]) => [
+			name,
+			cellFromText(text, live?.columns.find((column) => column.name === name)?.typeOid ?? 0),
+		]),
+	)
+}

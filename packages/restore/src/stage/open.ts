@@ -1,0 +1,193 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { type ChangeRows, quoteIdentifier, quoteTable, ReprieveError, type SourceTable } from '@reprieve/contracts'
+import type { Transaction } from '@reprieve/postgres'
+import { mapColumns, type TableMap } from '../drift/map-columns.ts'
+import { formatChangeId } from '../selection/identity.ts'
+import { type Book, bookFor, literal, textOf } from './columns.ts'
+import { copyText } from './copy-text.ts'
+
+/** Archived rows of one live table in a temporary table of its column types, gone with the transaction. */
+export type Stage = {
+	/** SQL name of the temporary table. */
+	sql: string
+	/** SQL name of the table with what is to become of each row (`n`, `state`, `version`, `note`). */
+	fate: string
+	live: SourceTable
+	/** formatTableName of the archived table, as the vault knows it. */
+	archivedName: string
+	book: Book
+	/** One map per schema version met, in order of appearance. */
+	maps: TableMap[]
+	rows: number
+}
+
+/**
+ * Makes an empty stage. Stored generated columns are computed in it as in the live table; nothing in it is NOT NULL, so
+ * that the archive's NULLs reach the live table's own check.
+ */
+export async function openStage(
+	tx: Transaction,
+	live: SourceTable,
+	archivedName: string,
+	number: number,
+): Promise<Stage> {
+	const sql = `pg_temp.stage_${number}`
+	const fate = `pg_temp.fate_${number}`
+	const book = bookFor(live)
+	await tx.unsafe(`create temp table stage_${number} (like ${quoteTable(live)} including generated) on commit drop`)
+	const loosened = live.columns
+		.filter((column) => column.notNull)
+		.map((column) => `alter ${quoteIdentifier(column.name)} drop not null`)
+	const added = Object.entries(book).map(([field, name]) => `add ${name} ${bookTypes[field as keyof Book]}`)
+	await tx.unsafe(`alter table ${sql} ${[...loosened, ...added].join(', ')}`)
+	await tx.unsafe(
+		`create temp table fate_${number} (n int8 not null, state text not null, version text, note text) on commit drop`,
+	)
+	return { sql, fate, live, archivedName, book, maps: [], rows: 0 }
+}
+
+const bookTypes: Record<keyof Book, string> = {
+	n: 'int8',
+	v: 'int4',
+	position: 'int8',
+	ordinal: 'int8',
+	op: 'int2',
+	rewritten: 'text',
+	seen: 'text',
+	change: 'text',
+}
+
+/**
+ * Copies rows of a chunk into the stage, in the live column types, by PostgreSQL's own input functions. Throws
+ * SCHEMA_DRIFT naming the value's column when one does not fit.
+ */
+export async function stageRows(
+	tx: Transaction,
+	stage: Stage,
+	chunk: {
+		rows: ChangeRows
+		at: ArrayLike<number>
+		timeline: (position: bigint) => number
+		/** Number of each row and the live version that the preview saw; default: numbered in order, none seen. */
+		listed?: (row: number) => { n: number; seen: string | null }
+	},
+	version: number,
+): Promise<void> {
+	const map = stage.maps[version] as TableMap
+	const table = map.archived
+	const { rows, at } = chunk
+	const first = stage.rows
+	const numbers = new Map(Array.from(at, (row, i) => [row, first + i]))
+	const listed = chunk.listed ?? ((row: number) => ({ n: numbers.get(row) as number, seen: null }))
+	const leading = (row: number): (string | null)[] => {
+		const rewritten = rows.rewritten[row] ?? null
+		const position = rows.position[row] as bigint
+		return [
+			String(listed(row).n),
+			String(version),
+			String(position),
+			String(rows.ordinal[row]),
+			String(rows.op[row]),
+			rewritten && JSON.stringify(rewritten),
+			listed(row).seen,
+			formatChangeId({
+				position: { timeline: chunk.timeline(position), lsn: position },
+				ordinal: rows.ordinal[row] as number,
+				table,
+			}),
+		]
+	}
+	const names = [...Object.values(stage.book), ...map.columns.map((column) => quoteIdentifier(column.to.name))]
+	const lines = copyText(
+		rows,
+		at,
+		map.columns.map((column) => column.from),
+		leading,
+	)
+	await copyInto(tx, `copy ${stage.sql} (${names.join(', ')}) from stdin`, lines, stage)
+	await checkRetyped(tx, stage, map, { rows, at, n: (row) => listed(row).n })
+	stage.rows += at.length
+}
+
+/** Index of the schema version's map in the stage, made when it is new. */
+export function versionOf(stage: Stage, archived: SourceTable, rename: Record<string, string>): number {
+	const shape = JSON.stringify([
+		archived.oid,
+		archived.columns.map((column) => [column.attnum, column.name, column.typeName]),
+	])
+	const known = stage.maps.findIndex(
+		(map) =>
+			JSON.stringify([
+				map.archived.oid,
+				map.archived.columns.map((column) => [column.attnum, column.name, column.typeName]),
+			]) === shape,
+	)
+	if (known >= 0) return known
+	stage.maps.push(mapColumns(archived, stage.live, rename))
+	return stage.maps.length - 1
+}
+
+/** Runs a COPY FROM STDIN inside the transaction. */
+export async function copyInto(
+	tx: Transaction,
+	command: string,
+	lines: Iterable<Buffer>,
+	stage: Pick<Stage, 'archivedName'>,
+): Promise<void> {
+	try {
+		const sink = await tx.unsafe(command).writable()
+		await pipeline(Readable.from(lines, { objectMode: false }), sink)
+	} catch (error) {
+		const code = (error as { code?: string }).code ?? ''
+		if (!/^(22|23)/.test(code)) throw error
+		const where = (error as { where?: string }).where ?? ''
+		throw new ReprieveError('SCHEMA_DRIFT', `${stage.archivedName}: ${(error as Error).message} (${where})`, {
+			hint: 'The live column refuses the archived value: widen the column, or map it elsewhere with rename.',
+			cause: error,
+		})
+	}
+}
+
+/** A value accepted under another type must read back as the archived text ('007' is not 7). */
+async function checkRetyped(
+	tx: Transaction,
+	stage: Stage,
+	map: TableMap,
+	chunk: { rows: ChangeRows; at: ArrayLike<number>; n: (row: number) => number },
+): Promise<void> {
+	const retyped = map.columns.filter((column) => column.retyped)
+	if (retyped.length === 0) return
+	const fields = retyped.map((_, i) => `c${i}`)
+	await tx.unsafe(
+		`create temp table retyped (n int8, ${fields.map((field) => `${field} text`).join(', ')}) on commit drop`,
+	)
+	const lines = copyText(
+		chunk.rows,
+		chunk.at,
+		retyped.map((column) => column.from),
+		(row) => [String(chunk.n(row))],
+	)
+	await copyInto(tx, `copy pg_temp.retyped (n, ${fields.join(', ')}) from stdin`, lines, stage)
+	for (const [i, column] of retyped.entries()) {
+		const name = quoteIdentifier(column.to.name)
+		const [odd] = await tx.unsafe<{ archived: string | null; live: string | null }[]>(
+			`select r.c${i} as archived, ${textOf(`s.${name}`)} as live from pg_temp.retyped r
+			join ${stage.sql} s on s.${stage.book.n} = r.n where (${textOf(`s.${name}`)}) is distinct from r.c${i} limit 1`,
+		)
+		if (odd) throw readsBackOtherwise(stage, column.to.name, odd)
+	}
+	await tx.unsafe('drop table pg_temp.retyped')
+}
+
+function readsBackOtherwise(
+	stage: Stage,
+	column: string,
+	odd: { archived: string | null; live: string | null },
+): ReprieveError {
+	return new ReprieveError(
+		'SCHEMA_DRIFT',
+		`${stage.archivedName}: archived ${literal(odd.archived ?? '')} reads back as ${literal(odd.live ?? '')} in "${column}"`,
+		{ hint: 'Map the archived column to one that keeps its values.' },
+	)
+}
