@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto'
+import { ReprieveError } from '@reprieve/contracts'
+
+/** SHA-256 in hex. */
+export function digestOf(bytes: Uint8Array): string {
+	return createHash('sha256').update(bytes).digest('hex')
+}
+
+/**
+ * Lines of JSON followed by one that holds the digest of all before it, so that a flipped bit shows in the object itself.
+ * Delta readers skip the last line: they ignore actions that they do not know.
+ */
+export function sealLines(lines: string[]): Uint8Array {
+	const body = Buffer.from(`${lines.join('\n')}\n`)
+	return Buffer.concat([body, Buffer.from(sealOf(body))])
+}
+
+/** The lines of a sealed object, without the seal. Throws VAULT_CORRUPT naming the object. */
+export function unsealLines(object: string, bytes: Uint8Array): string[] {
+	const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+	const end = text.lastIndexOf('\n', text.length - 2) + 1
+	const body = text.subarray(0, end)
+	if (text.subarray(end).toString() !== sealOf(body))
+		throw corrupt(object, `its seal does not match its ${body.length} bytes`)
+	return body.toString().trimEnd().split('\n')
+}
+
+/** The error of an object that is not what was written. */
+export function corrupt(object: string, problem: string, cause?: unknown): ReprieveError {
+	return new ReprieveError('VAULT_CORRUPT', `vault object ${object} is corrupt: ${problem}`, {
+		hint: 'Bring this object back from a replica or backup of the vault; nothing was read from it.',
+		cause,
+	})
+}
+
+function sealOf(body: Uint8Array): string {
+	return `{"reprieve":{"sha256":"${digestOf(body)}"}}\n`
+}

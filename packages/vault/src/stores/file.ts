@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto'
+import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
+import { ReprieveError } from '@reprieve/contracts'
+import type { Store, StoredObject } from '../store.ts'
+
+/** Folder for files under construction; it is on the same file system, so that they can be linked into place. */
+const workshop = '.tmp'
+
+/**
+ * A store in a local folder. An object is written to a temporary file, synced, and linked into place: `link` refuses an
+ * existing name, `rename` would silently overwrite it. Folders are synced too, new ones up to the root.
+ */
+export function fileStore(folder: string): Store {
+	const pathOf = (key: string) => join(folder, ...checked(key).split('/'))
+	return {
+		put: (key, bytes) => guarded(key, () => putFile(folder, pathOf(key), bytes)),
+		get: (key) => guarded(key, () => absentAsUndefined(readFile(pathOf(key)))),
+		getRange: (key, from, to) => guarded(key, () => readRange(pathOf(key), from, to)),
+		size: (key) => guarded(key, async () => (await absentAsUndefined(stat(pathOf(key))))?.size),
+		list: (prefix) => listFiles(folder, prefix),
+		replace: (key, bytes) => guarded(key, () => replaceFile(folder, pathOf(key), bytes)),
+		delete: (key) => guarded(key, () => rm(pathOf(key), { force: true })),
+		settle: (prefix) => guarded(prefix, () => settleFolder(join(folder, ...prefix.split('/')))),
+	}
+}
+
+function checked(key: string): string {
+	const parts = key.split('/')
+	if (parts.some((part) => part === '' || part === '.' || part === '..') || parts[0] === workshop)
+		throw new ReprieveError('INVALID', `"${key}" is not an object key`)
+	return key
+}
+
+async function guarded<T>(key: string, act: () => Promise<T>): Promise<T> {
+	try {
+		return await act()
+	} catch (cause) {
+		if (cause instanceof ReprieveError) throw cause
+		throw new ReprieveError('VAULT_UNAVAILABLE', `vault object ${key}: ${(cause as Error).message}`, {
+			hint: 'Check that the vault folder is mounted, writable and has free space.',
+			cause,
+		})
+	}
+}
+
+async function putFile(root: string, path: string, bytes: Uint8Array): Promise<'created' | 'exists'> {
+	const draft = await writeDraft(root, bytes)
+	try {
+		await makeFolder(root, dirname(path))
+		const created = await linked(draft, path)
+		await syncFolder(dirname(path))
+		return created ? 'created' : 'exists'
+	} finally {
+		await rm(draft, { force: true })
+	}
+}
+
+async function linked(draft: string, path: string): Promise<boolean> {
+	try {
+		await link(draft, path)
+		return true
+	} catch (error) {
+		if (codeOf(error) === 'EEXIST') return false
+		throw error
+	}
+}
+
+async function replaceFile(root: string, path: string, bytes: Uint8Array): Promise<void> {
+	const draft = await writeDraft(root, bytes)
+	await makeFolder(root, dirname(path))
+	await rename(draft, path)
+	await syncFolder(dirname(path))
+}
+
+async function writeDraft(root: string, bytes: Uint8Array): Promise<string> {
+	const draft = join(root, workshop, randomUUID())
+	await mkdir(dirname(draft), { recursive: true })
+	await using file = await open(draft, 'wx', 0o640)
+	await file.writeFile(bytes)
+	await file.sync()
+	return draft
+}
+
+/** Creates the folder and syncs the parent of each folder that was missing. */
+async function makeFolder(root: string, folder: string): Promise<void> {
+	const first = await mkdir(folder, { recursive: true })
+	if (first === undefined) return
+	for (let child = folder; ; child = dirname(child)) {
+		await syncFolder(dirname(child))
+		if (child === first || child === root || child === dirname(child)) return
+	}
+}
+
+async function settleFolder(folder: string): Promise<void> {
+	await syncFolder(folder).catch((error: unknown) => {
+		if (codeOf(error) !== 'ENOENT') throw error
+	})
+}
+
+async function syncFolder(folder: string): Promise<void> {
+	await using handle = await open(folder, 'r')
+	await handle.sync()
+}
+
+async function readRange(path: string, from: number, to: number): Promise<Uint8Array | undefined> {
+	const file = await absentAsUndefined(open(path, 'r'))
+	if (!file) return undefined
+	await using handle: FileHandle = file
+	const bytes = Buffer.alloc(to - from)
+	const { bytesRead } = await handle.read(bytes, 0, bytes.length, from)
+	return bytes.subarray(0, bytesRead)
+}
+
+async function* listFiles(root: string, prefix: string): AsyncIterable<StoredObject> {
+	const start = join(root, ...prefix.split('/'))
+	const entries = (await absentAsUndefined(readdir(start, { recursive: true, withFileTypes: true }))) ?? []
+	const keys = entries
+		.filter((entry) => entry.isFile())
+		.map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
+		.filter((key) => !key.startsWith(`${workshop}/`))
+	keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+	for (const key of keys) {
+		const found = await absentAsUndefined(stat(join(root, key)))
+		if (found) yield { key, size: found.size, modifiedAt: found.mtimeMs }
+	}
+}
+
+async function absentAsUndefined<T>(reading: Promise<T>): Promise<T | undefined> {
+	try {
+		return await reading
+	} catch (error) {
+		if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
+		throw error
+	}
+}
+
+function codeOf(error: unknown): string | undefined {
+	return (error as NodeJS.ErrnoException).code
+}
