@@ -1,0 +1,102 @@
+import { type ChangeRows, changeOps, type SourceTable, type TextColumn } from '@reprieve/contracts'
+import type { VaultColumn } from '../columns.ts'
+import { codecOf } from '../values/types.ts'
+import { buildCells } from './cells.ts'
+import type { ParquetFile } from './parquet.ts'
+
+/** One row group, decoded as far as it was asked for. */
+export type RowGroup = {
+	table: SourceTable
+	rows: number
+	/** Values of one column of the file; cached. */
+	values(column: string): Promise<ArrayLike<unknown>>
+	/** PostgreSQL text of one source column, by its place in `table.columns`. */
+	texts(column: number): Promise<(row: number) => Cell>
+}
+
+/** A cell's PostgreSQL text, as a string or as UTF-8; null is NULL. */
+export type Cell = string | Uint8Array | null
+
+/** One row of a row group. */
+export type RowRef = { group: RowGroup; row: number }
+
+/** The row groups of a segment, in file order. */
+export function rowGroupsOf(file: ParquetFile, table: SourceTable, columns: readonly VaultColumn[]): RowGroup[] {
+	return file.groups.map((range) => openGroup(file, range, { table, columns }))
+}
+
+function openGroup(
+	file: ParquetFile,
+	range: { start: number; end: number },
+	{ table, columns }: { table: SourceTable; columns: readonly VaultColumn[] },
+): RowGroup {
+	const cache = new Map<string, Promise<ArrayLike<unknown>>>()
+	const values = (column: string) => {
+		const known = cache.get(column) ?? file.read(column, range)
+		cache.set(column, known)
+		return known
+	}
+	return {
+		table,
+		rows: range.end - range.start,
+		values,
+		async texts(at) {
+			const column = columns[at] as VaultColumn
+			const [native, exact] = [await values(column.name), (await values('_exact')) as ArrayLike<MapCell>]
+			const { decode } = codecOf(column.type)
+			return (row) => {
+				const cell = native[row]
+				return cell === null || cell === undefined ? (exact[row]?.[column.name] ?? null) : decode(cell)
+			}
+		},
+	}
+}
+
+type MapCell = Record<string, string | null> | null | undefined
+
+/** The given rows, which all are of one schema version, as changes. */
+export async function changesOf(refs: readonly RowRef[], table: SourceTable): Promise<ChangeRows> {
+	const gather = async <T>(column: string): Promise<T[]> => {
+		const values = await byGroup(refs, (group) => group.values(column))
+		return refs.map(({ group, row }) => values.get(group)?.[row] as T)
+	}
+	const columns: TextColumn[] = []
+	for (let at = 0; at < table.columns.length; at++) columns.push(await gatherTexts(refs, at))
+	const ops = await gather<Uint8Array>('_op')
+	return {
+		table,
+		count: refs.length,
+		columns,
+		op: Uint8Array.from(ops, opOf),
+		position: BigUint64Array.from(await gather<bigint>('_position')),
+		ordinal: Uint32Array.from(await gather<number>('_ordinal')),
+		xid: Uint32Array.from(await gather<bigint>('_xid'), Number),
+		committedAt: BigInt64Array.from(await gather<bigint>('_committed_at')),
+		leaf: (await gather<Uint8Array | null | undefined>('_leaf')).map((name) => (name ? textOf(name) : null)),
+		rewritten: (await gather<MapCell>('_rewritten')).map((map) => map ?? null),
+	}
+}
+
+/** Loads something once for every row group that the rows lie in. */
+async function byGroup<T>(refs: readonly RowRef[], load: (group: RowGroup) => Promise<T>): Promise<Map<RowGroup, T>> {
+	const loaded = new Map<RowGroup, T>()
+	for (const group of new Set(refs.map((ref) => ref.group))) loaded.set(group, await load(group))
+	return loaded
+}
+
+async function gatherTexts(refs: readonly RowRef[], column: number): Promise<TextColumn> {
+	const texts = await byGroup(refs, (group) => group.texts(column))
+	const builder = buildCells(refs.length)
+	for (const { group, row } of refs) builder.push(texts.get(group)?.(row) ?? null)
+	return builder.finish()
+}
+
+function opOf(name: Uint8Array): number {
+	const op = (changeOps as readonly string[]).indexOf(textOf(name))
+	if (op < 0) throw new RangeError(`"${textOf(name)}" is not a kind of change`)
+	return op
+}
+
+function textOf(bytes: Uint8Array): string {
+	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()
+}

@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto'
+import { type ChangeRows, changeOps, type TextColumn } from '@reprieve/contracts'
+import { Int32, Int64, makeData, TimestampMicrosecond } from 'apache-arrow'
+import type { VaultColumn } from '../columns.ts'
+import { digestOf } from '../seal.ts'
+import type { Encoded } from '../values/codec.ts'
+import { instantJson } from '../values/instant.ts'
+import { cellText } from '../values/text.ts'
+import { codecOf } from '../values/types.ts'
+import { encodeMaps, encodeSegment, encodeStrings, type SegmentColumn } from './encode.ts'
+import { formatRange, rangeOf } from './range.ts'
+import { statisticsOf } from './statistics.ts'
+
+/** Input bytes that make one segment. */
+const segmentBytes = 64 * 1024 * 1024
+
+/** What a row costs beside its values. */
+const rowOverhead = 48
+
+/** A segment in memory. */
+export type Segment = { path: string; rows: number; bytes: Uint8Array; sha256: string; stats: string; range: string }
+
+/** Row ranges of about 64 MiB of input each, at least one row. */
+export function splitRows(rows: ChangeRows, limit = segmentBytes): { start: number; end: number }[] {
+	const parts: { start: number; end: number }[] = []
+	let start = 0
+	let size = 0
+	for (let row = 0; row < rows.count; row++) {
+		size += rowOverhead
+		for (const { offsets } of rows.columns) size += (offsets[row + 1] as number) - (offsets[row] as number)
+		if (size < limit && row + 1 < rows.count) continue
+		parts.push({ start, end: row + 1 })
+		start = row + 1
+		size = 0
+	}
+	return parts
+}
+
+/** Encodes rows `start` to `end` as one segment under the given vault columns (parallel to the source's). */
+export async function buildSegment(
+	rows: ChangeRows,
+	columns: readonly VaultColumn[],
+	{ start, end }: { start: number; end: number },
+): Promise<Segment> {
+	const encoded = rows.columns.map((column, at) => encodeColumn(column, columns[at] as VaultColumn, start, end))
+	const all = [...bookkeepingOf(rows, start, end), exactColumn(rows.columns, encoded, start, end), ...encoded]
+	const bytes = await encodeSegment(all, end - start)
+	return {
+		path: `data/${randomUUID()}.parquet`,
+		rows: end - start,
+		bytes,
+		sha256: digestOf(bytes),
+		stats: statisticsOf(all, end - start),
+		range: formatRange(rangeOf(rows, start, end)),
+	}
+}
+
+function encodeColumn(column: TextColumn, target: VaultColumn, start: number, end: number): SegmentColumn {
+	return { name: target.name, encoded: codecOf(target.type).encode(column, start, end) }
+}
+
+function bookkeepingOf(rows: ChangeRows, start: number, end: number): SegmentColumn[] {
+	const length = end - start
+	const ops = Array.from(rows.op.subarray(start, end), (op) => changeOps[op] as string)
+	const xid = BigInt64Array.from(rows.xid.subarray(start, end), BigInt)
+	const position = BigInt64Array.from(rows.position.subarray(start, end), (value) => BigInt.asIntN(64, value))
+	const ordinal = Int32Array.from(rows.ordinal.subarray(start, end))
+	const committedAt = rows.committedAt.slice(start, end)
+	const plain = { length, nullCount: 0 }
+	const time = { ...plain, type: new TimestampMicrosecond('UTC'), data: committedAt }
+	return [
+		{ name: '_op', encoded: { ...encodeStrings(ops), bounds: boundsOf(ops, JSON.stringify) } },
+		{ name: '_xid', encoded: whole(makeData({ ...plain, type: new Int64(), data: xid }), xid) },
+		{ name: '_position', encoded: whole(makeData({ ...plain, type: new Int64(), data: position }), position) },
+		{ name: '_ordinal', encoded: whole(makeData({ ...plain, type: new Int32(), data: ordinal }), ordinal) },
+		{ name: '_committed_at', encoded: { ...whole(makeData(time)), bounds: boundsOf(committedAt, instantJson) } },
+		{ name: '_leaf', encoded: encodeStrings(rows.leaf.slice(start, end)) },
+		{ name: '_rewritten', encoded: encodeMaps(length, (row) => rows.rewritten[start + row] ?? null) },
+	]
+}
+
+function whole(data: Encoded['data'], values?: Iterable<number | bigint>): Encoded {
+	return { data, nullCount: 0, bounds: values && boundsOf(values, String), exact: [] }
+}
+
+function boundsOf<T extends string | number | bigint>(
+	values: Iterable<T>,
+	toJson: (value: T) => string,
+): { min: string; max: string } | undefined {
+	let min: T | undefined
+	let max: T | undefined
+	for (const value of values) {
+		if (min === undefined || value < min) min = value
+		if (max === undefined || value > max) max = value
+	}
+	return min === undefined || max === undefined ? undefined : { min: toJson(min), max: toJson(max) }
+}
+
+/** The texts that native columns cannot carry, by vault column name. */
+function exactColumn(
+	columns: readonly TextColumn[],
+	encoded: readonly SegmentColumn[],
+	start: number,
+	end: number,
+): SegmentColumn {
+	const texts = new Map<number, Record<string, string>>()
+	encoded.forEach(({ name, encoded: { exact } }, at) => {
+		for (const row of exact) {
+			const map = texts.get(row) ?? {}
+			map[name] = cellText(columns[at] as TextColumn, start + row)
+			texts.set(row, map)
+		}
+	})
+	return { name: '_exact', encoded: encodeMaps(end - start, (row) => texts.get(row) ?? null) }
+}

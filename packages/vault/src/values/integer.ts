@@ -1,0 +1,62 @@
+import { type DataType, Int16, Int32, Int64, makeData } from 'apache-arrow'
+import { type Codec, takeEach } from './codec.ts'
+import { putWords, readInteger, trackBounds } from './digits.ts'
+
+/** smallint. */
+export const shortCodec = narrow(new Int16(), Int16Array, 0x7fff)
+
+/** integer. */
+export const integerCodec = narrow(new Int32(), Int32Array, 0x7fff_ffff)
+
+const maxLong = 2n ** 63n - 1n
+
+/** bigint. */
+export const longCodec: Codec = {
+	arrow: new Int64(),
+	encode(column, start, end) {
+		const data = new BigInt64Array(end - start)
+		const words = new Uint32Array(data.buffer)
+		const track = trackBounds()
+		const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
+			const value = readInteger(column.bytes, from, to)
+			if (Number.isNaN(value) || value > maxLong || value < -maxLong - 1n) return false
+			putWords(words, row * 2, 2, value)
+			track.add(value)
+			return true
+		})
+		const bounds = track.bounds()
+		return {
+			data: makeData({ type: new Int64(), length: end - start, nullCount, nullBitmap, data }),
+			nullCount,
+			bounds: bounds && { min: String(bounds.min), max: String(bounds.max) },
+			exact,
+		}
+	},
+	decode: String,
+}
+
+function narrow(type: Int16 | Int32, ArrayType: typeof Int16Array | typeof Int32Array, limit: number): Codec {
+	return {
+		arrow: type,
+		encode(column, start, end) {
+			const data = new ArrayType(end - start)
+			let min = Number.POSITIVE_INFINITY
+			let max = Number.NEGATIVE_INFINITY
+			const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
+				const value = Number(readInteger(column.bytes, from, to))
+				if (!(value <= limit && value >= -limit - 1)) return false
+				data[row] = value
+				if (value < min) min = value
+				if (value > max) max = value
+				return true
+			})
+			return {
+				data: makeData({ type: type as DataType, length: end - start, nullCount, nullBitmap, data } as never),
+				nullCount,
+				bounds: min <= max ? { min: String(min), max: String(max) } : undefined,
+				exact,
+			}
+		},
+		decode: String,
+	}
+}

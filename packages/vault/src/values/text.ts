@@ -1,0 +1,132 @@
+import { isUtf8 } from 'node:buffer'
+import { ReprieveError, type TextColumn } from '@reprieve/contracts'
+import { Binary, Bool, makeData, Utf8 } from 'apache-arrow'
+import { type Codec, isText, takeEach } from './codec.ts'
+
+/** A text bound longer than this is left out: readers may cut it, and a cut bound hides rows. */
+const longestBound = 64
+
+/** Any type as its PostgreSQL text, byte for byte. Throws INVALID for bytes that are not UTF-8. */
+export const stringCodec: Codec = {
+	arrow: new Utf8(),
+	encode(column, start, end) {
+		const { nullBitmap, nullCount } = takeEach(column, start, end, () => true)
+		const base = column.offsets[start] as number
+		const valueOffsets = Int32Array.from(column.offsets.subarray(start, end + 1), (offset) => offset - base)
+		const data = column.bytes.subarray(base, column.offsets[end])
+		if (!isUtf8(data)) throw notUtf8()
+		return {
+			data: makeData({ type: new Utf8(), length: end - start, nullCount, nullBitmap, valueOffsets, data }),
+			nullCount,
+			bounds: textBounds(column, start, end),
+			exact: [],
+		}
+	},
+	decode: (cell) => cell as Uint8Array,
+}
+
+/** bytea in hex output; any other spelling stays text. */
+export const binaryCodec: Codec = {
+	arrow: new Binary(),
+	encode(column, start, end) {
+		const data = new Uint8Array((((column.offsets[end] as number) - (column.offsets[start] as number)) >> 1) + 1)
+		const valueOffsets = new Int32Array(end - start + 1)
+		let used = 0
+		const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
+			const size = decodeHex(column.bytes, from, to, data, used)
+			if (size < 0) return false
+			used += size
+			valueOffsets[row + 1] = used
+			return true
+		})
+		carryForward(valueOffsets)
+		const type = new Binary()
+		return {
+			data: makeData({ type, length: end - start, nullCount, nullBitmap, valueOffsets, data }),
+			nullCount,
+			exact,
+		}
+	},
+	decode: (cell) => `\\x${Buffer.from(cell as Uint8Array).toString('hex')}`,
+}
+
+/** boolean. */
+export const booleanCodec: Codec = {
+	arrow: new Bool(),
+	encode(column, start, end) {
+		const data = new Uint8Array((end - start + 7) >> 3)
+		const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
+			const isTrue = isText(column.bytes, from, to, 't')
+			if (!isTrue && !isText(column.bytes, from, to, 'f')) return false
+			if (isTrue) data[row >> 3] = (data[row >> 3] as number) | (1 << (row & 7))
+			return true
+		})
+		const type = new Bool()
+		return { data: makeData({ type, length: end - start, nullCount, nullBitmap, data }), nullCount, exact }
+	},
+	decode: (cell) => (cell ? 't' : 'f'),
+}
+
+/** Offsets of rows without a value repeat the one before: an Arrow column's offsets never decrease. */
+function carryForward(offsets: Int32Array): void {
+	for (let row = 1; row < offsets.length; row++)
+		if ((offsets[row] as number) < (offsets[row - 1] as number)) offsets[row] = offsets[row - 1] as number
+}
+
+/** Decodes `\x` and lower-case hex into `target`; answers the size, or -1 for any other spelling. */
+function decodeHex(bytes: Uint8Array, from: number, to: number, target: Uint8Array, at: number): number {
+	if ((to - from) % 2 !== 0 || !isText(bytes, from, from + 2, '\\x') || to - from < 2) return -1
+	for (let source = from + 2, out = at; source < to; source += 2, out++) {
+		const high = hexDigit(bytes[source] as number)
+		const low = hexDigit(bytes[source + 1] as number)
+		if (high < 0 || low < 0) return -1
+		target[out] = (high << 4) | low
+	}
+	return (to - from - 2) / 2
+}
+
+function hexDigit(char: number): number {
+	if (char >= 48 && char <= 57) return char - 48
+	return char >= 97 && char <= 102 ? char - 87 : -1
+}
+
+function textBounds(column: TextColumn, start: number, end: number): { min: string; max: string } | undefined {
+	let min = -1
+	let max = -1
+	for (let row = start; row < end; row++) {
+		if (column.present[row] !== 1) continue
+		if (min < 0 || compareCells(column, row, min) < 0) min = row
+		if (max < 0 || compareCells(column, row, max) > 0) max = row
+	}
+	if (min < 0 || lengthOf(column, min) > longestBound || lengthOf(column, max) > longestBound) return undefined
+	return { min: JSON.stringify(cellText(column, min)), max: JSON.stringify(cellText(column, max)) }
+}
+
+/** Order of two cells of one column by their bytes, which is how Delta readers compare text. */
+export function compareCells(column: TextColumn, a: number, b: number): number {
+	const { bytes, offsets } = column
+	const [fromA, toA] = [offsets[a] as number, offsets[a + 1] as number]
+	const [fromB, toB] = [offsets[b] as number, offsets[b + 1] as number]
+	const length = Math.min(toA - fromA, toB - fromB)
+	for (let at = 0; at < length; at++) {
+		const difference = (bytes[fromA + at] as number) - (bytes[fromB + at] as number)
+		if (difference !== 0) return difference
+	}
+	return toA - fromA - (toB - fromB)
+}
+
+function lengthOf(column: TextColumn, row: number): number {
+	return (column.offsets[row + 1] as number) - (column.offsets[row] as number)
+}
+
+/** One cell as a string; it must be present. */
+export function cellText(column: TextColumn, row: number): string {
+	const from = column.offsets[row] as number
+	return Buffer.from(column.bytes.buffer, column.bytes.byteOffset + from, lengthOf(column, row)).toString()
+}
+
+function notUtf8(): ReprieveError {
+	return new ReprieveError('INVALID', 'a text value is not UTF-8', {
+		hint: 'The database must not be SQL_ASCII, and client_encoding must be UTF8.',
+	})
+}
