@@ -1,4 +1,5 @@
 import type { ArchivedTransaction, ChangeRows, SourceTable, TableName } from '@reprieve/contracts'
+import type { VaultColumn } from './columns.ts'
 
 /** A segment object that is durable but invisible until a commit names it. */
 export type PendingSegment = {
@@ -8,8 +9,12 @@ export type PendingSegment = {
 	sha256: string
 	/** Delta statistics, exact or absent. */
 	stats: string
+	/** Places in the log that its rows span. */
+	range: string
 	/** The schema version that the segment was written under. */
 	schema: SourceTable
+	/** The vault's columns, parallel to those of `schema`. */
+	columns: VaultColumn[]
 }
 
 /** Whether a log already holds what a commit brings; `alreadyArchived` when its `txn` of the source is at or beyond. */

@@ -1,0 +1,119 @@
+import type { ChangeRows, SourceTable } from '@reprieve/contracts'
+import { assignColumns, type VaultColumn } from './columns.ts'
+import type { SegmentFile, TableMeta } from './log/actions.ts'
+import { mayMatch, type Selector, selectRows } from './query.ts'
+import { corrupt, digestOf } from './seal.ts'
+import { openParquet } from './segment/parquet.ts'
+import { comparePlaces, parseRange, type Range } from './segment/range.ts'
+import { changesOf, type RowGroup, type RowRef, rowGroupsOf } from './segment/read.ts'
+import type { Store } from './store.ts'
+import type { ReadQuery } from './vault.ts'
+
+/** Rows per chunk that a read hands out. */
+const chunkRows = 5_000
+
+/** Where a table lies. */
+export type Place = { store: Store; folder: string }
+
+/** The rows of a query in (position, ordinal) order, from the given segments. */
+export async function* readChanges(
+	place: Place,
+	archive: { meta: TableMeta; files: readonly SegmentFile[] },
+	query: ReadQuery,
+): AsyncIterable<ChangeRows> {
+	let left = query.limit ?? Number.POSITIVE_INFINITY
+	if (left <= 0) return
+	const wanted = archive.files.filter((file) => mayMatch(query, file, sourceOf(archive.meta, file)))
+	for (const cluster of clustersOf(wanted, query.descending ?? false)) {
+		for await (const refs of orderedRefs(place, { meta: archive.meta, files: cluster }, query)) {
+			for (const part of chunksOf(refs.slice(0, left))) yield await changesOf(part.refs, part.table)
+			left -= refs.length
+			if (left <= 0) return
+		}
+	}
+}
+
+/** The schema version of a segment, and the vault columns parallel to the version's own. */
+export function sourceOf(meta: TableMeta, file: SegmentFile): { table: SourceTable; columns: VaultColumn[] } {
+	const table = meta.schemas[file.schema ?? -1]
+	if (!table) throw corrupt(file.path, `the log has no schema version ${file.schema}`)
+	return { table, columns: assignColumns(meta.columns, table).columns }
+}
+
+/** The bytes of a segment, compared with the log's digest. Throws VAULT_CORRUPT naming the object. */
+export async function readWhole({ store, folder }: Place, file: Pick<SegmentFile, 'path' | 'size' | 'sha256'>) {
+	const object = `${folder}/${file.path}`
+	const bytes = await store.get(object)
+	if (bytes === undefined) throw corrupt(object, 'it is missing')
+	if (bytes.length !== file.size) throw corrupt(object, `it has ${bytes.length} bytes, the log says ${file.size}`)
+	const digest = digestOf(bytes)
+	if (digest !== file.sha256) throw corrupt(object, `its digest is ${digest}, the log says ${file.sha256}`)
+	return bytes
+}
+
+type Ranged = SegmentFile & { at: Range }
+
+/** Segments whose ranges overlap are read together; all others one after the other. */
+function clustersOf(files: readonly SegmentFile[], isDescending: boolean): Ranged[][] {
+	const ranged = files.map((file) => ({ ...file, at: parseRange(file.range) }))
+	ranged.sort((a, b) => comparePlaces(a.at.first, b.at.first))
+	const clusters: { files: Ranged[]; final: Range['final'] }[] = []
+	for (const file of ranged) {
+		const newest = clusters.at(-1)
+		if (newest && comparePlaces(file.at.first, newest.final) <= 0) {
+			newest.files.push(file)
+			if (comparePlaces(file.at.final, newest.final) > 0) newest.final = file.at.final
+		} else clusters.push({ files: [file], final: file.at.final })
+	}
+	if (isDescending) clusters.reverse()
+	return clusters.map((cluster) => cluster.files)
+}
+
+/** One row group at a time where the rows lie in order, else the whole cluster sorted. */
+async function* orderedRefs(
+	place: Place,
+	{ meta, files }: { meta: TableMeta; files: readonly Ranged[] },
+	query: ReadQuery,
+): AsyncIterable<RowRef[]> {
+	const select = selectRows(query)
+	const isStreamed = files.length === 1 && files[0]?.at.isOrdered
+	const groups: RowGroup[] = []
+	for (const file of files) {
+		const { table, columns } = sourceOf(meta, file)
+		groups.push(...rowGroupsOf(openParquet(await readWhole(place, file)), table, columns))
+	}
+	if (query.descending) groups.reverse()
+	if (isStreamed) {
+		while (groups.length > 0) yield await refsOf(groups.shift() as RowGroup, select, query.descending)
+	} else yield await sortedRefs(groups, select, query.descending)
+}
+
+async function refsOf(group: RowGroup, select: Selector, isDescending = false): Promise<RowRef[]> {
+	const rows = await select(group)
+	if (isDescending) rows.reverse()
+	return rows.map((row) => ({ group, row }))
+}
+
+async function sortedRefs(groups: readonly RowGroup[], select: Selector, isDescending = false): Promise<RowRef[]> {
+	const placed: (RowRef & { position: bigint; ordinal: number })[] = []
+	for (const group of groups) {
+		const position = (await group.values('_position')) as ArrayLike<bigint>
+		const ordinal = (await group.values('_ordinal')) as ArrayLike<number>
+		for (const row of await select(group))
+			placed.push({ group, row, position: position[row] as bigint, ordinal: ordinal[row] as number })
+	}
+	const sign = isDescending ? -1 : 1
+	return placed.sort((a, b) => sign * comparePlaces(a, b))
+}
+
+/** Chunks of one schema version each. */
+function* chunksOf(refs: readonly RowRef[]): Iterable<{ refs: RowRef[]; table: SourceTable }> {
+	let start = 0
+	while (start < refs.length) {
+		const { table } = (refs[start] as RowRef).group
+		let end = start + 1
+		while (end < refs.length && end - start < chunkRows && refs[end]?.group.table === table) end++
+		yield { refs: refs.slice(start, end), table }
+		start = end
+	}
+}

@@ -1,0 +1,65 @@
+import { randomUUID } from 'node:crypto'
+import type { SegmentFile } from './log/actions.ts'
+import type { Log } from './log/log.ts'
+import { comparePlaces, parseRange } from './segment/range.ts'
+import { parseStatistics } from './segment/statistics.ts'
+
+export type CompactOptions = {
+	/** Size up to which segments are merged into one. Default 64 MiB. */
+	targetBytes?: number
+	/** Fewer neighbours than this are left as they are. Default 8. */
+	minSegments?: number
+}
+
+/** A merged segment is sorted in memory. */
+const maxRows = 1_000_000
+
+/**
+ * Groups of segments to merge into one each: neighbours in log order and of one schema version, so that the merged segments
+ * still follow each other in the log and a reader in log order needs one of them at a time.
+ */
+export function planMerges(
+	files: Iterable<SegmentFile>,
+	{ targetBytes = 64 * 1024 * 1024, minSegments = 8 }: CompactOptions,
+): SegmentFile[][] {
+	const ordered = [...files].map((file) => ({ file, range: parseRange(file.range) }))
+	ordered.sort((a, b) => comparePlaces(a.range.first, b.range.first))
+	const merges: { files: SegmentFile[]; bytes: number; rows: number }[] = []
+	for (const { file } of ordered) {
+		const { rows } = parseStatistics(file.stats)
+		const newest = merges.at(-1)
+		const fits =
+			newest !== undefined &&
+			newest.files[0]?.schema === file.schema &&
+			newest.bytes + file.size <= targetBytes &&
+			newest.rows + rows <= maxRows
+		if (fits) {
+			newest.files.push(file)
+			newest.bytes += file.size
+			newest.rows += rows
+		} else merges.push({ files: [file], bytes: file.size, rows })
+	}
+	return merges.map((merge) => merge.files).filter((group) => group.length >= Math.max(2, minSegments))
+}
+
+/** Exchanges segments for the one that has their rows; answers false, changing nothing, when one of them went meanwhile. */
+export async function commitMerge(
+	log: Log,
+	inputs: readonly SegmentFile[],
+	output: SegmentFile,
+	now: () => number,
+): Promise<boolean> {
+	const { isAppended } = await log.append((state) => {
+		if (!inputs.every(({ path }) => state.files.has(path))) return undefined
+		const removedAt = now()
+		return {
+			operation: 'OPTIMIZE',
+			facts: { id: randomUUID() },
+			transactions: [],
+			adds: [output],
+			removes: inputs.map(({ path, size }) => ({ path, size, removedAt })),
+			isDataChange: false,
+		}
+	})
+	return isAppended
+}

@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { formatTableName, ReprieveError, type TableName } from '@reprieve/contracts'
+import { openKeys, openLeases, openLineages } from './ownership.ts'
+import { decodePart, encodePart, ownFolder, tableFolder } from './paths.ts'
+import { sealLines } from './seal.ts'
+import { putOnce, type Store } from './store.ts'
+import { fileStore } from './stores/file.ts'
+import { openTable } from './table.ts'
+import { openTransactions } from './transactions.ts'
+import type { Vault } from './vault.ts'
+
+export type VaultOptions = {
+	store: Store
+	/** Name of the source database. */
+	database: string
+	/** Milliseconds since 1970. Default: the system's clock. */
+	now?: () => number
+}
+
+/** Opens the vault of one database; nothing is read or written before it is needed. */
+export function openVault({ store, database, now = Date.now }: VaultOptions): Vault {
+	const tables = new Map<string, ReturnType<typeof openTable>>()
+	const heads = new Map<string, { version: number; digest: string }>()
+	const open = (name: TableName) => {
+		const folder = tableFolder(database, name)
+		const known = tables.get(folder)
+		if (known) return known
+		const onAppend = (version: number, digest: string) => heads.set(formatTableName(name), { version, digest })
+		const table = openTable({ store, folder }, name, { now, onAppend })
+		tables.set(folder, table)
+		return table
+	}
+	const transactions = openTransactions(
+		{ store, folder: ownFolder(database, 'transactions') },
+		{ now, headsOf: () => Object.fromEntries(heads) },
+	)
+	return {
+		database,
+		table: open,
+		tables: () => listTables(store, database),
+		transactions,
+		...openLineages(store, database),
+		lease: openLeases(store, database, now),
+		...openKeys(store, database),
+		async putAudit(entry) {
+			const at = new Date(now()).toISOString()
+			const key = `${ownFolder(database, 'audit')}/${encodePart(at)}-${randomUUID()}.json`
+			await putOnce(store, key, sealLines([JSON.stringify({ at, ...entry })]))
+		},
+		close: async () => {},
+	}
+}
+
+/** Opens the vault at an address: `file:///folder`. Throws INVALID for any other. */
+export function openVaultAt(url: string, database: string): Vault {
+	if (!url.startsWith('file:///'))
+		throw new ReprieveError('INVALID', `"${url}" is not the address of a vault`, { hint: 'Write file:///folder.' })
+	return openVault({ store: fileStore(fileURLToPath(url)), database })
+}
+
+async function listTables(store: Store, database: string): Promise<TableName[]> {
+	const root = `${encodePart(database)}/`
+	const found = new Map<string, TableName>()
+	for await (const { key } of store.list(root)) {
+		const [schema = '', name = '', log] = key.slice(root.length).split('/')
+		if (log !== '_delta_log' || schema.startsWith('_')) continue
+		found.set(`${schema}/${name}`, { schema: decodePart(schema), name: decodePart(name) })
+	}
+	return [...found.values()]
+}

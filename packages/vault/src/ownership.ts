@@ -1,0 +1,72 @@
+import { ReprieveError } from '@reprieve/contracts'
+import { encodePart, ownFolder } from './paths.ts'
+import { listRegisters, openRegister, type Register } from './register.ts'
+import type { Store } from './store.ts'
+import type { VaultKey, VaultLineage } from './vault.ts'
+
+type Lease = { owner: string; expiresAt: number }
+
+/** Lineages with their compare-and-set: a handle may replace only the record that it saw. */
+export function openLineages(store: Store, database: string) {
+	const folder = ownFolder(database, 'lineages')
+	const seen = new Map<string, number>()
+	const registerOf = (id: string): Register<VaultLineage> => openRegister(store, `${folder}/${encodePart(id)}`)
+	return {
+		async lineages(): Promise<VaultLineage[]> {
+			const found: VaultLineage[] = []
+			for (const part of await listRegisters(store, folder)) {
+				const { version, value } = await openRegister<VaultLineage>(store, `${folder}/${part}`).read()
+				if (!value) continue
+				seen.set(value.id, version)
+				found.push(value)
+			}
+			return found.sort((a, b) => (a.openedAt < b.openedAt ? -1 : 1))
+		},
+		async putLineage(lineage: VaultLineage): Promise<void> {
+			const version = seen.get(lineage.id) ?? -1
+			await registerOf(lineage.id).write(version, lineage)
+			seen.set(lineage.id, version + 1)
+		},
+	}
+}
+
+/** Capture leases, one per lineage. */
+export function openLeases(store: Store, database: string, now: () => number) {
+	return async (lineage: string, owner: string, ttlMs: number): Promise<void> => {
+		const register = openRegister<Lease>(store, `${ownFolder(database, 'leases')}/${encodePart(lineage)}`)
+		const { version, value } = await register.read()
+		if (value && value.owner !== owner && value.expiresAt > now()) throw held(lineage, value, now())
+		await register.write(version, { owner, expiresAt: now() + ttlMs })
+	}
+}
+
+/** Verification keys of tags and seals. */
+export function openKeys(store: Store, database: string) {
+	const folder = ownFolder(database, 'keys')
+	return {
+		async keys(): Promise<VaultKey[]> {
+			const found: VaultKey[] = []
+			for (const part of await listRegisters(store, folder)) {
+				const { value } = await openRegister<VaultKey>(store, `${folder}/${part}`).read()
+				if (value) found.push(value)
+			}
+			return found.sort((a, b) => (a.validFrom < b.validFrom ? -1 : 1))
+		},
+		async putKey(key: VaultKey): Promise<void> {
+			const register = openRegister<VaultKey>(store, `${folder}/${encodePart(key.id)}`)
+			await register.write((await register.read()).version, key)
+		},
+	}
+}
+
+function held(lineage: string, { owner, expiresAt }: Lease, now: number): ReprieveError {
+	const seconds = Math.ceil((expiresAt - now) / 1000)
+	return new ReprieveError(
+		'CONFLICT',
+		`${owner} holds the capture lease of lineage ${lineage} for another ${seconds} s`,
+		{
+			hint: 'Stop the other capture, or wait until its lease has run out.',
+			retryable: true,
+		},
+	)
+}

@@ -1,0 +1,66 @@
+import { ReprieveError } from '@reprieve/contracts'
+import { corrupt, sealLines, unsealLines } from './seal.ts'
+import { putOnce, type Store } from './store.ts'
+
+/** Older versions that stay, for whoever is just reading them. */
+const keptVersions = 8
+
+/** A small record that is replaced as a whole by compare-and-set: its versions are numbered objects, put if absent. */
+export type Register<T> = {
+	/** The newest content and its number; version -1 without content before the first. */
+	read(): Promise<{ version: number; value: T | undefined }>
+	/** Puts the content that follows version `after`. Throws CONFLICT when somebody else did first. */
+	write(after: number, value: T): Promise<void>
+}
+
+/** The register in a folder of a store. */
+export function openRegister<T>(store: Store, folder: string): Register<T> {
+	return {
+		async read() {
+			const version = (await versionsOf(store, folder)).at(-1) ?? -1
+			if (version < 0) return { version, value: undefined }
+			const key = keyOf(folder, version)
+			const bytes = await store.get(key)
+			if (bytes === undefined) throw corrupt(key, 'it is missing')
+			return { version, value: JSON.parse(unsealLines(key, bytes)[0] as string) as T }
+		},
+		async write(after, value) {
+			const key = keyOf(folder, after + 1)
+			if ((await putOnce(store, key, sealLines([JSON.stringify(value)]))) === 'exists') throw lost(folder, after + 1)
+			const versions = await versionsOf(store, folder)
+			const newest = versions.at(-1) ?? -1
+			if (newest > after + 1) {
+				await store.delete(key)
+				throw lost(folder, newest)
+			}
+			for (const version of versions.filter((number) => number <= newest - keptVersions))
+				await store.delete(keyOf(folder, version))
+		},
+	}
+}
+
+/** The names of the registers under a folder. */
+export async function listRegisters(store: Store, folder: string): Promise<string[]> {
+	const names = new Set<string>()
+	for await (const { key } of store.list(`${folder}/`)) names.add(key.slice(folder.length + 1).split('/')[0] as string)
+	return [...names]
+}
+
+async function versionsOf(store: Store, folder: string): Promise<number[]> {
+	const versions: number[] = []
+	for await (const { key } of store.list(`${folder}/`)) {
+		const match = /\/(\d{10})\.json$/.exec(key)
+		if (match) versions.push(Number(match[1]))
+	}
+	return versions
+}
+
+function keyOf(folder: string, version: number): string {
+	return `${folder}/${version.toString().padStart(10, '0')}.json`
+}
+
+function lost(folder: string, version: number): ReprieveError {
+	return new ReprieveError('CONFLICT', `another process wrote version ${version} of ${folder} first`, {
+		hint: 'Read the record again; only one process may own it.',
+	})
+}

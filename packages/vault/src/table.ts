@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { type ChangeRows, ReprieveError, type SourceTable, type TableName } from '@reprieve/contracts'
+import { type Place, readChanges } from './archive.ts'
+import { assignColumns, bookkeeping, fitsColumns, missingColumns, type VaultColumn } from './columns.ts'
+import type { SegmentFile, TableMeta } from './log/actions.ts'
+import { type Log, openLog } from './log/log.ts'
+import type { LogState } from './log/state.ts'
+import { compactTable } from './merge.ts'
+import { buildSegment, splitRows } from './segment/write.ts'
+import { putOnce } from './store.ts'
+import type { CommitOutcome, PendingSegment, VaultTable } from './vault.ts'
+import { verifyTable } from './verify.ts'
+
+export type TableOptions = {
+	now: () => number
+	/** Told of every entry that this handle appends. */
+	onAppend: (version: number, digest: string) => void
+}
+
+/** The archive of one source table in a folder of a store. */
+export function openTable(place: Place, name: TableName, options: TableOptions): VaultTable & { log: Log } {
+	const log = openLog(place.store, place.folder, { columns: bookkeeping, ...options })
+	/** Columns that this handle gave out before a commit named them: a second schema version must not reuse their names. */
+	const promised: VaultColumn[] = []
+	return {
+		name,
+		log,
+		archived: async (source) => (await log.refresh()).transactions.get(source),
+		write: async (rows) => {
+			const known = (await log.known()).meta?.columns ?? []
+			const { columns, added } = assignColumns([...known, ...missingColumns(known, promised)], rows.table)
+			promised.push(...added)
+			return await writeSegments(place, rows, columns)
+		},
+		commit: (entry) => commitSegments(log, entry, options.now),
+		schemas: async () => (await log.refresh()).meta?.schemas ?? [],
+		async *read(query) {
+			const { meta, files } = await log.refresh()
+			if (meta) yield* readChanges(place, { meta, files: [...files.values()] }, query)
+		},
+		rowCount: async () => {
+			const { files } = await log.refresh()
+			let rows = 0
+			for (const { stats } of files.values()) rows += (JSON.parse(stats) as { numRecords: number }).numRecords
+			return rows
+		},
+		compact: (limits) => compactTable(place, log, { ...limits, now: options.now }),
+		checkpoint: ({ every = 20 } = {}) => log.checkpoint(every),
+		verify: () => verifyTable(place),
+	}
+}
+
+async function writeSegments(place: Place, rows: ChangeRows, columns: VaultColumn[]): Promise<PendingSegment[]> {
+	const written: PendingSegment[] = []
+	for (const part of splitRows(rows)) {
+		const { bytes, ...segment } = await buildSegment(rows, columns, part)
+		await putOnce(place.store, `${place.folder}/${segment.path}`, bytes)
+		written.push({ ...segment, size: bytes.length, schema: rows.table, columns })
+	}
+	return written
+}
+
+async function commitSegments(
+	log: Log,
+	{ source, position, segments }: { source: string; position: bigint; segments: PendingSegment[] },
+	now: () => number,
+): Promise<CommitOutcome> {
+	const { isAppended, version } = await log.append((state) => {
+		const archived = state.transactions.get(source)
+		if (archived !== undefined && archived >= position) return undefined
+		const meta = extendMeta(state, segments, now)
+		return {
+			operation: 'WRITE',
+			facts: { id: randomUUID() },
+			...(meta === state.meta ? {} : { meta }),
+			transactions: [{ source, position }],
+			adds: segments.map((segment) => fileOf(segment, meta, now())),
+			removes: [],
+			isDataChange: true,
+		}
+	})
+	return { outcome: isAppended ? 'committed' : 'alreadyArchived', version }
+}
+
+/** The table's metadata with what the segments bring; the same object when they bring nothing. */
+function extendMeta(state: LogState, segments: readonly PendingSegment[], now: () => number): TableMeta {
+	let meta = state.meta ?? { id: randomUUID(), createdAt: now(), columns: [], schemas: [] }
+	for (const { schema, columns } of segments) {
+		if (!fitsColumns(meta.columns, columns)) throw columnsTaken(schema)
+		const missing = missingColumns(meta.columns, columns)
+		const isNew = versionOf(meta, schema) < 0
+		if (missing.length > 0 || isNew)
+			meta = {
+				...meta,
+				columns: [...meta.columns, ...missing],
+				schemas: isNew ? [...meta.schemas, asStored(schema)] : meta.schemas,
+			}
+	}
+	return meta
+}
+
+function fileOf(segment: PendingSegment, meta: TableMeta, modifiedAt: number): SegmentFile {
+	const { path, size, stats, sha256, range } = segment
+	return { path, size, modifiedAt, stats, sha256, range, schema: versionOf(meta, segment.schema) }
+}
+
+function versionOf(meta: TableMeta, schema: SourceTable): number {
+	const stored = asStored(schema)
+	return meta.schemas.findIndex((known) => isDeepStrictEqual(known, stored))
+}
+
+/** The schema as the log gives it back: without keys that are undefined. */
+function asStored(schema: SourceTable): SourceTable {
+	return JSON.parse(JSON.stringify(schema)) as SourceTable
+}
+
+function columnsTaken({ schema, name }: TableName): ReprieveError {
+	return new ReprieveError('CONFLICT', `another writer gave the columns of ${schema}.${name} other names meanwhile`, {
+		hint: 'Write the rows again.',
+		retryable: true,
+	})
+}

@@ -1,0 +1,225 @@
+import { randomUUID } from 'node:crypto'
+import type { ArchivedTransaction } from '@reprieve/contracts'
+import { type Place, readWhole } from './archive.ts'
+import { type CompactOptions, commitMerge, planMerges } from './compact.ts'
+import type { FixedColumn, SegmentFile, TableMeta } from './log/actions.ts'
+import { type Log, openLog } from './log/log.ts'
+import { digestOf } from './seal.ts'
+import { cellsOf } from './segment/cells.ts'
+import { encodeSegment, type SegmentColumn } from './segment/encode.ts'
+import { openParquet } from './segment/parquet.ts'
+import { formatRange, parseRange, rangeOf } from './segment/range.ts'
+import { parseStatistics, statisticsOf } from './segment/statistics.ts'
+import { putOnce } from './store.ts'
+import type { DeltaType } from './values/codec.ts'
+import { formatTimestamp, parseInstantJson, parseTimestamp } from './values/instant.ts'
+import { codecOf } from './values/types.ts'
+import type { TransactionLog } from './vault.ts'
+import { verifyTable } from './verify.ts'
+
+type Cells = (string | null)[]
+type Row = { [K in (typeof columns)[number]['name']]: string | null }
+
+/** Columns of the log of transactions; nested values are JSON text. */
+const columns = [
+	{ name: 'position', type: 'long' },
+	{ name: 'timeline', type: 'integer' },
+	{ name: 'end', type: 'long' },
+	{ name: 'xid', type: 'long' },
+	{ name: 'committed_at', type: 'timestamp' },
+	{ name: 'kind', type: 'string' },
+	{ name: 'id', type: 'string' },
+	{ name: 'actor', type: 'string' },
+	{ name: 'rows', type: 'string' },
+	{ name: 'tag', type: 'string' },
+	{ name: 'seal', type: 'string' },
+	{ name: 'claim', type: 'string' },
+	{ name: 'barriers', type: 'string' },
+] as const satisfies { name: string; type: DeltaType }[]
+
+/** The log of transactions in a folder of a store. `headsOf` names the tables' newest entries, so that a lost one shows. */
+export function openTransactions(
+	place: Place,
+	options: { now: () => number; headsOf: () => Record<string, { version: number; digest: string }> },
+): TransactionLog & { log: Log } {
+	const log = openLog(place.store, place.folder, { columns: columns as readonly FixedColumn[], now: options.now })
+	return {
+		log,
+		archived: async (source) => (await log.refresh()).transactions.get(source),
+		async append({ source, position, transactions }) {
+			const adds = transactions.length === 0 ? [] : [await writeTransactions(place, transactions, options.now())]
+			const { isAppended, version } = await log.append((state) => {
+				const archived = state.transactions.get(source)
+				if (archived !== undefined && archived >= position) return undefined
+				return {
+					operation: 'WRITE',
+					facts: { id: randomUUID(), heads: options.headsOf() },
+					...(state.meta ? {} : { meta: newMeta(options.now()) }),
+					transactions: [{ source, position }],
+					adds,
+					removes: [],
+					isDataChange: true,
+				}
+			})
+			return { outcome: isAppended ? 'committed' : 'alreadyArchived', version }
+		},
+		read: (query) => readTransactions(place, log, query),
+		compact: (limits) => compactTransactions(place, log, { ...limits, now: options.now }),
+		checkpoint: ({ every = 20 } = {}) => log.checkpoint(every),
+		verify: () => verifyTable(place),
+	}
+}
+
+function newMeta(createdAt: number): TableMeta {
+	return { id: randomUUID(), createdAt, columns: [], schemas: [] }
+}
+
+async function compactTransactions(
+	place: Place,
+	log: Log,
+	{ now, ...options }: CompactOptions & { now: () => number },
+): Promise<{ merged: number; written: number }> {
+	const counts = { merged: 0, written: 0 }
+	for (const inputs of planMerges((await log.refresh()).files.values(), options)) {
+		const transactions: ArchivedTransaction[] = []
+		for (const file of inputs) transactions.push(...(await transactionsIn(place, file)))
+		transactions.sort(byPosition)
+		const output = await writeTransactions(place, transactions, now())
+		if (await commitMerge(log, inputs, output, now)) {
+			counts.merged += inputs.length
+			counts.written += 1
+		} else await place.store.delete(`${place.folder}/${output.path}`)
+	}
+	return counts
+}
+
+async function writeTransactions(
+	place: Place,
+	transactions: readonly ArchivedTransaction[],
+	modifiedAt: number,
+): Promise<SegmentFile> {
+	const rows = transactions.map(rowOf)
+	const encoded: SegmentColumn[] = columns.map(({ name, type }) => ({
+		name,
+		encoded: codecOf(type).encode(cellsOf(rows.map((row) => row[name])), 0, rows.length),
+	}))
+	const bytes = await encodeSegment(encoded, rows.length)
+	const path = `data/${randomUUID()}.parquet`
+	await putOnce(place.store, `${place.folder}/${path}`, bytes)
+	const position = BigUint64Array.from(transactions, (transaction) => transaction.position.lsn)
+	const range = formatRange(rangeOf({ position, ordinal: new Uint32Array(rows.length) }, 0, rows.length))
+	const stats = statisticsOf(encoded, rows.length)
+	return { path, size: bytes.length, modifiedAt, stats, sha256: digestOf(bytes), range }
+}
+
+function rowOf(transaction: ArchivedTransaction): Row {
+	const { position, tag, seal, claim } = transaction
+	const json = (value: unknown) => (value === undefined ? null : JSON.stringify(value))
+	return {
+		position: String(position.lsn),
+		timeline: String(position.timeline),
+		end: String(transaction.end),
+		xid: String(transaction.xid),
+		committed_at: formatTimestamp(transaction.committedAt),
+		kind: tag?.kind ?? null,
+		id: tag?.id ?? null,
+		actor: tag?.actor ?? claim?.actor ?? null,
+		rows: json(transaction.rows),
+		tag: json(tag),
+		seal: json(seal),
+		claim: json(claim),
+		barriers: json(transaction.barriers),
+	}
+}
+
+function transactionOf(row: Row): ArchivedTransaction {
+	const json = <K extends 'tag' | 'seal' | 'claim'>(key: K) =>
+		row[key] === null ? {} : { [key]: JSON.parse(row[key]) as ArchivedTransaction[K] }
+	return {
+		position: { timeline: Number(row.timeline), lsn: BigInt(row.position as string) },
+		end: BigInt(row.end as string),
+		xid: Number(row.xid),
+		committedAt: parseTimestamp(row.committed_at as string) as bigint,
+		rows: JSON.parse(row.rows as string) as ArchivedTransaction['rows'],
+		...json('tag'),
+		...json('seal'),
+		...json('claim'),
+		barriers: JSON.parse(row.barriers as string) as string[],
+	}
+}
+
+function byPosition(a: ArchivedTransaction, b: ArchivedTransaction): number {
+	if (a.position.lsn !== b.position.lsn) return a.position.lsn < b.position.lsn ? -1 : 1
+	return a.position.timeline - b.position.timeline
+}
+
+type Query = Parameters<TransactionLog['read']>[0]
+
+async function* readTransactions(place: Place, log: Log, query: Query): AsyncIterable<ArchivedTransaction> {
+	const { files } = await log.refresh()
+	const wanted = [...files.values()].filter((file) => mayMatch(query, file))
+	const ranged = wanted.map((file) => ({ file, ...parseRange(file.range) }))
+	ranged.sort((a, b) => (a.first.position < b.first.position ? -1 : 1))
+	let waiting: ArchivedTransaction[] = []
+	for (const { file, first } of ranged) {
+		const settled = waiting.filter(({ position }) => position.lsn < first.position)
+		waiting = waiting.filter(({ position }) => position.lsn >= first.position)
+		yield* settled
+		for (const transaction of await transactionsIn(place, file))
+			if (matches(query, transaction)) waiting.push(transaction)
+		waiting.sort(byPosition)
+	}
+	yield* waiting
+}
+
+async function transactionsIn(place: Place, file: SegmentFile): Promise<ArchivedTransaction[]> {
+	const parquet = openParquet(await readWhole(place, file))
+	const cells = new Map<string, Cells>()
+	for (const { name, type } of columns) {
+		const { decode } = codecOf(type)
+		const values = await parquet.readAll(name)
+		cells.set(
+			name,
+			values.map((value) => (value === null || value === undefined ? null : Buffer.from(decode(value)).toString())),
+		)
+	}
+	const count = cells.get('position')?.length ?? 0
+	return Array.from({ length: count }, (_, row) =>
+		transactionOf(Object.fromEntries(columns.map(({ name }) => [name, cells.get(name)?.[row] ?? null])) as Row),
+	)
+}
+
+function mayMatch(query: Query, file: SegmentFile): boolean {
+	const { first, final } = parseRange(file.range)
+	const { from, to } = query.positions ?? {}
+	if ((from !== undefined && final.position < from) || (to !== undefined && first.position > to)) return false
+	if (query.exact && !query.exact.some((lsn) => lsn >= first.position && lsn <= final.position)) return false
+	const { min, max, nulls, rows } = parseStatistics(file.stats)
+	const text = (source: string | undefined) => (source === undefined ? undefined : (JSON.parse(source) as string))
+	if (query.committed && !overlaps(query.committed, text(min.get('committed_at')), text(max.get('committed_at'))))
+		return false
+	if (query.job === undefined) return true
+	const [low, high] = [text(min.get('id')), text(max.get('id'))]
+	if (low === undefined || high === undefined) return nulls.get('id') !== rows
+	return compareBytes(low, query.job.id) <= 0 && compareBytes(query.job.id, high) <= 0
+}
+
+function overlaps({ from, to }: NonNullable<Query['committed']>, low?: string, high?: string): boolean {
+	if (low === undefined || high === undefined) return true
+	return (from === undefined || parseInstantJson(high) >= from) && (to === undefined || parseInstantJson(low) < to)
+}
+
+function compareBytes(a: string, b: string): number {
+	return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+function matches({ positions, exact, committed, job }: Query, transaction: ArchivedTransaction): boolean {
+	const { lsn } = transaction.position
+	const at = transaction.committedAt
+	if (positions?.from !== undefined && lsn < positions.from) return false
+	if (positions?.to !== undefined && lsn > positions.to) return false
+	if (committed?.from !== undefined && at < committed.from) return false
+	if (committed?.to !== undefined && at >= committed.to) return false
+	if (exact && !exact.includes(lsn)) return false
+	return job === undefined || (transaction.tag?.kind === job.kind && transaction.tag.id === job.id)
+}

@@ -1,0 +1,94 @@
+import { ReprieveError } from '@reprieve/contracts'
+import { type Place, readWhole } from './archive.ts'
+import { type Entry, parseEntry, type SegmentFile } from './log/actions.ts'
+import { checkCheckpoint, findCheckpoint, newestCheckpoint, readCheckpoint } from './log/checkpoint.ts'
+import { growState } from './log/state.ts'
+import { checkpointPath, entryPath } from './paths.ts'
+import type { VerifiedObject } from './vault.ts'
+
+/**
+ * Reads every object of one table's log and data: entries from the oldest that is left (seal and chain), checkpoints, and
+ * the segments that the log names. It goes on past damage, so that one run names every bad object.
+ */
+export async function* verifyTable(place: Place): AsyncIterable<VerifiedObject> {
+	const { store, folder } = place
+	const checkpoints: number[] = []
+	const entries: number[] = []
+	for await (const { key } of store.list(`${folder}/_delta_log/`)) {
+		const entry = /\/(\d{20})\.json$/.exec(key)
+		const checkpoint = /\/(\d{20})\.checkpoint\.parquet$/.exec(key)
+		if (entry) entries.push(Number(entry[1]))
+		if (checkpoint) checkpoints.push(Number(checkpoint[1]))
+	}
+	for (const version of checkpoints) yield await verifyCheckpoint(place, version)
+	const files = await filesBefore(place, entries[0] ?? 0)
+	const state = growState()
+	for (const file of files) state.advance(entryOf([file]), '')
+	let expected: string | undefined
+	let next = entries[0] ?? 0
+	for (const version of entries) {
+		for (; next < version; next++) yield { object: `${folder}/${entryPath(next)}`, bytes: 0, problem: 'it is missing' }
+		next = version + 1
+		const { result, entry } = await verifyEntry(place, version, version === entries[0] ? undefined : expected)
+		yield result
+		expected = entry?.digest
+		if (entry) state.advance(entry, entry.digest)
+	}
+	const newest = Math.max(await newestCheckpoint(store, folder), await findCheckpoint(store, folder))
+	for (; next <= newest; next++) yield { object: `${folder}/${entryPath(next)}`, bytes: 0, problem: 'it is missing' }
+	for (const file of state.files.values()) yield await verifySegment(place, file)
+}
+
+function entryOf(adds: SegmentFile[]): Entry {
+	return { operation: '', timestamp: 0, transactions: [], adds, removes: [], isDataChange: true }
+}
+
+/** What a cleaned log no longer has entries for, the checkpoint at its floor has. */
+async function filesBefore({ store, folder }: Place, first: number): Promise<SegmentFile[]> {
+	if (first === 0) return []
+	try {
+		return [...(await readCheckpoint(store, folder, first)).files.values()]
+	} catch (error) {
+		if (error instanceof ReprieveError && error.code === 'VAULT_CORRUPT') return []
+		throw error
+	}
+}
+
+async function verifyEntry({ store, folder }: Place, version: number, expected: string | undefined) {
+	const object = `${folder}/${entryPath(version)}`
+	const bytes = (await store.get(object)) ?? new Uint8Array()
+	const base = { object, bytes: bytes.length }
+	try {
+		const entry = parseEntry(object, bytes)
+		const isBroken = expected !== undefined && entry.previous !== expected
+		const problem = isBroken ? `it follows entry ${entry.previous}, the one before it is ${expected}` : undefined
+		return { result: { ...base, ...(problem ? { problem } : {}) }, entry }
+	} catch (error) {
+		return { result: { ...base, problem: problemOf(error) }, entry: undefined }
+	}
+}
+
+async function verifyCheckpoint({ store, folder }: Place, version: number): Promise<VerifiedObject> {
+	const object = `${folder}/${checkpointPath(version)}`
+	const bytes = (await store.size(object)) ?? 0
+	try {
+		await checkCheckpoint(store, folder, version)
+		return { object, bytes }
+	} catch (error) {
+		return { object, bytes, problem: problemOf(error) }
+	}
+}
+
+async function verifySegment(place: Place, file: SegmentFile): Promise<VerifiedObject> {
+	const object = `${place.folder}/${file.path}`
+	try {
+		return { object, bytes: (await readWhole(place, file)).length }
+	} catch (error) {
+		return { object, bytes: (await place.store.size(object)) ?? 0, problem: problemOf(error) }
+	}
+}
+
+function problemOf(error: unknown): string {
+	if (error instanceof ReprieveError && error.code === 'VAULT_CORRUPT') return error.message
+	throw error
+}

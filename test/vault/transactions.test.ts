@@ -1,0 +1,133 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ArchivedTransaction } from '@reprieve/contracts'
+import { fileStore, openVault, openVaultAt, type VaultLineage } from '@reprieve/vault'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+
+let folder: string
+let count = 0
+
+beforeAll(async () => {
+	folder = await mkdtemp(join(tmpdir(), 'reprieve-vault-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const freshStore = () => fileStore(join(folder, String(count++)))
+const freshVault = () => openVault({ store: freshStore(), database: 'shop' })
+
+function transaction(lsn: bigint, more: Partial<ArchivedTransaction> = {}): ArchivedTransaction {
+	return {
+		position: { timeline: 1, lsn },
+		end: lsn + 8n,
+		xid: Number(lsn),
+		committedAt: lsn * 1_000_000n,
+		rows: { customer: { deleted: 2, relinked: 1 } },
+		barriers: [],
+		...more,
+	}
+}
+
+function tagged(lsn: bigint, id: string): ArchivedTransaction {
+	const tag = { kind: 'run' as const, lineage: 'l', xid: '7', id, batch: 3, actor: 'ann', reason: 'old "stuff"' }
+	const seal = { lineage: 'l', xid: '7', id, batch: 3, rows: { a: { deleted: 1, relinked: 0 } }, collateral: {} }
+	return transaction(lsn, { tag, seal, barriers: ['n1', 'n2'] })
+}
+
+test('transactions come back whole, in position order', async () => {
+	const { transactions } = freshVault()
+	const first = [transaction(10n), tagged(20n, 'run-1')]
+	const second = [transaction(30n, { claim: { actor: 'app', reason: 'r' }, committedAt: -1n })]
+	await transactions.append({ source: 'l', position: 20n, transactions: first })
+	await transactions.append({ source: 'l', position: 35n, transactions: second })
+	expect(await Array.fromAsync(transactions.read({}))).toEqual([...first, ...second])
+	expect(await transactions.archived('l')).toBe(35n)
+})
+
+test('a keepalive without transactions moves the position', async () => {
+	const { transactions } = freshVault()
+	await transactions.append({ source: 'l', position: 20n, transactions: [] })
+	expect(await transactions.archived('l')).toBe(20n)
+	expect(await transactions.append({ source: 'l', position: 20n, transactions: [] })).toMatchObject({
+		outcome: 'alreadyArchived',
+	})
+})
+
+test('queries by position, time and job find their transactions alone', async () => {
+	const { transactions } = freshVault()
+	for (const lsn of [10n, 20n, 30n]) {
+		const list = [transaction(lsn), tagged(lsn + 1n, `run-${lsn}`)]
+		await transactions.append({ source: 'l', position: lsn + 1n, transactions: list })
+	}
+	const found = async (query: Parameters<typeof transactions.read>[0]) =>
+		(await Array.fromAsync(transactions.read(query))).map(({ position }) => position.lsn)
+	expect(await found({ positions: { from: 11n, to: 30n } })).toEqual([11n, 20n, 21n, 30n])
+	expect(await found({ exact: [21n, 30n, 99n] })).toEqual([21n, 30n])
+	expect(await found({ committed: { from: 20_000_000n, to: 30_000_000n } })).toEqual([20n, 21n])
+	expect(await found({ job: { kind: 'run', id: 'run-20' } })).toEqual([21n])
+	expect(await found({ job: { kind: 'restore', id: 'run-20' } })).toEqual([])
+})
+
+test('compaction keeps every transaction', async () => {
+	const { transactions } = freshVault()
+	for (let lsn = 1n; lsn <= 10n; lsn++)
+		await transactions.append({ source: 'l', position: lsn, transactions: [transaction(lsn)] })
+	expect(await transactions.compact({ minSegments: 2 })).toEqual({ merged: 10, written: 1 })
+	const all = await Array.fromAsync(transactions.read({}))
+	expect(all.map(({ position }) => position.lsn)).toEqual(Array.from({ length: 10 }, (_, at) => BigInt(at + 1)))
+})
+
+const lineage: VaultLineage = {
+	id: 'l1',
+	systemIdentifier: '7400000000000000001',
+	databaseOid: 5,
+	slot: 'reprieve_5',
+	timeline: 1,
+	openedAt: '2026-01-01T00:00:00Z',
+	nonces: [],
+}
+
+test('of two handles that replace one lineage record only the first succeeds', async () => {
+	const store = freshStore()
+	const [first, second] = [openVault({ store, database: 'shop' }), openVault({ store, database: 'shop' })]
+	await first.putLineage(lineage)
+	await second.lineages()
+	await first.putLineage({ ...lineage, timeline: 2 })
+	await expect(second.putLineage({ ...lineage, timeline: 3 })).rejects.toMatchObject({ code: 'CONFLICT' })
+	expect((await second.lineages())[0]?.timeline).toBe(2)
+	for (let timeline = 4; timeline < 30; timeline++) await second.putLineage({ ...lineage, timeline })
+	await expect(first.putLineage({ ...lineage, timeline: 99 })).rejects.toMatchObject({ code: 'CONFLICT' })
+	expect((await first.lineages())[0]?.timeline).toBe(29)
+})
+
+test('a lease excludes other owners until it runs out', async () => {
+	let now = 1_000
+	const vault = openVault({ store: freshStore(), database: 'shop', now: () => now })
+	await vault.lease('l1', 'a', 500)
+	await vault.lease('l1', 'a', 500)
+	await expect(vault.lease('l1', 'b', 500)).rejects.toMatchObject({ code: 'CONFLICT' })
+	now += 501
+	await vault.lease('l1', 'b', 500)
+	await expect(vault.lease('l1', 'a', 500)).rejects.toMatchObject({ code: 'CONFLICT' })
+})
+
+test('keys, audit objects and tables of odd names are kept apart', async () => {
+	const path = join(folder, 'with space', 'vault')
+	const vault = openVaultAt(`file://${encodeURI(path)}`, 'shop')
+	await vault.putKey({ id: 'k1', publicKey: 'p', validFrom: '2026' })
+	await vault.putKey({ id: 'k1', publicKey: 'p', validFrom: '2026', validTo: '2027' })
+	await vault.putAudit({ verb: 'export' })
+	expect(await vault.keys()).toEqual([{ id: 'k1', publicKey: 'p', validFrom: '2026', validTo: '2027' }])
+	const names = [
+		{ schema: 'a.b', name: 'c' },
+		{ schema: 'a', name: 'b.c' },
+		{ schema: '_transactions', name: '_delta_log' },
+		{ schema: 'Ünï', name: '../x/y%' },
+	]
+	for (const name of names) await vault.table(name).commit({ source: 'l', position: 1n, segments: [] })
+	await vault.transactions.append({ source: 'l', position: 1n, transactions: [] })
+	expect((await vault.tables()).toSorted((a, b) => a.name.localeCompare(b.name))).toEqual(
+		names.toSorted((a, b) => a.name.localeCompare(b.name)),
+	)
+	expect(() => openVaultAt('s3://bucket', 'shop')).toThrow(expect.objectContaining({ code: 'INVALID' }))
+})
