@@ -51,7 +51,8 @@ export const unchangedLength = -2
 
 /**
  * Where a row's values lie in `bytes`: value i is bytes[start[i] .. start[i] + length[i]], {@link nullLength} for NULL,
- * {@link unchangedLength} for a toasted value that was not sent. Reused by the decoder: valid only during the callback.
+ * {@link unchangedLength} for a toasted value that was not sent. Reused by the decoder: a new row is valid during its
+ * callback, an old one until the next update or delete.
  */
 export type Tuple = { bytes: Uint8Array; count: number; start: Int32Array; length: Int32Array }
 

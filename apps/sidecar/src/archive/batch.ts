@@ -1,0 +1,51 @@
+import type { ArchivedTransaction, ChangeRows } from '@reprieve/contracts'
+import type { PendingSegment } from '@reprieve/vault'
+import type { CommittedTransaction } from '../capture/transaction.ts'
+import type { TableBuffer, TableShare } from './buffer.ts'
+
+/** Where the archive stands when it looks for something to do. */
+export type Standing = {
+	/** Transactions that have committed, oldest first. */
+	transactions: CommittedTransaction[]
+	/** What each table has for them. */
+	shares: TableShare[]
+	/** Everything before this was received, and committed or empty. */
+	received: bigint
+	/** The newest position in `_transactions`. */
+	archived: bigint
+	/** Whether a keepalive alone is worth a write now. */
+	isKeepaliveDue: boolean
+}
+
+/** What a flush does, in this order. */
+export type Batch = {
+	write: { buffer: TableBuffer; rows: ChangeRows }[]
+	/** One log entry per table, all of them before any receipt. */
+	commit: { buffer: TableBuffer; segments: PendingSegment[]; position: bigint }[]
+	/** The receipt: only then is a transaction archived. Absent when the vault has it all. */
+	append?: { position: bigint; transactions: ArchivedTransaction[] }
+	/** Copied to the control schema; those that the vault had already as well, since the copy may be what was lost. */
+	record: CommittedTransaction[]
+	/** What may be acknowledged afterwards. */
+	acknowledge: bigint
+}
+
+/** Says what a flush has to do; undefined for nothing. Pure. */
+export function planBatch(standing: Standing): Batch | undefined {
+	const { transactions, shares, received, archived, isKeepaliveDue } = standing
+	const newest = transactions.at(-1)
+	const fresh = transactions.flatMap((transaction) =>
+		transaction.archived && transaction.position >= archived ? [transaction.archived] : [],
+	)
+	const isWorthAppending = fresh.length > 0 || (isKeepaliveDue && received > archived)
+	if (!newest && !isWorthAppending) return undefined
+	return {
+		write: shares.flatMap(({ buffer, rows }) => (rows ? [{ buffer, rows }] : [])),
+		commit: shares
+			.filter(({ rows, segments }) => rows !== undefined || segments.length > 0)
+			.map(({ buffer, segments }) => ({ buffer, segments, position: newest?.position ?? received })),
+		...(isWorthAppending && { append: { position: received, transactions: fresh } }),
+		record: transactions.filter((transaction) => transaction.archived || transaction.incidents.length > 0),
+		acknowledge: isWorthAppending ? received : archived,
+	}
+}

@@ -1,0 +1,145 @@
+import { randomUUID } from 'node:crypto'
+import { type ArchivedTransaction, formatInstant, formatLsn, type Position } from '@reprieve/contracts'
+import {
+	barriers,
+	type Control,
+	type ControlTransaction,
+	captureGaps,
+	captureState,
+	incidents,
+	lineages,
+	receipts,
+} from '@reprieve/control'
+import { and, eq, sql } from 'drizzle-orm'
+import type { CommittedTransaction } from '../capture/transaction.ts'
+import type { Incident } from '../incident.ts'
+
+/** Receipts per statement: each has a dozen parameters, and the protocol takes 65,535. */
+const chunk = 1_000
+
+export type Standpoint = {
+	lineage: string
+	state: 'starting' | 'streaming' | 'stopped'
+	received?: bigint
+	archived?: bigint
+	acknowledged?: bigint
+}
+
+/**
+ * Copies what the vault has into the control schema in one transaction, and wakes who waits for it
+ * (`reprieve_receipts`). Idempotent.
+ */
+export async function recordArchived(
+	control: Control,
+	transactions: CommittedTransaction[],
+	standpoint: Standpoint,
+): Promise<void> {
+	const archived = transactions.flatMap((transaction) => transaction.archived ?? [])
+	const now = formatInstant(BigInt(Date.now()) * 1000n)
+	await control.db.transaction(async (tx) => {
+		await recordReceipts(tx, { archived, lineage: standpoint.lineage, now })
+		await recordBarriers(tx, archived, now)
+		for (const transaction of transactions) await recordTroubles(tx, transaction, standpoint.lineage)
+		await writeStandpoint(tx, standpoint)
+		await tx.execute(sql`select pg_catalog.pg_notify('reprieve_receipts', '')`)
+	})
+}
+
+/** Writes where capture stands, with a heartbeat of the database's own clock. */
+export async function recordStandpoint(control: Control, standpoint: Standpoint): Promise<void> {
+	await writeStandpoint(control.db, standpoint)
+}
+
+/** Records an incident; the same one again changes nothing. */
+export async function recordIncident(db: Control['db'] | ControlTransaction, incident: Incident): Promise<void> {
+	const { position, ...rest } = incident
+	await db
+		.insert(incidents)
+		.values({ ...rest, position: position === undefined ? undefined : formatLsn(position), at: sql`now()` })
+		.onConflictDoNothing()
+}
+
+/** Records a range of the log that was not archived. */
+export async function recordGap(
+	db: Control['db'] | ControlTransaction,
+	gap: { lineage: string; table?: string; from?: bigint; to: bigint; reason: string },
+): Promise<void> {
+	const { lineage, table, from, to, reason } = gap
+	await db
+		.insert(captureGaps)
+		.values({ id: randomUUID(), lineage, table, fromPosition: from, toPosition: to, reason, recordedAt: sql`now()` })
+}
+
+/** Names the vault's newest commit in the database: before the acknowledgement, and before the vault names it too. */
+export async function recordNonce(
+	control: Control,
+	lineage: string,
+	nonce: { nonce: string; previous: string | undefined; position: bigint },
+): Promise<void> {
+	await control.db
+		.update(lineages)
+		.set({ nonce: nonce.nonce, previousNonce: nonce.previous ?? null, nonceAt: nonce.position })
+		.where(eq(lineages.id, lineage))
+}
+
+async function recordReceipts(
+	tx: ControlTransaction,
+	{ archived, lineage, now }: { archived: ArchivedTransaction[]; lineage: string; now: string },
+): Promise<void> {
+	const rows = archived
+		.filter((transaction) => transaction.tag || Object.keys(transaction.rows).length > 0)
+		.map((transaction) => ({
+			...placeOf(transaction.position),
+			lineage,
+			xid: transaction.xid,
+			committedAt: formatInstant(transaction.committedAt),
+			archivedAt: now,
+			kind: transaction.tag?.kind,
+			jobId: transaction.tag?.id,
+			batch: transaction.tag?.batch,
+			rows: transaction.rows,
+			sealed: transaction.seal?.rows,
+			collateral: transaction.seal?.collateral,
+		}))
+	for (let at = 0; at < rows.length; at += chunk) {
+		await tx
+			.insert(receipts)
+			.values(rows.slice(at, at + chunk))
+			.onConflictDoNothing()
+	}
+}
+
+async function recordBarriers(tx: ControlTransaction, archived: ArchivedTransaction[], now: string): Promise<void> {
+	const rows = archived.flatMap((transaction) =>
+		transaction.barriers.map((nonce) => ({ ...placeOf(transaction.position), nonce, archivedAt: now })),
+	)
+	for (let at = 0; at < rows.length; at += chunk) {
+		await tx
+			.insert(barriers)
+			.values(rows.slice(at, at + chunk))
+			.onConflictDoNothing()
+	}
+}
+
+async function recordTroubles(tx: ControlTransaction, transaction: CommittedTransaction, lineage: string) {
+	for (const incident of transaction.incidents) await recordIncident(tx, incident)
+	for (const { table, position, reason } of transaction.gaps) {
+		const known = await tx
+			.select({ id: captureGaps.id })
+			.from(captureGaps)
+			.where(and(eq(captureGaps.lineage, lineage), eq(captureGaps.table, table), eq(captureGaps.toPosition, position)))
+		if (known.length === 0) await recordGap(tx, { lineage, table, from: position, to: position, reason })
+	}
+}
+
+async function writeStandpoint(db: Control['db'] | ControlTransaction, standpoint: Standpoint): Promise<void> {
+	const set = { ...standpoint, heartbeatAt: sql`clock_timestamp()` }
+	await db
+		.insert(captureState)
+		.values({ id: 1, ...set })
+		.onConflictDoUpdate({ target: captureState.id, set })
+}
+
+function placeOf(position: Position): { timeline: number; position: bigint } {
+	return { timeline: position.timeline, position: position.lsn }
+}

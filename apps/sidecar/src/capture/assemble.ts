@@ -1,0 +1,244 @@
+import {
+	type Begin,
+	type Commit,
+	createDecoder,
+	type LogicalMessage,
+	type OldImage,
+	type PgoutputHandler,
+	type Relation,
+	type Tuple,
+} from '@reprieve/cdc'
+import { type ChangeOp, ReprieveError } from '@reprieve/contracts'
+import { changedTransaction } from '../incident.ts'
+import type { Mapping } from './mapping.ts'
+import { type MessageContext, takeMessage } from './messages.ts'
+import type { Relations } from './relations.ts'
+import { type Candidate, RelinkSpool } from './relinks.ts'
+import {
+	type CommittedTransaction,
+	closeTransaction,
+	count,
+	type OpenTransaction,
+	openTransaction,
+} from './transaction.ts'
+import { tripOnImage, tripOnTruncate } from './tripwires.ts'
+import { isSameAt, keyOf, textAt } from './tuple.ts'
+
+export type AssemblerOptions = {
+	relations: Relations
+	messages: MessageContext
+	timeline: number
+	/** Where the archive takes over: called once per COMMIT. */
+	onCommit: (transaction: CommittedTransaction) => void
+}
+
+/** The row deleted by the message before: an insert right behind it may make it a move. */
+type Departed = { mapping: Mapping; old: Tuple; row: number | undefined; parents: string[] }
+
+/**
+ * Makes transactions of the stream's messages: rows go to their table's buffer, the rest into the transaction's record.
+ * {@link handle} answers a promise when the stream must wait.
+ */
+export class Assembler implements PgoutputHandler {
+	readonly #options: AssemblerOptions
+	readonly #decode: (message: Uint8Array) => void
+	readonly #spool = new RelinkSpool()
+	#transaction: OpenTransaction | undefined
+	#departed: Departed | undefined
+	#payload: Uint8Array = Buffer.alloc(0)
+	#waiting: Promise<unknown> | undefined
+
+	constructor(options: AssemblerOptions) {
+		this.#options = options
+		this.#decode = createDecoder(this)
+	}
+
+	/** Whether a transaction has begun and not committed yet. */
+	get isOpen(): boolean {
+		return this.#transaction !== undefined
+	}
+
+	handle(payload: Uint8Array): Promise<unknown> | undefined {
+		this.#payload = payload
+		this.#waiting = undefined
+		this.#decode(payload)
+		return this.#waiting
+	}
+
+	begin(begin: Begin): void {
+		if (this.#transaction) throw new ReprieveError('INTERNAL', `BEGIN ${begin.xid} inside of ${this.#transaction.xid}`)
+		this.#transaction = openTransaction(begin)
+	}
+
+	commit(commit: Commit): void {
+		const transaction = this.#open()
+		this.#departed = undefined
+		if (commit.position !== transaction.position) {
+			throw new ReprieveError('INTERNAL', `BEGIN announced ${transaction.position}, COMMIT came at ${commit.position}`)
+		}
+		const finish = () => {
+			for (const buffer of this.#options.relations.buffers.values()) buffer.settle()
+			this.#transaction = undefined
+			this.#options.onCommit(closeTransaction(transaction, commit.end, this.#options.timeline))
+		}
+		if (this.#spool.isEmpty) finish()
+		else this.#waiting = this.#decideRelinks(transaction).then(finish)
+	}
+
+	relation(relation: Relation): void {
+		this.#departed = undefined
+		this.#waiting = this.#options.relations.resolve(relation)
+	}
+
+	delete(oid: number, image: OldImage, old: Tuple): void {
+		const transaction = this.#open()
+		const mapping = this.#mapping(oid)
+		const ordinal = transaction.nextOrdinal++
+		this.#departed = undefined
+		tripOnImage(transaction, { mapping, image, old })
+		if (image === 'K') return
+		const parents = mapping.parents.flatMap(({ name, places }) => {
+			const key = keyOf(old, places)
+			return key === undefined ? [] : [name + key]
+		})
+		for (const parent of parents) transaction.deletedParents.add(parent)
+		count(transaction, mapping.label, 'deleted')
+		const row = this.#append(mapping, old, { op: 'delete', ordinal, rewritten: null })
+		if (mapping.staying) this.#departed = { mapping, old, row, parents }
+	}
+
+	insert(oid: number, row: Tuple): void {
+		const departed = this.#departed
+		this.#departed = undefined
+		if (!departed) return
+		const target = this.#mapping(oid)
+		if (!isMove(departed, target, row)) return
+		const transaction = this.#open()
+		count(transaction, target.label, 'deleted', -1)
+		for (const parent of departed.parents) transaction.deletedParents.delete(parent)
+		if (departed.row !== undefined) departed.mapping.buffer.setMove(departed.row)
+	}
+
+	update(oid: number, image: OldImage | undefined, old: Tuple, row: Tuple): void {
+		const transaction = this.#open()
+		const ordinal = transaction.nextOrdinal++
+		this.#departed = undefined
+		const mapping = this.#mapping(oid)
+		const candidate = candidateOf({ mapping, ordinal, image, old, row })
+		if (!candidate) return
+		if (candidate.parents.some((parent) => transaction.deletedParents.has(parent))) this.#relink(candidate, old, row)
+		else this.#spool.add(this.#payload, ordinal)
+	}
+
+	truncate(oids: number[]): void {
+		const transaction = this.#open()
+		this.#departed = undefined
+		for (const oid of oids) tripOnTruncate(transaction, this.#mapping(oid))
+	}
+
+	message(message: LogicalMessage): void {
+		if (!message.transactional || !message.prefix.startsWith('reprieve.')) return
+		this.#departed = undefined
+		const waiting = takeMessage(this.#open(), message, this.#options.messages)
+		if (waiting) this.#waiting = waiting
+	}
+
+	/** Rows of a signed overwrite message; their table is looked up like a relation of the stream. */
+	appendOverwritten(mapping: Mapping, tuple: Tuple): void {
+		const ordinal = this.#open().nextOrdinal++
+		this.#append(mapping, tuple, { op: 'overwrite', ordinal, rewritten: null })
+	}
+
+	#append(
+		mapping: Mapping,
+		tuple: Tuple,
+		row: { op: ChangeOp; ordinal: number; rewritten: Record<string, string | null> | null },
+	): number | undefined {
+		const transaction = this.#open()
+		transaction.archivedRows++
+		if (transaction.position <= mapping.buffer.archived) return this.#skip(mapping, transaction)
+		Object.assign(transaction.origin, row, { leaf: mapping.leaf })
+		return mapping.buffer.append(mapping.table, { tuple, places: mapping.places, origin: transaction.origin })
+	}
+
+	/** The table's log has the position: skipped only if it is the same transaction that it has there. */
+	#skip({ buffer }: Mapping, transaction: OpenTransaction): undefined {
+		const known = buffer.known.get(transaction.position)
+		if (known?.xid === transaction.xid && known.committedAt === transaction.committedAt) return
+		throw changedTransaction(transaction, buffer.label)
+	}
+
+	#relink(candidate: Candidate, old: Tuple, row: Tuple): void {
+		const { mapping, ordinal } = candidate
+		const places = mapping.relation.columns.map((column) => column.name)
+		const rewritten = Object.fromEntries(candidate.columns.map((name) => [name, textAt(row, places.indexOf(name))]))
+		count(this.#open(), mapping.label, 'relinked')
+		this.#append(mapping, old, { op: 'relink', ordinal, rewritten })
+	}
+
+	/** At COMMIT every parent that the transaction deleted is known. */
+	async #decideRelinks(transaction: OpenTransaction): Promise<void> {
+		const update: PgoutputHandler['update'] = (oid, image, old, row) => {
+			const candidate = candidateOf({ mapping: this.#mapping(oid), ordinal: this.#spool.ordinal, image, old, row })
+			if (candidate?.parents.some((parent) => transaction.deletedParents.has(parent))) this.#relink(candidate, old, row)
+		}
+		await this.#spool.replay(createDecoder({ ...silent, update }))
+	}
+
+	#open(): OpenTransaction {
+		if (!this.#transaction) throw new ReprieveError('INTERNAL', 'the stream sent a change outside of a transaction')
+		return this.#transaction
+	}
+
+	#mapping(oid: number): Mapping {
+		const mapping = this.#options.relations.get(oid)
+		if (!mapping) throw new ReprieveError('INTERNAL', `the stream sent a row of relation ${oid} without its shape`)
+		return mapping
+	}
+}
+
+const ignore = () => {}
+const silent: PgoutputHandler = {
+	begin: ignore,
+	commit: ignore,
+	relation: ignore,
+	insert: ignore,
+	update: ignore,
+	delete: ignore,
+	truncate: ignore,
+	message: ignore,
+}
+
+function isMove({ mapping, old }: Departed, target: Mapping, row: Tuple): boolean {
+	if (target.rootOid !== mapping.rootOid || target.relation.oid === mapping.relation.oid) return false
+	return (mapping.staying ?? []).every((place) => {
+		const name = mapping.relation.columns[place]?.name
+		const there = target.relation.columns.findIndex((column) => column.name === name)
+		return there >= 0 && isSameAt(old, place, row, there)
+	})
+}
+
+/** An update that changed a foreign key which SET NULL or SET DEFAULT rewrites, and the parents that it named before. */
+function candidateOf(update: {
+	mapping: Mapping
+	ordinal: number
+	image: OldImage | undefined
+	old: Tuple
+	row: Tuple
+}): Candidate | undefined {
+	const { mapping, ordinal, image, old, row } = update
+	if (image !== 'O') return undefined
+	const parents: string[] = []
+	const columns = new Set<string>()
+	for (const key of mapping.relinks) {
+		const changed = key.columns.filter((_, at) => {
+			const place = key.places[at] as number
+			return !isSameAt(old, place, row, place)
+		})
+		const named = changed.length > 0 ? keyOf(old, key.places) : undefined
+		if (named === undefined) continue
+		parents.push(key.parent + named)
+		for (const column of changed) columns.add(column)
+	}
+	return parents.length > 0 ? { mapping, ordinal, parents, columns: [...columns] } : undefined
+}

@@ -1,0 +1,69 @@
+import type { SourceTable } from '@reprieve/contracts'
+import { arrayLiteral, describeTables, type Sql } from '@reprieve/postgres'
+
+/** A parent's columns that a SET NULL or SET DEFAULT foreign key names. */
+export type ReferencedColumns = { oid: number; columns: string[] }
+
+/** What the catalog says about a relation of the stream. */
+export type RelationFacts = {
+	rootOid: number
+	isPartition: boolean
+	/** Columns that decide the partition, over all levels. */
+	partitionColumns: string[]
+	/** Some level is partitioned by an expression, so that its columns are not known. */
+	hasPartitionExpression: boolean
+	/** Columns of it (or of an ancestor) that relinkable children name. */
+	referenced: ReferencedColumns[]
+	/** The relation itself, and its root. */
+	table?: SourceTable
+	root?: SourceTable
+}
+
+/** Reads what is known of a relation; of one that was dropped, what protection remembers. */
+export async function readRelationFacts(sql: Sql, oid: number): Promise<RelationFacts> {
+	const [row] = await sql<(Omit<RelationFacts, 'table' | 'root'> & { rootOid: number | string })[]>`
+		with recursive line(relid) as (
+			select ${oid}::oid union select relid::oid from pg_partition_ancestors(${oid}::oid::regclass))
+		select coalesce(pg_partition_root(c.oid)::oid, c.oid)::int8::float8 as "rootOid", c.relispartition as "isPartition",
+			(select coalesce(json_agg(distinct a.attname), '[]') from line join pg_partitioned_table t on t.partrelid = line.relid
+				cross join unnest(t.partattrs::int2[]) k(attnum)
+				join pg_attribute a on a.attrelid = t.partrelid and a.attnum = k.attnum) as "partitionColumns",
+			exists (select from line join pg_partitioned_table t on t.partrelid = line.relid
+				where 0 = any(t.partattrs::int2[])) as "hasPartitionExpression",
+			(select coalesce(json_agg(json_build_object('oid', f.confrelid::int8, 'columns', (
+					select json_agg(a.attname order by k.place) from unnest(f.confkey) with ordinality k(attnum, place)
+					join pg_attribute a on a.attrelid = f.confrelid and a.attnum = k.attnum))), '[]')
+				from pg_constraint f join line on line.relid = f.confrelid
+				where f.contype = 'f' and f.confdeltype in ('n', 'd') and f.conparentid = 0) as referenced
+		from pg_class c where c.oid = ${oid}::oid`
+	if (!row) return await readDropped(sql, oid)
+	const rootOid = Number(row.rootOid)
+	const tables = await describeTables(sql, [oid, rootOid])
+	const byOid = (wanted: number) => tables.find((table) => table.oid === wanted)
+	return { ...row, rootOid, table: byOid(oid), root: byOid(rootOid) }
+}
+
+/** Names of types as a cast understands them; of one that is gone, `text`. */
+export async function readTypeNames(sql: Sql, columns: { typeOid: number; typmod: number }[]): Promise<string[]> {
+	const rows = await sql<{ name: string }[]>`
+		select case when t.oid is null then 'text' else format_type(t.oid, c.typmod) end as name
+		from unnest(${arrayLiteral(columns.map((column) => column.typeOid))}::oid[],
+			${arrayLiteral(columns.map((column) => column.typmod))}::int4[]) with ordinality c(type, typmod, place)
+		left join pg_type t on t.oid = c.type order by c.place`
+	return rows.map((row) => row.name)
+}
+
+async function readDropped(sql: Sql, oid: number): Promise<RelationFacts> {
+	const [row] = await sql<{ rootOid: number }[]>`
+		select root_oid::float8 as "rootOid" from reprieve.protected_tables where oid = ${oid}`
+	const rootOid = Number(row?.rootOid ?? oid)
+	const [root] = rootOid === oid ? [] : await describeTables(sql, [rootOid])
+	return {
+		rootOid,
+		isPartition: rootOid !== oid,
+		partitionColumns: [],
+		hasPartitionExpression: true,
+		referenced: [],
+		root,
+	}
+}

@@ -1,0 +1,86 @@
+import type { Relation } from '@reprieve/cdc'
+import type { SourceColumn, SourceTable } from '@reprieve/contracts'
+
+/** A schema version that a relation's rows are written under, and where the relation has each of its columns. */
+export type Match = {
+	table: SourceTable
+	/** Parallel to `table.columns`: place in the relation, -1 when the stream does not carry the column. */
+	places: Int16Array
+}
+
+export type Known = {
+	/** The root as the catalog has it now; absent when it was dropped. */
+	catalog?: SourceTable
+	/** The newest schema version in the vault of the same table (same OID). */
+	archived?: SourceTable
+}
+
+/**
+ * Finds the schema version that a relation's shape belongs to: the catalog's, the vault's newest, or the relation's own
+ * columns found in either (dropped or added since). Names alone are not enough: type and modifier must agree.
+ * Undefined when a column is in neither: then its attnum cannot be known.
+ */
+export function matchRelation(relation: Relation, known: Known): Match | undefined {
+	for (const table of [known.catalog, known.archived]) {
+		if (table && isWhole(relation, table)) return { table, places: placesOf(relation, table) }
+	}
+	const base = known.catalog ?? known.archived
+	if (!base) return undefined
+	const columns = relation.columns.map((column) => find(known.catalog, column) ?? find(known.archived, column))
+	const found = columns.filter((column) => column !== undefined)
+	if (found.length < columns.length || new Set(found.map((column) => column.attnum)).size < found.length)
+		return undefined
+	const table = withColumns(
+		base,
+		found.toSorted((a, b) => a.attnum - b.attnum),
+	)
+	return { table, places: placesOf(relation, table) }
+}
+
+/** A version made from the stream alone, for a table that was dropped before its rows arrived. */
+export function matchDropped(relation: Relation, typeNames: string[]): Match {
+	const columns = relation.columns.map((column, place) => ({
+		attnum: place + 1,
+		name: column.name,
+		typeOid: column.typeOid,
+		typmod: column.typmod,
+		typeName: typeNames[place] ?? 'text',
+		typeKind: 'b',
+		notNull: false,
+		generated: '' as const,
+		identity: '' as const,
+	}))
+	const { oid, schema, name } = relation
+	const table: SourceTable = { oid, schema, name, kind: 'r', columns, key: [], foreignKeys: [] }
+	return { table, places: placesOf(relation, table) }
+}
+
+function isWhole(relation: Relation, table: SourceTable): boolean {
+	const carried = new Set(relation.columns.map((column) => column.name))
+	return (
+		relation.columns.every((column) => find(table, column)) &&
+		table.columns.every((column) => column.generated !== '' || carried.has(column.name))
+	)
+}
+
+function find(table: SourceTable | undefined, column: Relation['columns'][number]): SourceColumn | undefined {
+	return table?.columns.find(
+		(known) => known.name === column.name && known.typeOid === column.typeOid && known.typmod === column.typmod,
+	)
+}
+
+function placesOf(relation: Relation, table: SourceTable): Int16Array {
+	const places = new Map(relation.columns.map((column, place) => [column.name, place]))
+	return Int16Array.from(table.columns, (column) => places.get(column.name) ?? -1)
+}
+
+function withColumns(table: SourceTable, columns: SourceColumn[]): SourceTable {
+	const names = new Set(columns.map((column) => column.name))
+	const hasAll = (list: string[]) => list.every((name) => names.has(name))
+	return {
+		...table,
+		columns,
+		key: hasAll(table.key) ? table.key : [],
+		foreignKeys: table.foreignKeys.filter((key) => hasAll(key.columns)),
+	}
+}

@@ -1,0 +1,116 @@
+import type { Relation } from '@reprieve/cdc'
+import { formatTableName, type SourceTable } from '@reprieve/contracts'
+import type { Sql } from '@reprieve/postgres'
+import type { Vault, VaultTable } from '@reprieve/vault'
+import { type KnownCommit, TableBuffer } from '../archive/buffer.ts'
+import { adoptRemedy, CaptureStopped } from '../incident.ts'
+import { type RelationFacts, readRelationFacts, readTypeNames } from './catalog.ts'
+import { type Mapping, makeMapping } from './mapping.ts'
+import { type Match, matchDropped, matchRelation } from './match.ts'
+
+export type RelationsOptions = {
+	sql: Sql
+	vault: Vault
+	/** Id of the lineage, as the logs' source. */
+	lineage: string
+	/** Where redelivery may begin. */
+	from: bigint
+	/** Flushes everything that has committed. */
+	drain: () => Promise<void>
+}
+
+/** What the stream's relations are in the vault; one buffer per root. */
+export class Relations {
+	readonly buffers = new Map<string, TableBuffer>()
+	readonly #mappings = new Map<number, Mapping>()
+	readonly #options: RelationsOptions
+
+	constructor(options: RelationsOptions) {
+		this.#options = options
+	}
+
+	get(oid: number): Mapping | undefined {
+		return this.#mappings.get(oid)
+	}
+
+	/** Maps a relation for the rows that follow. */
+	async resolve(relation: Relation): Promise<void> {
+		this.#mappings.set(relation.oid, await this.map(relation))
+	}
+
+	/** What a relation is in the vault as of now. Throws SCHEMA_DRIFT (which stops capture) rather than guess. */
+	async map(relation: Relation): Promise<Mapping> {
+		const facts = await readRelationFacts(this.#options.sql, relation.oid)
+		const name = facts.root ?? (await this.#rootName(relation, facts))
+		const buffer = await this.buffer(name)
+		const versions = await buffer.vault.schemas()
+		const archived = versions.findLast((version) => version.oid === facts.rootOid)
+		const match = await this.#match(relation, { facts, archived, label: buffer.label })
+		const table = sameVersion(buffer.table, match.table) ?? sameVersion(archived, match.table) ?? match.table
+		if (buffer.table && buffer.table !== table) await this.#endVersion(buffer)
+		return makeMapping({ relation, facts, match: { ...match, table }, archived, buffer })
+	}
+
+	/** The buffer of a root, with what its log already has. */
+	async buffer(name: { schema: string; name: string }): Promise<TableBuffer> {
+		const label = formatTableName(name)
+		const existing = this.buffers.get(label)
+		if (existing) return existing
+		const vault = this.#options.vault.table({ schema: name.schema, name: name.name })
+		const archived = (await vault.archived(this.#options.lineage)) ?? 0n
+		const known = await knownCommits(vault, this.#options.from, archived)
+		const buffer = new TableBuffer(label, vault, { archived, known })
+		this.buffers.set(label, buffer)
+		return buffer
+	}
+
+	/** Committed rows go through a flush, so that none is on its way while another flush gathers its transactions. */
+	async #endVersion(buffer: TableBuffer): Promise<void> {
+		await this.#options.drain()
+		await buffer.spill()
+	}
+
+	async #match(
+		relation: Relation,
+		known: { facts: RelationFacts; archived: SourceTable | undefined; label: string },
+	): Promise<Match> {
+		const { facts, archived, label } = known
+		const match = matchRelation(relation, { catalog: facts.root, archived })
+		if (match) return match
+		if (!facts.root && !archived) {
+			return matchDropped(relation, await readTypeNames(this.#options.sql, relation.columns))
+		}
+		const columns = relation.columns.map((column) => column.name).join(', ')
+		throw new CaptureStopped('SCHEMA_DRIFT', {
+			code: 'SCHEMA_DRIFT',
+			message: `${formatTableName(relation)} has the columns ${columns} in the log, which fit neither the catalog nor the vault's newest version of ${label}`,
+			remedy: adoptRemedy,
+			table: label,
+		})
+	}
+
+	/** A leaf whose root is gone too has the name that the vault knows its root by, else its own. */
+	async #rootName(relation: Relation, facts: RelationFacts): Promise<{ schema: string; name: string }> {
+		if (facts.rootOid === relation.oid) return relation
+		const [row] = await this.#options.sql<{ schema: string; name: string }[]>`
+			select schema, name from reprieve.protected_tables where oid = ${facts.rootOid}`
+		return row ?? relation
+	}
+}
+
+/** Rows that share a version share one object, so that a builder is not ended by an equal one. */
+function sameVersion(known: SourceTable | undefined, table: SourceTable): SourceTable | undefined {
+	return known && JSON.stringify(known) === JSON.stringify(table) ? known : undefined
+}
+
+async function knownCommits(table: VaultTable, from: bigint, archived: bigint): Promise<Map<bigint, KnownCommit>> {
+	const known = new Map<bigint, KnownCommit>()
+	if (archived < from) return known
+	for await (const rows of table.read({ positions: { from } })) {
+		for (let row = 0; row < rows.count; row++) {
+			const xid = rows.xid[row] as number
+			known.set(rows.position[row] as bigint, { xid, committedAt: rows.committedAt[row] as bigint })
+		}
+	}
+	return known
+}

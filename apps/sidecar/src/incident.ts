@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto'
+import { type ErrorCode, formatLsn, ReprieveError } from '@reprieve/contracts'
+
+/** Something that must not go unseen; recorded in `reprieve.incidents`, where the gate reads it. */
+export type Incident = {
+	/** The same incident seen again has the same id. */
+	id: string
+	code: string
+	message: string
+	/** What the operator does. */
+	remedy: string
+	/** formatTableName of the root. */
+	table?: string
+	position?: bigint
+	/** Capture does not go on before it is resolved. */
+	stopsCapture: boolean
+}
+
+/** Makes an incident whose id follows from what happened where. */
+export function makeIncident(incident: Omit<Incident, 'id'>): Incident {
+	const place = incident.position === undefined ? incident.message : formatLsn(incident.position)
+	const id = createHash('sha256')
+		.update(`${incident.code}\n${incident.table ?? ''}\n${place}`)
+		.digest('hex')
+		.slice(0, 32)
+	return { id, ...incident }
+}
+
+/** Stops capture; carries the incident that is recorded before. */
+export class CaptureStopped extends ReprieveError {
+	readonly incident: Incident
+
+	constructor(code: ErrorCode, incident: Omit<Incident, 'id' | 'stopsCapture'>, cause?: unknown) {
+		super(code, incident.message, { hint: incident.remedy, cause })
+		this.incident = makeIncident({ ...incident, stopsCapture: true })
+	}
+}
+
+/** The remedy of whatever a lineage does not survive. */
+export const adoptRemedy =
+	'Make sure that this is the database you mean, then run `reprieve adopt`: it records the gap and opens a new lineage.'
+
+/** A transaction that is delivered again is not the one that the vault has at its position. */
+export function changedTransaction(transaction: { position: bigint; xid: number }, table?: string): CaptureStopped {
+	const { position, xid } = transaction
+	return new CaptureStopped('CONFLICT', {
+		code: 'TRANSACTION_CHANGED',
+		message: `the log has transaction ${xid} at ${formatLsn(position)}, the vault another one${table ? ` (in ${table})` : ''}`,
+		remedy: adoptRemedy,
+		table,
+		position,
+	})
+}

@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto'
+import { openControl } from '@reprieve/control'
+import { openSessions } from '@reprieve/postgres'
+import type { Vault } from '@reprieve/vault'
+import { type Logger, pino } from 'pino'
+import { recordIncident, recordStandpoint } from './archive/record.ts'
+import type { SidecarConfig } from './config.ts'
+import { CaptureStopped } from './incident.ts'
+import { adoptLineage, type Ground } from './lineage/open.ts'
+import { runSession, type SessionOptions } from './session.ts'
+import { startUpkeep } from './upkeep/loop.ts'
+
+export type SidecarParts = {
+	/** The vault of the database; not closed by the sidecar. */
+	vault: Vault
+	/** Default: JSON lines on standard output. */
+	log?: Logger
+	/** Default `starting`, `streaming` and `stopped` go nowhere. */
+	onState?: (state: 'starting' | 'streaming' | 'stopped') => void
+}
+
+export type Sidecar = {
+	/** Archives what was received, acknowledges it and ends. */
+	stop(): Promise<void>
+	/** Resolves after {@link stop}; rejects with a CaptureStopped that only an operator can resolve. */
+	ended: Promise<void>
+}
+
+/**
+ * Follows the database's log into the vault until stopped. A lost connection or an unreachable vault is tried again
+ * for ever, with backoff; what it cannot be sure of stops it, with an incident. The control schema must be migrated.
+ */
+export function startSidecar(config: SidecarConfig, parts: SidecarParts): Sidecar {
+	const log = parts.log ?? pino({ name: 'sidecar' })
+	const stopping = new AbortController()
+	const sql = openSessions(config.databaseUrl, { applicationName: 'reprieve sidecar', max: 2 })
+	const control = openControl(config.databaseUrl, { max: 3, applicationName: 'reprieve sidecar control' })
+	const upkeep = startUpkeep({ config, vault: parts.vault, sql, log })
+	const session = {
+		...{ config, sql, control, log, vault: parts.vault, owner: randomUUID(), signal: stopping.signal },
+		onStreaming: () => parts.onState?.('streaming'),
+	}
+	const run = async () => {
+		try {
+			await follow(session, parts.onState)
+		} finally {
+			await upkeep.stop()
+			parts.onState?.('stopped')
+			await Promise.all([sql.end({ timeout: 5 }), control.close()])
+		}
+	}
+	const ended = run()
+	ended.catch(() => {})
+	return {
+		ended,
+		async stop() {
+			stopping.abort()
+			await ended.catch(() => {})
+		},
+	}
+}
+
+/** Closes the lineage that capture cannot continue and opens a new one, with a recorded gap. No capture may run. */
+export async function adopt(
+	config: Pick<SidecarConfig, 'databaseUrl'>,
+	parts: { vault: Vault; principal: string },
+): Promise<{ lineage: string; gap: string }> {
+	const sql = openSessions(config.databaseUrl, { applicationName: 'reprieve adopt', max: 1 })
+	const control = openControl(config.databaseUrl, { max: 1, applicationName: 'reprieve adopt' })
+	const ground: Ground = { sql, control, vault: parts.vault }
+	try {
+		return await adoptLineage(ground, parts.principal)
+	} finally {
+		await Promise.all([sql.end({ timeout: 5 }), control.close()])
+	}
+}
+
+/** Sessions, one after the other, until stopped. */
+async function follow(session: SessionOptions, onState: SidecarParts['onState']): Promise<void> {
+	const { config, log, signal } = session
+	let failures = 0
+	const onStreaming = () => {
+		failures = 0
+		session.onStreaming()
+	}
+	while (!signal.aborted) {
+		onState?.('starting')
+		try {
+			await runSession({ ...session, onStreaming })
+		} catch (error) {
+			if (signal.aborted) break
+			if (error instanceof CaptureStopped) await halt(session, error)
+			log.warn({ err: error, failures }, 'capture broke off and starts again')
+			await pause(Math.min(config.backoffMs * 2 ** Math.min(failures, 16), config.backoffMs * 30), signal)
+			failures++
+		}
+	}
+	await recordState(session, 'stopped').catch((error) => log.warn({ err: error }, 'could not record the stop'))
+}
+
+/** Records what only an operator can resolve, and gives up. */
+async function halt(session: SessionOptions, stopped: CaptureStopped): Promise<never> {
+	session.log.error({ err: stopped, incident: stopped.incident }, 'capture stopped')
+	await recordIncident(session.control.db, stopped.incident)
+	await recordState(session, 'stopped')
+	throw stopped
+}
+
+async function recordState({ control }: SessionOptions, state: 'stopped'): Promise<void> {
+	const [row] = await control.sql<
+		{ lineage: string }[]
+	>`select id as lineage from reprieve.lineages where closed_at is null`
+	if (row) await recordStandpoint(control, { lineage: row.lineage, state })
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+	return new Promise((resolve) => {
+		const timer = setTimeout(resolve, ms)
+		signal.addEventListener('abort', () => {
+			clearTimeout(timer)
+			resolve()
+		})
+	})
+}
