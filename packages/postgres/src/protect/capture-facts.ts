@@ -64,7 +64,8 @@ export function captureFacts(sql: Session) {
 }
 
 /** Findings that close every table's gate; empty when capture streams. Incidents of single tables are not among them. */
-export function captureFindings(facts: CaptureFacts, limits: CaptureLimits = captureLimits): Finding[] {
+export function captureFindings(facts: CaptureFacts, changed: Partial<CaptureLimits> = {}): Finding[] {
+	const limits = { ...captureLimits, ...changed }
 	return [
 		...slotFindings(facts.slot, limits),
 		...heartbeatFindings(facts.capture, limits),

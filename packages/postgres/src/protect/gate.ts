@@ -30,7 +30,7 @@ type GateTable = {
  * with its partitions and inheritance children of this moment, must be protected. A batch calls it twice, after its
  * ROW EXCLUSIVE locks (which keep ALTER TABLE out) and before its commit, in READ COMMITTED.
  */
-export async function readGate(sql: Session, oids: number[], limits?: CaptureLimits): Promise<Finding[]> {
+export async function readGate(sql: Session, oids: number[], limits?: Partial<CaptureLimits>): Promise<Finding[]> {
 	const [row] = await sql<{ capture: CaptureFacts; tables: GateTable[]; found: number }[]>`
 		with recursive family(oid) as (
 			select t.oid from unnest(${arrayLiteral(oids)}::oid[]) t(oid)

@@ -17,7 +17,7 @@ const awaiting = new Set(['pending'])
 export async function readRestorability(
 	sql: Session,
 	oids: number[],
-	limits?: CaptureLimits,
+	limits?: Partial<CaptureLimits>,
 ): Promise<Map<number, Restorability>> {
 	const closure = await readClosure(sql, oids)
 	const facts = await readTableFacts(sql, [...new Set(closure.map((member) => member.oid))])

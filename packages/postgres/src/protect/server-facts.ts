@@ -66,7 +66,7 @@ export function databaseFindings(facts: ServerFacts, acknowledged: ReadonlySet<s
 }
 
 /** What closes the gate of every protected table: capture, the slot and the server's limits on it. */
-export function streamFindings(facts: ServerFacts, limits?: CaptureLimits): Finding[] {
+export function streamFindings(facts: ServerFacts, limits?: Partial<CaptureLimits>): Finding[] {
 	const findings = captureFindings(facts.capture, limits)
 	if (facts.idleTimeoutSeconds > 0 && facts.idleTimeoutSeconds < idleTimeoutSeconds) {
 		findings.push({
