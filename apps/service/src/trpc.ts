@@ -1,10 +1,11 @@
-import { httpStatus, type Problem, type Role } from '@reprieve/contracts'
+import { httpStatus, type Problem } from '@reprieve/contracts'
 import { initTRPC } from '@trpc/server'
 import type { RateLimit } from './access/rate.ts'
 import { requireRole } from './access/roles.ts'
 import type { Principal, Services } from './context.ts'
 import { asReprieveError, asTrpcError, problemOf } from './errors.ts'
 import { refuseUnstorable } from './input.ts'
+import type { Meta } from './meta.ts'
 import { record, recordRefusal } from './record.ts'
 import { requestId } from './request.ts'
 
@@ -14,13 +15,6 @@ export type Call = {
 	rate: RateLimit
 	/** Reads the key once a request. Throws UNAUTHENTICATED. */
 	authenticate(): Promise<Principal>
-}
-
-export type Meta = {
-	/** Least role that may call. */
-	role: Role
-	/** The answer carries a secret: it is never stored, so a repeated call cannot have it again. */
-	secret?: boolean
 }
 
 /** The context stays opaque to tRPC's types, so that the router's type, which clients import, names nothing of the server. */

@@ -1,1 +1,7 @@
-export {}
+export { ReprieveError } from '@reprieve/contracts'
+export { type Client, createClient } from './client.ts'
+export type { ClientOptions, Raw } from './connect.ts'
+export type * from './contract.ts'
+export type { Job } from './job.ts'
+export type { RestoreJob } from './restores.ts'
+export type { RunJob } from './runs.ts'

@@ -1,7 +1,7 @@
 import type { AnyProcedure } from '@trpc/server'
 import type { ZodObject, ZodType } from 'zod'
+import type { Meta } from '../meta.ts'
 import { router } from '../router.ts'
-import type { Meta } from '../trpc.ts'
 import type { Route } from './route.ts'
 
 /** What a procedure declares, as its projection needs it. */
