@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Problem, Role } from '@reprieve/contracts'
 import { type Config, type Service, startService } from '@reprieve/service'
-import type { Vault } from '@reprieve/vault'
 import type { TestDatabase } from '../support/postgres.ts'
 
 export const adminKey = 'test-admin-key-0123456789-0123456789'
@@ -28,8 +27,7 @@ export type TestService = AsyncDisposable & {
 /** A service on a free port over a database, with a vault in a folder of its own. */
 export async function startTestService(database: TestDatabase, config: Partial<Config> = {}): Promise<TestService> {
 	const data = await mkdtemp(join(tmpdir(), 'reprieve-service-'))
-	const vault = { keys: async () => [], putKey: async () => {}, close: async () => {} } as unknown as Vault
-	const service = await startService({ ...configFor(database.url, data), ...config }, { vault })
+	const service = await startService({ ...configFor(database.url, data), ...config })
 	const call: TestService['call'] = async (method, path, body, { key = adminKey, headers = {} } = {}) => {
 		const response = await fetch(`${service.url}${path}`, {
 			method,

@@ -2,7 +2,8 @@ import { type ErrorCode, httpStatus, type Problem, ReprieveError } from '@reprie
 import { TRPCError } from '@trpc/server'
 import { ZodError } from 'zod'
 
-const titles: Record<ErrorCode, string> = {
+/** What a code means, in a few words. */
+export const titles: Record<ErrorCode, string> = {
 	INVALID: 'The request is not valid',
 	UNAUTHENTICATED: 'No valid key was sent',
 	FORBIDDEN: 'The key may not do this',

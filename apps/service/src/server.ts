@@ -11,6 +11,7 @@ import { asReprieveError } from './errors.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { request } from './request.ts'
 import { notFound, problemResponse } from './rest/answer.ts'
+import { openApiDocument } from './rest/openapi.ts'
 import { serveRest } from './rest/serve.ts'
 import { router } from './router.ts'
 import { systemStatus } from './system/status.ts'
@@ -18,6 +19,7 @@ import type { Call } from './trpc.ts'
 
 /** Largest body: the longest lists that the contract allows fit. */
 const maxBodyBytes = 1024 * 1024
+const maxDrainedBytes = 16 * maxBodyBytes
 const maxBatchCalls = 20
 
 /** Everything that the service answers over HTTP. */
@@ -30,6 +32,7 @@ export function createServer(services: Services, rate: RateLimit): Hono {
 	serveProbes(app, services, metrics, callFor)
 	serveTrpc(app, callFor)
 	serveRest(app, callFor)
+	serveDocument(app)
 	app.notFound((c) => problemResponse(notFound(c.req.path)))
 	app.onError((error) => {
 		services.log.error({ err: error, requestId: request.getStore()?.id }, 'request failed')
@@ -113,6 +116,18 @@ function serveTrpc(app: Hono, callFor: (c: Context) => Call): void {
 	)
 }
 
-function tooLarge(): Response {
+function serveDocument(app: Hono): void {
+	const text = JSON.stringify(openApiDocument())
+	app.get('/api/v1/openapi.json', (c) => c.body(text, 200, { 'content-type': 'application/json' }))
+}
+
+/** Reads on for a while before it answers: a connection closed on unread bytes would take the answer with it. */
+async function tooLarge(c: Context): Promise<Response> {
+	let drained = 0
+	const body = c.req.raw.bodyUsed ? [] : (c.req.raw.body ?? [])
+	for await (const chunk of body) {
+		drained += chunk.byteLength
+		if (drained > maxDrainedBytes) break
+	}
 	return problemResponse(new ReprieveError('TOO_LARGE', `the body is larger than ${maxBodyBytes} bytes`))
 }

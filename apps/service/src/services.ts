@@ -3,7 +3,7 @@ import { createSigner, type Signer } from '@reprieve/cdc'
 import { ReprieveError } from '@reprieve/contracts'
 import { migrateControl, openControl } from '@reprieve/control'
 import { openSessions } from '@reprieve/postgres'
-import type { Vault } from '@reprieve/vault'
+import { openVaultAt, type Vault } from '@reprieve/vault'
 import { pino } from 'pino'
 import type { Config } from './config.ts'
 import type { Clock, Services } from './context.ts'
@@ -32,7 +32,7 @@ export async function openServices(
 		owner: openSessions(config.urls.owner, { applicationName: 'reprieve owner', max: 2 }),
 	}
 	const [database] = await control.sql<{ name: string }[]>`select current_database() as name`
-	const vault = dependencies.vault ?? (await openVault(config.vault, database?.name ?? ''))
+	const vault = dependencies.vault ?? openVaultAt(config.vault, database?.name ?? '')
 	const signer = await openSigner(config)
 	await publishKey(vault, signer, clock)
 	return {
@@ -49,10 +49,6 @@ export async function openServices(
 			if (!dependencies.vault) await vault.close()
 		},
 	}
-}
-
-async function openVault(url: string, database: string): Promise<Vault> {
-	throw new ReprieveError('UNAVAILABLE', `no vault for ${database} at ${url}`)
 }
 
 async function openSigner(config: Config): Promise<Signer> {

@@ -3,8 +3,16 @@ import { z } from 'zod'
 const columnName = z.string().min(1).max(63)
 const tableText = z.string().min(1).max(300)
 
+/** A number that reached us as it was written: beyond 2^53 JSON's reader rounds, and another row would be meant. */
+export const exactNumber = z
+	.number()
+	.refine(
+		(value) => !Number.isInteger(value) || Number.isSafeInteger(value),
+		'too large for a number: write it as a string',
+	)
+
 /** Values in predicates: JSON scalars; everything but boolean and small integers may be PostgreSQL text. */
-export const scalar = z.union([z.string().max(100_000), z.number(), z.boolean()])
+export const scalar = z.union([z.string().max(100_000), exactNumber, z.boolean()])
 
 export const comparisonOps = ['eq', 'ne', 'lt', 'lte', 'gt', 'gte', 'like', 'ilike'] as const
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { exactNumber } from '../policy.ts'
 
 export const id = z.string().min(1).max(100)
 export const tableText = z.string().min(1).max(300)
@@ -11,7 +12,7 @@ export const wait = z.number().min(0).max(60).optional()
 export const page = { limit: z.int().min(1).max(1000).optional(), cursor: z.string().max(2000).optional() }
 
 /** A cell as JSON: boolean, int2 and int4 natively, NULL as null, everything else PostgreSQL text. */
-export const cell = z.union([z.string(), z.number(), z.boolean(), z.null()])
+export const cell = z.union([z.string(), exactNumber, z.boolean(), z.null()])
 export const row = z.record(z.string(), cell)
 export type Cell = z.infer<typeof cell>
 export type Row = z.infer<typeof row>

@@ -70,7 +70,7 @@ export const auditEntry = z
 		role: z.string(),
 		act: z.string(),
 		target: z.string().optional(),
-		/** `ok` or the error code of the refusal. */
+		/** `asked` before a change, then `ok` or the error code of the refusal. */
 		outcome: z.string(),
 		requestId: z.string(),
 		detail: z.record(z.string(), z.unknown()).optional(),

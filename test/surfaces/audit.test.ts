@@ -1,0 +1,86 @@
+import { expect, test } from 'vitest'
+import { freshDatabase } from '../support/postgres.ts'
+import { problemOf, startTestService } from './support.ts'
+
+type Entries = {
+	items: { seq: string; act: string; outcome: string; principal: string; target?: string }[]
+	next?: string
+}
+
+test('each change is recorded before and after, each refusal with its code, under one request id', async () => {
+	await using database = await freshDatabase()
+	await using service = await startTestService(database)
+	const viewer = await service.keyFor('viewer')
+	const refused = await service.call('POST', '/api/v1/tables/protect', { tables: ['a'] }, { key: viewer })
+	expect(problemOf(refused)).toMatchObject({ status: 403, code: 'FORBIDDEN' })
+	await service.call('POST', '/api/v1/tokens/nobody/revoke', {})
+	const { body } = await service.call<Entries>('GET', '/api/v1/audit')
+	expect(body.items.map(({ act, outcome }) => `${act} ${outcome}`).reverse()).toEqual([
+		'tokens.create asked',
+		'tokens.create ok',
+		'tables.protect FORBIDDEN',
+		'tokens.revoke asked',
+		'tokens.revoke NOT_FOUND',
+	])
+	expect(body.items.find((entry) => entry.outcome === 'FORBIDDEN')).toMatchObject({
+		target: 'a',
+		requestId: problemOf(refused).requestId,
+	})
+})
+
+test('a call without a key is counted, not recorded', async () => {
+	await using database = await freshDatabase()
+	await using service = await startTestService(database)
+	await service.call('POST', '/api/v1/tables/protect', { tables: ['a'] }, { key: null })
+	expect(await database.sql`select from reprieve.audit`).toHaveLength(0)
+	expect((await service.call('GET', '/metrics')).body).toMatch(/reprieve_unauthenticated_total 1\b/)
+})
+
+test('where the audit cannot be written, nothing is done', async () => {
+	await using database = await freshDatabase()
+	await using service = await startTestService(database)
+	await database.sql`alter table reprieve.audit rename to audit_gone`
+	const answer = await service.call('POST', '/api/v1/tokens', { name: 'a', role: 'viewer' })
+	expect(problemOf(answer)).toMatchObject({ status: 500, code: 'INTERNAL' })
+	expect(JSON.stringify(answer.body)).not.toContain('audit')
+	expect(await database.sql`select from reprieve.api_keys where name = 'a'`).toHaveLength(0)
+})
+
+test('the chain is intact after 40 entries written at once by two services', async () => {
+	await using database = await freshDatabase()
+	await using left = await startTestService(database)
+	await using right = await startTestService(database)
+	const revoke = (n: number) => (n % 2 ? left : right).call('POST', `/api/v1/tokens/${n}/revoke`, {})
+	await Promise.all(Array.from({ length: 20 }, (_, n) => revoke(n)))
+	expect((await left.call('GET', '/api/v1/audit/verify')).body).toEqual({ entries: 40, intact: true })
+})
+
+test.each([
+	['changed', (n: number) => `update reprieve.audit set outcome = 'ok' where seq = ${n}`],
+	['removed', (n: number) => `delete from reprieve.audit where seq = ${n}`],
+	['re-hashed alone', (n: number) => `update reprieve.audit set hash = repeat('0', 64) where seq = ${n}`],
+	['given other details', (n: number) => `update reprieve.audit set detail = '{"reason": "x"}' where seq = ${n}`],
+	['moved in time', (n: number) => `update reprieve.audit set at = at + interval '1 microsecond' where seq = ${n}`],
+])('an entry that was %s by hand is found', async (_, edit) => {
+	await using database = await freshDatabase()
+	await using service = await startTestService(database)
+	for (let n = 0; n < 3; n++) await service.call('POST', `/api/v1/tokens/${n}/revoke`, {})
+	await database.sql.unsafe(edit(4))
+	expect((await service.call('GET', '/api/v1/audit/verify')).body).toMatchObject({ intact: false, brokenAt: '4' })
+})
+
+test('entries come newest first, a page at a time, with none twice', async () => {
+	await using database = await freshDatabase()
+	await using service = await startTestService(database)
+	for (let n = 0; n < 5; n++) await service.call('POST', `/api/v1/tokens/${n}/revoke`, {})
+	const seen: string[] = []
+	for (let cursor: string | undefined = ''; cursor !== undefined; ) {
+		const { body }: { body: Entries } = await service.call(
+			'GET',
+			`/api/v1/audit?limit=3${cursor ? `&cursor=${cursor}` : ''}`,
+		)
+		seen.push(...body.items.map((entry) => entry.seq))
+		cursor = body.next
+	}
+	expect(seen).toEqual(['10', '9', '8', '7', '6', '5', '4', '3', '2', '1'])
+})

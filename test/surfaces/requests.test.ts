@@ -1,0 +1,121 @@
+import { expect, test } from 'vitest'
+import { freshDatabase } from '../support/postgres.ts'
+import { problemOf, startTestService } from './support.ts'
+
+test('what is not a well-formed request is refused with its own status, as a problem', async () => {
+	await using database = await freshDatabase()
+	await using service = await startTestService(database)
+	const cases: [string, string, unknown, Record<string, string>, number, string][] = [
+		['POST', '/api/v1/tokens', '{', {}, 400, 'INVALID'],
+		['POST', '/api/v1/tokens', '[]', {}, 400, 'INVALID'],
+		['POST', '/api/v1/tokens', '"text"', {}, 400, 'INVALID'],
+		['POST', '/api/v1/tokens', 'name=a', { 'content-type': 'application/x-www-form-urlencoded' }, 415, 'INVALID'],
+		['POST', '/api/v1/tokens', { name: 'a', role: 'viewer', idempotencyKey: 'k' }, {}, 400, 'INVALID'],
+		['POST', '/api/v1/tokens', { name: 'a'.repeat(2 ** 20), role: 'viewer' }, {}, 413, 'TOO_LARGE'],
+		['DELETE', '/api/v1/tokens', undefined, {}, 405, 'INVALID'],
+		['POST', '/api/v1/system/status', {}, {}, 405, 'INVALID'],
+		['GET', '/api/v1/nothing', undefined, {}, 404, 'NOT_FOUND'],
+		['GET', '/api/v1/audit?limit=ten', undefined, {}, 400, 'INVALID'],
+		['GET', '/api/v1/audit?limit=1&limit=2', undefined, {}, 400, 'INVALID'],
+		['GET', '/api/v1/audit?limit=0', undefined, {}, 400, 'INVALID'],
+		['GET', '/api/v1/audit?surprise=1', undefined, {}, 400, 'INVALID'],
+		['GET', '/api/v1/audit?constructor=1', undefined, {}, 400, 'INVALID'],
+		['GET', '/api/v1/audit?cursor=junk', undefined, {}, 400, 'INVALID'],
+		['GET', '/api/v1/archive/changes?where=%7B', undefined, {}, 400, 'INVALID'],
+		['POST', '/api/v1/tokens/x/revoke', { id: 'y' }, {}, 400, 'INVALID'],
+		['POST', '/api/v1/tokens', { name: 'a\0b', role: 'viewer' }, {}, 400, 'INVALID'],
+		['POST', '/api/v1/tokens', '{"name": "a\\ud800", "role": "viewer"}', {}, 400, 'INVALID'],
+		['POST', '/api/v1/tokens', '['.repeat(100_000), {}, 400, 'INVALID'],
+		[
+			'POST',
+			'/api/v1/archive/search',
+			`{"where": ${'{"not":'.repeat(50_000)}1${'}'.repeat(50_000)}}`,
+			{},
+			400,
+			'INVALID',
+		],
+		['POST', '/api/v1/archive/search', '{"table": "a", "key": {"id": 9007199254740993}}', {}, 400, 'INVALID'],
+	]
+	const before = await database.sql`select count(*)::int as n from reprieve.api_keys`
+	for (const [method, path, body, headers, status, code] of cases) {
+		const answer = await service.call(method, path, body, { headers })
+		const about = `${method} ${path} ${JSON.stringify(body)?.slice(0, 60)}`
+		expect([about, answer.status, problemOf(answer).code]).toEqual([about, status, code])
+		expect(answer.headers.get('content-type')).toBe('application/problem+json')
+		expect(problemOf(answer)).toMatchObject({ status, requestId: answer.headers.get('x-request-id') })
+	}
+	expect(await database.sql`select count(*)::int as n from reprieve.api_keys`).toEqual(before)
+})
+
+test('a known path under another method names the methods that it has', async () => {
+	await using database = await freshDatabase()
+	await using service = await startTestService(database)
+	const answer = await service.call('DELETE', '/api/v1/plans')
+	expect(answer.headers.get('allow')).toBe('POST, GET')
+})
+
+test('every answer carries the security headers, a request id, and no permission for other origins', async () => {
+	await using database = await freshDatabase()
+	await using service = await startTestService(database)
+	const headers = { origin: 'https://elsewhere.example', host: 'api.example.com', 'x-forwarded-host': 'evil.example' }
+	for (const path of ['/healthz', '/api/v1/system/status', '/trpc/v1/system.status?input={}', '/nothing']) {
+		const answer = await service.call('GET', path, undefined, { headers })
+		expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'")
+		expect(answer.headers.get('x-content-type-options')).toBe('nosniff')
+		expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
+		expect(answer.headers.get('access-control-allow-origin')).toBeNull()
+	}
+})
+
+test('a mutation in a batch, a GET that changes something and a batch of 21 are refused', async () => {
+	await using database = await freshDatabase()
+	await using service = await startTestService(database)
+	const body = { 0: { id: 'a' }, 1: { id: 'b' } }
+	type Batch = { error: { data: { code: string } } }[]
+	const batch = await service.call<Batch>('POST', '/trpc/v1/tokens.revoke,tokens.revoke?batch=1', body)
+	expect(batch.body[0]?.error.data.code).toBe('INVALID')
+	const get = await service.call('GET', `/trpc/v1/tokens.revoke?input=${encodeURIComponent('{"id":"a"}')}`)
+	expect(get.status).toBe(405)
+	const many = await service.call('GET', `/trpc/v1/${Array(21).fill('system.status').join(',')}?batch=1&input={}`)
+	expect(many.status).toBe(400)
+	expect(await database.sql`select from reprieve.audit`).toHaveLength(0)
+})
+
+test('a batch counts as its calls', async () => {
+	await using database = await freshDatabase()
+	await using service = await startTestService(database, { rateLimit: 5 })
+	const input = JSON.stringify(Object.fromEntries(Array.from({ length: 7 }, (_, n) => [n, {}])))
+	type Batch = ({ result: object } | { error: { data: { code: string; retryable: boolean } } })[]
+	const path = `/trpc/v1/${Array(7).fill('system.status').join(',')}?batch=1&input=${encodeURIComponent(input)}`
+	const { body } = await service.call<Batch>('GET', path)
+	const refused = body.flatMap((answer) => ('error' in answer ? [answer.error.data] : []))
+	expect(refused).toHaveLength(2)
+	expect(refused[0]).toMatchObject({ code: 'RATE_LIMITED', retryable: true })
+	const rest = await service.call('GET', '/api/v1/system/status')
+	expect([rest.status, rest.headers.get('retry-after')]).toEqual([429, '5'])
+})
+
+test('what fails inside is neutral outside', async () => {
+	await using database = await freshDatabase()
+	await using service = await startTestService(database)
+	await database.sql`drop table reprieve.incidents`
+	const rest = await service.call('GET', '/api/v1/system/status')
+	const trpc = await service.call('GET', '/trpc/v1/system.status?input={}')
+	for (const answer of [rest, trpc]) {
+		expect(answer.status).toBe(500)
+		expect(JSON.stringify(answer.body)).toContain('"code":"INTERNAL"')
+		expect(JSON.stringify(answer.body)).not.toMatch(/incidents|stack|select/i)
+	}
+})
+
+test('readiness follows capture, health does not', async () => {
+	await using database = await freshDatabase()
+	await using service = await startTestService(database)
+	expect((await service.call('GET', '/readyz', undefined, { key: null })).status).toBe(503)
+	await database.sql`
+		insert into reprieve.capture_state (id, lineage, state, heartbeat_at) values (1, 'l', 'streaming', now())`
+	expect((await service.call('GET', '/readyz', undefined, { key: null })).status).toBe(200)
+	expect((await service.call('GET', '/api/v1/system/status')).body).toMatchObject({ status: 'ok' })
+	await database.sql`update reprieve.capture_state set heartbeat_at = now() - interval '1 minute'`
+	expect((await service.call('GET', '/readyz', undefined, { key: null })).status).toBe(503)
+})
