@@ -1,1 +1,3 @@
-export {}
+export { type Config, readConfig } from './config.ts'
+export { sampleTables } from './sample/load.ts'
+export { type Standalone, startStandalone } from './start.ts'

@@ -103,7 +103,6 @@ create table curiosities (
 	local timestamp,
 	at time with time zone,
 	flags bit varying,
-	page xml,
 	place point,
 	price money,
 	search tsvector

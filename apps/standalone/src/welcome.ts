@@ -1,0 +1,31 @@
+import { relative } from 'node:path'
+import type { Standalone } from './start.ts'
+
+/** What a person reads once everything runs: where it is, where the key lies, and three commands to try next. */
+export function welcome(standalone: Standalone, isTerminal: boolean): string[] {
+	const keyFile = relative(process.cwd(), standalone.adminKeyFile)
+	return [
+		'',
+		`reprieve runs at ${standalone.url}`,
+		isTerminal && standalone.adminKey
+			? `admin key (also in ${keyFile}): ${standalone.adminKey}`
+			: `the admin key is in ${keyFile}`,
+		`log: ${relative(process.cwd(), standalone.logFile)}`,
+		'',
+		'Try next, in another terminal:',
+		...(standalone.embedded ? sampleCommands : ownCommands),
+		'',
+	]
+}
+
+const sampleCommands = [
+	'  pnpm reprieve status',
+	'  pnpm reprieve plan duplicates customers --key lower:email --keep oldest --by created_at',
+	'  pnpm reprieve cleanup stale sessions --column last_seen_at --older-than P180D --reason "old sessions"',
+]
+
+const ownCommands = [
+	'  pnpm reprieve status',
+	'  pnpm reprieve protect --dry-run TABLE',
+	'  pnpm reprieve plan stale TABLE --column COLUMN --older-than P90D',
+]
