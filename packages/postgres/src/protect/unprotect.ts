@@ -67,7 +67,7 @@ async function readUnneededRelinks(tx: Transaction, asked: number[]): Promise<st
 	return [...facts.values()]
 		.filter((table) => !relinked.has(table.oid))
 		.filter((table) => table.memberships.some((m) => m.by === 'table' && m.publication === 'reprieve_relink'))
-		.map((table) => `alter publication reprieve_relink drop table ${quoteTable(table)}`)
+		.map((table) => `alter publication reprieve_relink drop table only ${quoteTable(table)}`)
 }
 
 async function removeProtection(
@@ -98,7 +98,7 @@ function removalStatements(table: TableFacts, indexes: ReadonlySet<string>): str
 	const name = quoteTable(table)
 	const ours = table.memberships
 		.filter((member) => member.by === 'table' && /^reprieve(_relink|_move)?$/.test(member.publication))
-		.map((member) => `alter publication ${member.publication} drop table ${name}`)
+		.map((member) => `alter publication ${member.publication} drop table only ${name}`)
 	const guard = table.guard ? [`drop trigger reprieve_guard_truncate on ${name}`] : []
 	const former = formerIdentity(table, indexes)
 	const isChanged = former.letter !== table.identity
