@@ -72,7 +72,7 @@ async function settle(command: Command, call: KeyedCall | undefined, result: Res
 /** What a repeated call gets; undefined when it may try again. */
 function answerOf(command: Command, result: Result, error: ReprieveError | undefined): Answer | undefined {
 	if (result.ok) return command.secret ? { ok: true, secret: true } : { ok: true, data: result.data }
-	if (!error || error.retryable || httpStatus[error.code] >= 500 || error.issues) return undefined
+	if (!error || error.retryable || httpStatus[error.code] >= 500 || error.code === 'INVALID') return undefined
 	return { ok: false, problem: problemOf(error, requestId()) }
 }
 

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { bootstrapAdmin } from './access/bootstrap.ts'
@@ -6,6 +6,7 @@ import { createRateLimit } from './access/rate.ts'
 import type { Config } from './config.ts'
 import type { Services } from './context.ts'
 import { forgetOldKeys } from './idempotency/settle.ts'
+import { startWorkers } from './runs/worker/loop.ts'
 import { createServer } from './server.ts'
 import { type Dependencies, openServices } from './services.ts'
 
@@ -22,44 +23,60 @@ const hourMs = 3_600_000
 
 /** Starts the service: control schema migrated, keys in place, HTTP served, workers running. */
 export async function startService(config: Config, dependencies: Dependencies = {}): Promise<Service> {
+	await using starting = new AsyncDisposableStack()
 	const services = await openServices(config, dependencies)
-	try {
-		await bootstrapAdmin(services, config)
-		const rate = createRateLimit(config.rateLimit, () => services.clock.now().getTime())
-		const server = await listen(createServer(services, rate).fetch, config)
-		const { port } = server.address() as AddressInfo
-		const forgetting = setInterval(() => {
-			forgetOldKeys(services).catch((err) => services.log.warn({ err }, 'old idempotency keys were not removed'))
-		}, hourMs)
-		forgetting.unref()
-		return {
-			url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
-			port,
-			services,
-			async stop() {
-				clearInterval(forgetting)
-				await close(server)
-				await services.close()
-			},
-		}
-	} catch (error) {
-		await services.close()
-		throw error
+	starting.defer(() => services.close())
+	await bootstrapAdmin(services, config)
+	const work = await startWork(services)
+	starting.defer(() => work.stop())
+	const rate = createRateLimit(config.rateLimit, () => services.clock.now().getTime())
+	const { server, close } = await listen(createServer(services, rate).fetch, config)
+	starting.defer(close)
+	const { port } = server.address() as AddressInfo
+	const started = starting.move()
+	return {
+		url: `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
+		port,
+		services,
+		stop: () => started.disposeAsync(),
 	}
 }
 
-function listen(fetch: (request: Request) => Response | Promise<Response>, config: Config): Promise<Server> {
+async function startWork(services: Services): Promise<{ stop(): Promise<void> }> {
+	const runs = await startWorkers(services)
+	const forgetting = setInterval(() => {
+		forgetOldKeys(services).catch((err) => services.log.warn({ err }, 'old idempotency keys were not removed'))
+	}, hourMs)
+	return {
+		async stop() {
+			clearInterval(forgetting)
+			await runs.stop()
+		},
+	}
+}
+
+type Fetch = (request: Request) => Response | Promise<Response>
+
+function listen(fetch: Fetch, config: Config): Promise<{ server: Server; close(): Promise<void> }> {
 	return new Promise((resolve, reject) => {
-		const options = { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 5_000 }
-		const server = serve({ fetch, port: config.port, hostname: config.host, serverOptions: options }) as Server
-		server.once('listening', () => resolve(server))
+		const serverOptions = { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 5_000 }
+		const server = serve({ fetch, port: config.port, hostname: config.host, serverOptions }) as Server
+		const answers = new Set<ServerResponse>()
+		server.on('request', (_, answer) => {
+			answers.add(answer)
+			answer.once('close', () => answers.delete(answer))
+		})
+		server.once('listening', () => resolve({ server, close: () => closeServer(server, answers) }))
 		server.once('error', reject)
 	})
 }
 
-async function close(server: Server): Promise<void> {
+/** Event streams are cut at once, so that their clients reconnect elsewhere; other calls may end. */
+async function closeServer(server: Server, answers: Set<ServerResponse>): Promise<void> {
 	const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-	server.closeIdleConnections()
+	for (const answer of answers) {
+		if (String(answer.getHeader('content-type')).startsWith('text/event-stream')) answer.destroy()
+	}
 	const timer = setTimeout(() => server.closeAllConnections(), graceMs)
 	await closed
 	clearTimeout(timer)

@@ -8,8 +8,11 @@ import {
 	unprotectInput,
 } from '@reprieve/contracts'
 import { requireTables } from '../access/grants.ts'
+import { get } from '../tables/get.ts'
+import { list } from '../tables/list.ts'
+import { protect } from '../tables/protect.ts'
+import { unprotect } from '../tables/unprotect.ts'
 import { command, createRouter, query } from '../trpc.ts'
-import { pending } from './pending.ts'
 
 export const tables = createRouter({
 	protect: command
@@ -18,7 +21,7 @@ export const tables = createRouter({
 		.output(protectOutput)
 		.mutation(({ ctx, input }) => {
 			requireTables(ctx.principal, input.tables)
-			return pending()
+			return protect(ctx.services, ctx.principal, input)
 		}),
 	unprotect: command
 		.meta({ role: 'admin' })
@@ -26,7 +29,7 @@ export const tables = createRouter({
 		.output(protectOutput)
 		.mutation(({ ctx, input }) => {
 			requireTables(ctx.principal, input.tables)
-			return pending()
+			return unprotect(ctx.services, ctx.principal, input)
 		}),
 	get: query
 		.meta({ role: 'viewer' })
@@ -34,11 +37,11 @@ export const tables = createRouter({
 		.output(tableItem)
 		.query(({ ctx, input }) => {
 			requireTables(ctx.principal, [input.table])
-			return pending()
+			return get(ctx.services, ctx.principal, input)
 		}),
 	list: query
 		.meta({ role: 'viewer' })
 		.input(tableListInput)
 		.output(tableListOutput)
-		.query(() => pending()),
+		.query(({ ctx, input }) => list(ctx.services, ctx.principal, input)),
 })
