@@ -10,10 +10,7 @@ test('a deleted row is in the vault and its receipt in the database', async () =
 	await ground.start()
 	await publish(ground, 'public.t')
 	await sql`delete from public.t`
-	const [receipt] = await until(async () => {
-		const rows = await sql`select rows, kind from reprieve.receipts`
-		return rows.length > 0 && rows
-	}, 'a receipt')
+	const receipt = await until(async () => (await sql`select rows, kind from reprieve.receipts`)[0], 'a receipt')
 	expect(receipt).toEqual({ rows: { t: { deleted: 2, relinked: 0 } }, kind: null })
 	const rows = await archivedRows(vault, 't')
 	expect(rows.map((row) => row.values)).toEqual([

@@ -103,20 +103,17 @@ export async function runSession(options: SessionOptions): Promise<void> {
 function makeFrameHandler(parts: { archive: Archive; assembler: Assembler; reliefBytes: number }) {
 	const { archive, assembler, reliefBytes } = parts
 	let bytesSince = 0
-	return (frame: StreamFrame): void | Promise<void> => {
+	return (frame: StreamFrame): Promise<unknown> | undefined => {
 		if (frame.kind === 'keepalive') {
-			if (assembler.isOpen) return
-			archive.received(frame.walEnd)
-			archive.keepalive()
-			return
+			if (!assembler.isOpen) archive.keepalive(frame.walEnd)
+			return undefined
 		}
 		const { payload } = frame
 		bytesSince += payload.length
-		const relief = bytesSince > reliefBytes && payload[0] !== insertKind ? archive.relief() : undefined
-		if (bytesSince > reliefBytes && payload[0] !== insertKind) bytesSince = 0
-		if (relief) return relief.then(async () => void (await assembler.handle(payload)))
-		const waiting = assembler.handle(payload)
-		return waiting?.then(() => {})
+		if (bytesSince <= reliefBytes || payload[0] === insertKind) return assembler.handle(payload)
+		bytesSince = 0
+		const relief = archive.relief()
+		return relief === undefined ? assembler.handle(payload) : relief.then(() => assembler.handle(payload))
 	}
 }
 

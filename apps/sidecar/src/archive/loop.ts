@@ -61,19 +61,15 @@ export class Archive {
 	/** Takes a transaction whose COMMIT has arrived. */
 	add(transaction: CommittedTransaction): void {
 		if (transaction.archived || transaction.incidents.length > 0) this.#waiting.push(transaction)
-		this.received(transaction.end)
+		this.#receive(transaction.end)
 		if (transaction.isUrgent) void this.#flush()
 		else if (this.#waiting.length > 0)
 			this.#linger ??= setTimeout(() => void this.#flush(), this.#options.config.lingerMs)
 	}
 
-	/** The server has sent everything before `position`, outside of any transaction. */
-	received(position: bigint): void {
-		if (position > this.#received) this.#received = position
-	}
-
-	/** Flushes when a keepalive's position is worth a write. */
-	keepalive(): void {
+	/** The server has sent everything before `position`: flushed when it is worth a write. Not inside a transaction. */
+	keepalive(position: bigint): void {
+		this.#receive(position)
 		if (this.#waiting.length === 0 && this.#isKeepaliveDue()) void this.#flush()
 	}
 
@@ -106,6 +102,10 @@ export class Archive {
 		await this.drain()
 		if (this.#bufferedBytes() <= this.#options.config.bufferBytes) return
 		for (const buffer of this.#options.buffers.values()) await buffer.spill()
+	}
+
+	#receive(position: bigint): void {
+		if (position > this.#received) this.#received = position
 	}
 
 	#bufferedBytes(): number {

@@ -139,8 +139,7 @@ export class Assembler implements PgoutputHandler {
 	message(message: LogicalMessage): void {
 		if (!message.transactional || !message.prefix.startsWith('reprieve.')) return
 		this.#departed = undefined
-		const waiting = takeMessage(this.#open(), message, this.#options.messages)
-		if (waiting) this.#waiting = waiting
+		this.#waiting = takeMessage(this.#open(), message, this.#options.messages)
 	}
 
 	/** Rows of a signed overwrite message; their table is looked up like a relation of the stream. */

@@ -23,7 +23,7 @@ export function takeMessage(
 	transaction: OpenTransaction,
 	message: { prefix: string; content: Uint8Array },
 	context: MessageContext,
-): void | Promise<void> {
+): Promise<void> | undefined {
 	const { prefix, content } = message
 	transaction.isUrgent = true
 	if (prefix === messagePrefix.barrier) takeBarrier(transaction, content)
@@ -32,6 +32,7 @@ export function takeMessage(
 	else if (prefix === messagePrefix.tag || prefix === messagePrefix.seal || prefix === messagePrefix.overwrite) {
 		return takeSigned(transaction, { prefix, content: Buffer.from(content) }, context)
 	}
+	return undefined
 }
 
 async function takeSigned(

@@ -10,7 +10,7 @@ export type StreamOptions = {
 	slot: string
 	publications: readonly string[]
 	/** Called in stream order; the stream is paused while a returned promise is open. A throw ends the stream. */
-	onFrame: (frame: StreamFrame) => void | Promise<void>
+	onFrame: (frame: StreamFrame) => Promise<unknown> | undefined
 	/** Milliseconds between status updates, also while paused. Default 1000; below wal_sender_timeout. */
 	statusIntervalMs?: number
 }
@@ -111,7 +111,7 @@ function follow(connection: postgres.Sql, duplex: Duplex, options: StreamOptions
 			received = frame.kind === 'data' ? frame.position : frame.walEnd
 			const handling = options.onFrame(frame)
 			if (frame.kind === 'keepalive' && frame.replyRequested) sendStatus()
-			if (!handling) return
+			if (handling === undefined) return
 			duplex.pause()
 			handling.then(() => duplex.resume(), fail)
 		} catch (error) {
