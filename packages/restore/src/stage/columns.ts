@@ -94,7 +94,7 @@ export function sameImage(columns: SourceColumn[], left: string, right: string):
 	const plain = columns.filter((column) => plainTypes.has(column.typeOid))
 	const other = columns.filter((column) => !plainTypes.has(column.typeOid))
 	const image = (some: SourceColumn[]) =>
-		some.length === 0 ? 'true' : `row(${list(some, left)}) operator(pg_catalog.*=) row(${list(some, right)})`
+		some.length === 0 ? 'true' : `record_image_eq(row(${list(some, left)}), row(${list(some, right)}))`
 	const texts = other.map((column) => {
 		const name = quoteIdentifier(column.name)
 		return `(${textOf(`${left}.${name}`)}) is not distinct from (${textOf(`${right}.${name}`)})`

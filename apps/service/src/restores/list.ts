@@ -1,0 +1,23 @@
+import type { Restore, restoreListInput } from '@reprieve/contracts'
+import type { z } from 'zod'
+import type { Principal, Services } from '../context.ts'
+import { readCursor, toPage } from '../page.ts'
+import { readRestores, toRestore } from './read.ts'
+
+/** Restores, newest first. */
+export async function listRestores(
+	services: Services,
+	_principal: Principal,
+	input: z.infer<typeof restoreListInput>,
+): Promise<{ items: Restore[]; next?: string }> {
+	const limit = input.limit ?? 100
+	const cursor = readCursor(input.cursor, /^\d{1,20}\.[0-9a-f-]{1,100}$/)
+	const [micros = '', id = ''] = cursor?.split('.') ?? []
+	const rows = await readRestores(services, {
+		status: input.status,
+		limit: limit + 1,
+		...(cursor && { after: { micros, id } }),
+	})
+	const page = toPage(rows, limit, (row) => `${row.created}.${row.id}`)
+	return { ...page, items: page.items.map(toRestore) }
+}

@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Failure, ReprieveError } from '@reprieve/contracts'
+import type { Transaction } from '@reprieve/postgres'
+import { type BatchCounts, type RestoreCursor, restoreBatch } from '@reprieve/restore'
+import type { Services } from '../../context.ts'
+import type { TableCounts } from '../read.ts'
+import { type ClaimedRestore, endRestore, type RestoreLease, readHeld, releaseRestore } from './claim.ts'
+
+/** Tries of one batch against contention and absent storage, and the first pause between two; it doubles. */
+const attempts = 8
+const pauseMs = 100
+
+/** Works a claimed restore to its end, or until it is paused, cancelled, taken over or the signal is aborted. */
+export async function executeRestore(services: Services, claimed: ClaimedRestore, signal: AbortSignal): Promise<void> {
+	const { lease } = claimed
+	for (let tried = 0; !signal.aborted; ) {
+		const held = await readHeld(services, lease)
+		if (!held) return
+		if (held.status !== 'running') return await endRestore(services, lease, 'settle')
+		if (held.cursor.done >= held.cursor.batches) return await endRestore(services, lease, 'finish')
+		try {
+			await runBatch(services, claimed, held.cursor)
+			tried = 0
+		} catch (error) {
+			if (error instanceof RestoreLeaseLost) return
+			if (!isPassing(error) || ++tried >= attempts) {
+				services.log.error({ err: error, restore: lease.id }, 'the restore failed')
+				return await endRestore(services, lease, 'fail', toFailure(error))
+			}
+			await sleep(pauseMs * 2 ** tried, undefined, { signal }).catch(() => {})
+		}
+	}
+	await releaseRestore(services, lease)
+}
+
+/** Another worker holds the restore under a newer epoch. */
+class RestoreLeaseLost extends Error {}
+
+async function runBatch(services: Services, claimed: ClaimedRestore, cursor: RestoreCursor): Promise<void> {
+	const { lease, actor, reason, request } = claimed
+	const lineage = await services.lineage()
+	const [row] = await services.control.sql<{ timeline: number }[]>`
+		select timeline from reprieve.lineages where id = ${lineage}`
+	const by = { signer: services.signer, lineage, id: lease.id, actor, reason }
+	const context = { vault: services.vault, by, request, cursor, timeline: row?.timeline ?? 1 }
+	const batch = cursor.done + 1
+	const began = performance.now()
+	const counts = await services.pools.restore.begin(async (tx) => {
+		await tx`set local lock_timeout = '10s'`
+		const counted = await restoreBatch(tx, context, batch)
+		await advance(tx, lease, cursor, counted)
+		return counted
+	})
+	const rows = [...counts.values()].reduce((sum, table) => sum + table.restored + table.relinked, 0)
+	services.log.info({ restore: lease.id, batch, rows, ms: Math.round(performance.now() - began) }, 'restored a batch')
+}
+
+/** Progress commits with the rows, and only under the epoch and the batch that it began with. */
+async function advance(
+	tx: Transaction,
+	lease: RestoreLease,
+	cursor: RestoreCursor,
+	counts: Map<string, BatchCounts>,
+): Promise<void> {
+	const sum = (field: keyof BatchCounts) => [...counts.values()].reduce((total, table) => total + table[field], 0)
+	const [row] = await tx<{ report: Record<string, TableCounts> }[]>`
+		update reprieve.restores set restored = restored + ${sum('restored')}, identical = identical + ${sum('identical')},
+			skipped = skipped + ${sum('skipped')}, conflicts = conflicts + ${sum('conflicts')},
+			relinked = relinked + ${sum('relinked')}, verified = verified + ${sum('verified')},
+			cursor = jsonb_set(cursor, '{done}', to_jsonb(${cursor.done + 1}::int4))
+		where id = ${lease.id} and epoch = ${lease.epoch} and lease_owner = ${lease.owner}
+			and (cursor ->> 'done')::int4 = ${cursor.done}
+		returning report`
+	if (!row) throw new RestoreLeaseLost(`restore ${lease.id} is not held under epoch ${lease.epoch} any more`)
+	const report = addCounts(row.report, counts)
+	await tx`update reprieve.restores set report = ${JSON.stringify(report)}::text::jsonb where id = ${lease.id}`
+}
+
+function addCounts(report: Record<string, TableCounts>, counts: Map<string, BatchCounts>): Record<string, TableCounts> {
+	return Object.fromEntries(
+		Object.entries(report).map(([table, before]) => {
+			const more = counts.get(table)
+			if (!more) return [table, before]
+			return [
+				table,
+				{
+					selected: before.selected,
+					restored: before.restored + more.restored,
+					identical: before.identical + more.identical,
+					skipped: before.skipped + more.skipped,
+					relinked: before.relinked + more.relinked,
+					verified: before.verified + more.verified,
+				},
+			]
+		}),
+	)
+}
+
+/** Deadlocks, lock time-outs, lost connections and absent storage pass; everything else is for an operator. */
+function isPassing(error: unknown): boolean {
+	if (error instanceof ReprieveError) return error.retryable
+	const code = (error as { code?: string }).code ?? ''
+	return /^(40001|40P01|55P03|57P0[123]|08...|53...|CONNECTION_.*|ECONN.*)$/.test(code)
+}
+
+function toFailure(error: unknown): Failure {
+	if (error instanceof ReprieveError) {
+		return { code: error.code, message: error.message, ...(error.hint ? { hint: error.hint } : {}) }
+	}
+	return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) }
+}
