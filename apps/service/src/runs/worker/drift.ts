@@ -38,7 +38,7 @@ export async function lockRows(tx: Transaction, shape: RunShape, range: UnitRang
 async function lockKeepers(tx: Transaction, table: TableShape, range: UnitRange): Promise<void> {
 	await tx.unsafe(
 		`select count(*) from (
-			select from ${table.source} t join ${table.rows} p on ${table.matchKey('t', 'p', 'w')}
+			select from ${table.source} t join ${table.rows} p on ${table.matchKeeper('t', 'p')}
 			where p.unit between $1::int8 and $2::int8 order by ${orderBy(table, 't')} for share of t) held`,
 		[range.from, range.to],
 	)
@@ -90,28 +90,24 @@ function witnessQueries(shape: RunShape): string[] {
 	const { witness } = shape.body
 	if (witness.kind === 'none') return []
 	if (witness.kind === 'keeper') return [keeperQuery(table, witness.expressions)]
-	const refers = witness.columns.map(
-		(column, place) => `parent.${quoteIdentifier(witness.references[place] ?? '')} = t.${quoteIdentifier(column)}`,
-	)
 	// A parent table that was dropped cannot come back under its OID.
-	if (!shape.absentParent) return []
+	if (!shape.parentCame) return []
 	return [
 		`select 0, p.unit, p.n, 'parentCame' from ${table.rows} p
 		join ${table.source} t on ${table.match('t', 'p')} and t.xmin = p.version
-		where p.unit between $1::int8 and $2::int8
-			and exists (select from ${shape.absentParent} parent where ${refers.join(' and ')})`,
+		where p.unit between $1::int8 and $2::int8 and ${shape.parentCame}`,
 	]
 }
 
-/** Compares records, not columns: that takes each type's own equality, wherever its operator lies. */
+/** A dependent in the policy's own table has no keeper. Compares records, not columns: that takes each type's own equality, wherever its operator lies. */
 function keeperQuery(table: TableShape, expressions: string[]): string {
 	const image = `row(${expressions.join(', ')})`
 	return `select 0, p.unit, p.n, case when keeper.found then 'keeperChanged' else 'keeperGone' end from ${table.rows} p
 		cross join lateral (select ${image} as image from ${table.source} t
 			where ${table.match('t', 'p')} and t.xmin = p.version) victim
 		left join lateral (select ${image} as image, true as found from ${table.source} t
-			where ${table.matchKey('t', 'p', 'w')}) keeper on true
-		where p.unit between $1::int8 and $2::int8 and (victim.image = keeper.image) is not true`
+			where ${table.matchKeeper('t', 'p')}) keeper on true
+		where p.unit between $1::int8 and $2::int8 and p.wleaf is not null and (victim.image = keeper.image) is not true`
 }
 
 /** Planned parents that a row refers to which is not planned in this batch at its version. */
@@ -163,12 +159,13 @@ function refers(key: IncomingForeignKey, child: string, parent: string): string 
 		.join(' and ')
 }
 
-/** Planned tables that take care of a child of this key: deleted rows always, relinked ones by this very key. */
+/** Planned tables that take care of a child of this key: deleted rows always, relinked ones where its columns change. */
 function plannedChildren(shape: RunShape, key: IncomingForeignKey): TableShape[] {
-	return shape.tables.filter(
-		({ planned }) =>
-			planned.oid === key.child.rootOid && (planned.action === 'delete' || planned.foreignKey === key.name),
-	)
+	return shape.tables.filter(({ planned }) => {
+		if (planned.oid !== key.child.rootOid) return false
+		if (planned.action === 'delete') return true
+		return planned.action === key.onDelete && key.rewrites.every((column) => planned.rewrites.includes(column))
+	})
 }
 
 /** Adds parents whose planned children stay because the children's units do, until nothing more is found. */

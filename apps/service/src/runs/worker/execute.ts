@@ -1,5 +1,6 @@
 import { ReprieveError, type Waiting } from '@reprieve/contracts'
 import type { Services } from '../../context.ts'
+import { checkPlan } from '../../plans/verify.ts'
 import { type ClaimedRun, endRun, type RunState, readRunState, releaseRun } from './claim.ts'
 import { type BatchLimits, deleteBatch } from './delete-batch.ts'
 import { judgeFailure } from './failures.ts'
@@ -30,7 +31,6 @@ type Hold = {
 	shape: RunShape
 	options: ExecuteOptions
 	attempts: number
-	oids: number[]
 }
 
 /**
@@ -50,10 +50,11 @@ export async function executeRun(services: Services, run: ClaimedRun, options: E
 	await releaseRun(services, run.lease)
 }
 
+/** A run that was claimed before resumes: its plan's rows are compared with what was approved once more. */
 async function openHold(services: Services, run: ClaimedRun, options: ExecuteOptions): Promise<Hold> {
+	if (run.lease.epoch > 1) await checkPlan(services, run.planId)
 	const shape = await readShape(services.pools.delete, run.body)
-	const oids = [...new Set([...shape.oids, ...run.body.tables.map((table) => table.oid)])]
-	return { services, run, shape, options, attempts: 0, oids }
+	return { services, run, shape, options, attempts: 0 }
 }
 
 /** One turn: settle what was asked, finish, wait, or delete one batch. True when the run is out of this worker's hands. */
@@ -61,7 +62,7 @@ async function takeTurn(hold: Hold): Promise<boolean> {
 	const { services, run, shape } = hold
 	const state = await readRunState(services, run.lease)
 	if (state.status !== 'running') return await leave(hold, 'settle')
-	const readings = await takeReadings(services, run.lease.runId, hold.oids)
+	const readings = await takeReadings(services, run.lease.runId, shape.oids)
 	if (state.unit >= run.body.units) {
 		if (readings.exposedBatches === 0) return await leave(hold, 'finish')
 		return await pause(hold, { reason: 'receipts', reading: readings.exposedBatches, limit: 0 })

@@ -1,6 +1,13 @@
 import { formatTableName, quoteIdentifier, quoteTable, ReprieveError } from '@reprieve/contracts'
 import type { PlanBody, PlannedTable } from '@reprieve/control'
-import { arrayLiteral, type IncomingForeignKey, readIncoming, type Session } from '@reprieve/postgres'
+import {
+	arrayLiteral,
+	describeTable,
+	type IncomingForeignKey,
+	readEqualityOperator,
+	readIncoming,
+	type Session,
+} from '@reprieve/postgres'
 
 /** One planned table as SQL needs it. */
 export type TableShape = {
@@ -10,10 +17,10 @@ export type TableShape = {
 	rows: string
 	/** Key columns of the source, quoted. */
 	key: string[]
-	/** Condition that row `alias` has the key in columns `prefix`1..n of the plan's row `plan`. */
-	matchKey(alias: string, plan: string, prefix?: 'k' | 'w'): string
-	/** The same and the leaf: names at most one row. */
+	/** Condition that row `alias` is the one that row `plan` of the rows table names, by leaf and key. */
 	match(alias: string, plan: string): string
+	/** The same for the keeper that it names. */
+	matchKeeper(alias: string, plan: string): string
 }
 
 /** Everything of the catalog that a run's statements are made of. */
@@ -22,8 +29,8 @@ export type RunShape = {
 	tables: TableShape[]
 	/** Foreign keys that refer to planned tables, wherever they lie. */
 	incoming: IncomingForeignKey[]
-	/** Quoted name of the table whose row must stay absent, for orphans. */
-	absentParent?: string
+	/** For orphans: whether the row that must stay absent exists, for row `t`; undefined when its table is gone. */
+	parentCame?: string
 	/** OIDs of planned tables. */
 	oids: number[]
 }
@@ -35,9 +42,30 @@ export async function readShape(sql: Session, body: PlanBody): Promise<RunShape>
 	const keys = await readKeyColumns(sql, body.tables)
 	const tables = body.tables.map((planned, index) => tableShape(planned, named(names, planned), keys[index] ?? []))
 	const incoming = await readIncoming(sql, oids)
-	const parentOid = body.witness.kind === 'absentParent' ? body.witness.oid : undefined
-	const parent = parentOid === undefined ? undefined : (await readNames(sql, [parentOid])).get(parentOid)
-	return { body, tables, incoming, oids, ...(parent ? { absentParent: parent } : {}) }
+	return { body, tables, incoming, oids, parentCame: await readParentCame(sql, body) }
+}
+
+async function readParentCame(sql: Session, { tables, witness }: PlanBody): Promise<string | undefined> {
+	if (witness.kind !== 'absentParent') return undefined
+	const own = await describeTable(sql, tables[0]?.oid ?? 0)
+	const parent = await describeTable(sql, witness.oid)
+	if (!own || !parent) return undefined
+	const pairs: string[] = []
+	for (const [place, name] of witness.columns.entries()) {
+		const reference = witness.references[place] ?? ''
+		const target = parent.columns.find((column) => column.name === reference)
+		const column = own.columns.find((candidate) => candidate.name === name)
+		if (!target || !column) throw missingColumn(target ? name : reference)
+		const equals = await readEqualityOperator(sql, target, column)
+		pairs.push(equals(`parent.${quoteIdentifier(target.name)}`, `t.${quoteIdentifier(column.name)}`))
+	}
+	return `exists (select from ${quoteTable(parent)} parent where ${pairs.join(' and ')})`
+}
+
+function missingColumn(name: string | undefined): ReprieveError {
+	return new ReprieveError('SCHEMA_DRIFT', `column ${name} of the reference does not exist any more`, {
+		hint: 'Make a new plan.',
+	})
 }
 
 /** Whether rows are deleted in steps (locked and compared first) or by one statement that does both. */
@@ -56,7 +84,7 @@ function named(names: Map<number, string>, planned: PlannedTable): string {
 }
 
 function tableShape(planned: PlannedTable, source: string, columns: KeyColumn[]): TableShape {
-	const matchKey = (alias: string, plan: string, prefix: 'k' | 'w' = 'k') =>
+	const matchKey = (alias: string, plan: string, prefix: 'k' | 'w') =>
 		planned.key
 			.map(({ typeName }, place) => {
 				const { column, operator, collation } = columns[place] as KeyColumn
@@ -69,8 +97,8 @@ function tableShape(planned: PlannedTable, source: string, columns: KeyColumn[])
 		source,
 		rows: quoteTable({ schema: 'reprieve', name: planned.rowsTable }),
 		key: planned.key.map(({ column }) => quoteIdentifier(column)),
-		matchKey,
-		match: (alias, plan) => `${alias}.tableoid = ${plan}.leaf and ${matchKey(alias, plan)}`,
+		match: (alias, plan) => `${alias}.tableoid = ${plan}.leaf and ${matchKey(alias, plan, 'k')}`,
+		matchKeeper: (alias, plan) => `${alias}.tableoid = ${plan}.wleaf and ${matchKey(alias, plan, 'w')}`,
 	}
 }
 

@@ -1,0 +1,58 @@
+import { ReprieveError, type Run } from '@reprieve/contracts'
+import { runs } from '@reprieve/control'
+import { eq } from 'drizzle-orm'
+import { requireTables } from '../access/grants.ts'
+import type { Principal, Services } from '../context.ts'
+import { isFinal } from './lifecycle.ts'
+
+type RunRow = typeof runs.$inferSelect
+
+/** A stored run as surfaces show it. */
+export function toRun(row: RunRow): Run {
+	const done = row.deleted + row.relinked + row.drifted
+	const exposure = row.deleted + row.relinked + row.collateral - row.archived
+	const rate = row.rowsPerSecond ?? undefined
+	return {
+		id: row.id,
+		planId: row.planId,
+		status: row.status,
+		table: row.table,
+		reason: row.reason,
+		actor: row.actor,
+		planned: row.planned,
+		deleted: row.deleted,
+		relinked: row.relinked,
+		archived: row.archived,
+		drifted: row.drifted,
+		collateral: row.collateral,
+		exposure,
+		batches: row.batches,
+		waiting: row.waiting ?? undefined,
+		progress: progressOf(row, done),
+		rowsPerSecond: rate,
+		etaSeconds: rate && !isFinal(row.status) ? Math.round(Math.max(0, row.planned - done) / rate) : undefined,
+		createdAt: row.createdAt,
+		startedAt: row.startedAt ?? undefined,
+		finishedAt: row.finishedAt ?? undefined,
+		failure: row.failure ?? undefined,
+	}
+}
+
+/** Rows that are settled, of all planned: 1 only when every receipt is in. */
+function progressOf(row: RunRow, done: number): number {
+	if (row.status === 'succeeded') return 1
+	return row.planned === 0 ? 0 : Math.min(0.999, done / row.planned)
+}
+
+/** Reads one run that the principal may see. Throws NOT_FOUND, FORBIDDEN. */
+export async function readRun(services: Services, principal: Principal, id: string): Promise<RunRow> {
+	const [row] = await services.control.db.select().from(runs).where(eq(runs.id, id))
+	if (!row) throw noRun(id)
+	requireTables(principal, [row.table])
+	return row
+}
+
+/** The error of a run that does not exist. */
+export function noRun(id: string): ReprieveError {
+	return new ReprieveError('NOT_FOUND', `there is no run ${id}`, { hint: 'List the runs to find its id.' })
+}
