@@ -1,0 +1,130 @@
+import type { Policy, Row } from '@reprieve/contracts'
+import type { PlanBody, PlannedTable } from '@reprieve/control'
+import { closureHash, readIncoming, type Transaction } from '@reprieve/postgres'
+import type { Candidates } from '../candidates/candidates.ts'
+import { compileCandidates } from '../candidates/compile.ts'
+import { digestRows } from '../hash.ts'
+import { findPolicyTable, keyColumns } from '../source.ts'
+import { settleClosure } from './hold.ts'
+import { matchRows } from './match.ts'
+import { estimate, type MeasuredTable, readSample } from './measure.ts'
+import { numberUnits } from './order.ts'
+import { collectRelinks, listRelinks } from './relink.ts'
+import { createStages, openWorkspace, type Workspace } from './workspace.ts'
+import { writeClosure, writeMatches } from './write.ts'
+
+export type Evaluation = {
+	body: PlanBody
+	rowsHash: string
+	/** Rows of the policy's own that are planned. */
+	rows: number
+	/** All planned rows. */
+	total: number
+	blocked: number
+	dependents: { table: string; action: PlannedTable['action']; rows: number }[]
+	sample: Row[]
+	estimate: { seconds: number; bytes: number }
+}
+
+type Written = { tables: PlannedTable[]; rows: number; blocked: number; units: number }
+
+/**
+ * Evaluates a policy in the transaction's one snapshot (REPEATABLE READ) into the per-plan tables `reprieve.<prefix>_0`
+ * and on. Rows never pass through this process, the sample apart. Throws INVALID, NOT_FOUND, CONFLICT or LIMIT_EXCEEDED.
+ */
+export async function evaluatePolicy(
+	sql: Transaction,
+	policy: Policy,
+	options: { prefix: string; limit: number },
+): Promise<Evaluation> {
+	await sql.unsafe(`set local work_mem = '64MB'`)
+	const { scanned, root } = await findPolicyTable(sql, policy.table)
+	const incoming = await readIncoming(sql, [root.oid])
+	const candidates = await compileCandidates(policy, { sql, table: scanned, key: root.key, incoming })
+	const work = await openWorkspace(sql, root, policy)
+	const written =
+		work.keys.length === 0
+			? await writeAlone(work, candidates, options)
+			: await writeWithDependents(work, candidates, { ...options, policy })
+	return describeWritten(work, candidates, written)
+}
+
+async function writeAlone(
+	work: Workspace,
+	candidates: Candidates,
+	options: { prefix: string; limit: number },
+): Promise<Written> {
+	const tables = await writeMatches(work, candidates, options)
+	const rows = tables[0]?.rows ?? 0
+	return { tables, rows, units: rows, blocked: 0 }
+}
+
+async function writeWithDependents(
+	work: Workspace,
+	candidates: Candidates,
+	options: { prefix: string; limit: number; policy: Policy },
+): Promise<Written> {
+	await createStages(work)
+	const matched = await matchRows(work, candidates, options.limit)
+	const blocked = await settleClosure(work, options.policy, { matched, rows: options.limit })
+	const relinked = await collectRelinks(work)
+	const relinks = await listRelinks(work, relinked)
+	const units = await numberUnits(work, matched, relinked)
+	const tables = await writeClosure(work, relinks, { prefix: options.prefix, matched })
+	return { tables, rows: matched - blocked, blocked, units }
+}
+
+async function describeWritten(work: Workspace, candidates: Candidates, written: Written): Promise<Evaluation> {
+	const { sql } = work
+	const { tables, rows, blocked, units } = written
+	const oids = [...new Set(tables.map((table) => table.oid))]
+	const measured = tables.map((planned) => measure(work, planned))
+	const body: PlanBody = {
+		tables,
+		witness: candidates.witness,
+		closureHash: await closureHash(sql, oids),
+		units,
+		largestUnit: await readLargestUnit(work, tables),
+	}
+	return {
+		body,
+		rowsHash: (await digestRows(sql, tables)).hash,
+		rows,
+		total: tables.reduce((sum, table) => sum + table.rows, 0),
+		blocked,
+		dependents: listDependents(tables),
+		sample: measured[0] ? await readSample(sql, measured[0]) : [],
+		estimate: await estimate(sql, measured),
+	}
+}
+
+function measure(work: Workspace, planned: PlannedTable): MeasuredTable {
+	const staged = work.staged.find((each) => each.table.oid === planned.oid)
+	const table = staged?.table ?? work.describe(planned.oid)
+	if (!table) throw new Error(`${planned.table} was planned but not described`)
+	return { planned, table, key: staged?.key ?? keyColumns(table) }
+}
+
+async function readLargestUnit({ sql }: Workspace, tables: PlannedTable[]): Promise<number> {
+	const counts = tables.map(({ rowsTable }) => `select unit, count(*) as rows from reprieve.${rowsTable} group by unit`)
+	const [row] = await sql.unsafe<{ rows: string }[]>(`
+		select coalesce(max(rows), 0)::text as rows
+		from (select sum(rows) as rows from (${counts.join(' union all ')}) counted group by unit) units`)
+	return Number(row?.rows)
+}
+
+/** Counts per table and action, the policy's own rows (the first table) left out. */
+function listDependents([, ...tables]: PlannedTable[]): Evaluation['dependents'] {
+	const counts = new Map<string, Evaluation['dependents'][number]>()
+	for (const { table, action, rows } of tables) {
+		const id = `${action} ${table}`
+		const before = counts.get(id)?.rows ?? 0
+		counts.set(id, { table, action, rows: before + rows })
+	}
+	return [...counts.values()]
+}
+
+/** Tables that an evaluation touches, as grants name them. */
+export function touchedTables(evaluation: Evaluation): string[] {
+	return [...new Set(evaluation.body.tables.map(({ table }) => table))]
+}

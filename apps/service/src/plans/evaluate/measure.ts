@@ -1,0 +1,41 @@
+import { cellFromText, quoteIdentifier, quoteTable, type Row, type SourceTable } from '@reprieve/contracts'
+import type { PlannedTable } from '@reprieve/control'
+import type { Transaction } from '@reprieve/postgres'
+import { isSameRow, type KeyColumn } from '../source.ts'
+
+/** Rows shown of a plan. */
+const sampleRows = 10
+/** Rows weighed for the estimate of a table. */
+const weighedRows = 200
+/** Rows that a run deletes in a second, as measured with receipts on two cores; runs report their own rate. */
+const rowsPerSecond = 20_000
+
+export type MeasuredTable = { planned: PlannedTable; table: SourceTable; key: KeyColumn[] }
+
+/** The first planned rows of the policy's table, whole. */
+export async function readSample(sql: Transaction, { planned, table, key }: MeasuredTable): Promise<Row[]> {
+	const columns = table.columns.map((column, index) => `t.${quoteIdentifier(column.name)}::text as c${index}`)
+	const rows = await sql.unsafe<Record<string, string | null>[]>(`
+		select ${columns.join(', ')} from (select * from reprieve.${planned.rowsTable} order by unit, n limit ${sampleRows}) p
+		join ${quoteTable(table)} t on t.tableoid = p.leaf and ${isSameRow(key, 't', 'p')} order by p.unit, p.n`)
+	return rows.map((row) =>
+		Object.fromEntries(
+			table.columns.map((column, index) => [column.name, cellFromText(row[`c${index}`] ?? null, column.typeOid)]),
+		),
+	)
+}
+
+/** Seconds and bytes that the deletion takes, by the weight of some rows of each table. */
+export async function estimate(sql: Transaction, tables: MeasuredTable[]): Promise<{ seconds: number; bytes: number }> {
+	let bytes = 0
+	let rows = 0
+	for (const { planned, table, key } of tables) {
+		const [weight] = await sql.unsafe<{ bytes: number }[]>(`
+			select coalesce(avg(pg_column_size(t.*)), 0)::float8 as bytes
+			from (select * from reprieve.${planned.rowsTable} order by unit, n limit ${weighedRows}) p
+			join ${quoteTable(table)} t on t.tableoid = p.leaf and ${isSameRow(key, 't', 'p')}`)
+		bytes += Number(weight?.bytes) * planned.rows
+		rows += planned.rows
+	}
+	return { seconds: Math.ceil(rows / rowsPerSecond), bytes: Math.round(bytes) }
+}

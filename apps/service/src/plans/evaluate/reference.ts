@@ -1,0 +1,29 @@
+import { quoteIdentifier } from '@reprieve/contracts'
+import type { IncomingForeignKey } from '@reprieve/postgres'
+import { isSameRow, scanOwn } from '../source.ts'
+import type { StagedTable } from './workspace.ts'
+
+/** FROM and WHERE of the planned rows `s` of a key's parent with the rows `c` that reference them. */
+export type Reference = { from: string; where: string }
+
+/** Joins planned parents to the rows at a foreign key's other end, by the very operators of the constraint. */
+export function joinReferencing(key: IncomingForeignKey, parent: StagedTable): Reference {
+	const columns = parent.key.map(({ column }) => column)
+	const isDirect = key.parent.columns.every((column) => columns.includes(column))
+	const value = (name: string) => (isDirect ? `s.k${columns.indexOf(name) + 1}` : `p.${quoteIdentifier(name)}`)
+	const pairs = key.parent.columns.map(
+		(name, place) => `${value(name)} ${key.operators[place]} c.${quoteIdentifier(key.child.columns[place] as string)}`,
+	)
+	const join = isDirect
+		? ''
+		: `join ${scanOwn(key.parent, 'p')} on p.tableoid = s.leaf and ${isSameRow(parent.key, 'p', 's')}`
+	return {
+		from: `${parent.stage} s ${join} join ${scanOwn(key.child, 'c')} on ${pairs.join(' and ')}`,
+		where: `s.leaf in (${[0, ...key.parent.leaves].join(', ')})`,
+	}
+}
+
+/** Whether the row `c` is planned as `sc` of its staged table. */
+export function isStaged(child: StagedTable): string {
+	return `sc.leaf = c.tableoid and ${isSameRow(child.key, 'c', 'sc')}`
+}

@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto'
+import type { PlannedTable } from '@reprieve/control'
+import type { Session } from '@reprieve/postgres'
+
+/** Units whose rows are digested together, so that memory stays bounded. */
+const unitsAtOnce = 10_000
+
+export type RowsDigest = { rows: number; hash: string }
+
+/** Number of rows and digest over every column of the per-plan tables, in order, computed by PostgreSQL. */
+export async function digestRows(sql: Session, tables: Pick<PlannedTable, 'rowsTable'>[]): Promise<RowsDigest> {
+	const digest = createHash('sha256')
+	let rows = 0
+	for (const { rowsTable } of tables) {
+		const [row] = await sql.unsafe<{ rows: string; hash: string | null }[]>(`
+			select coalesce(sum(rows), 0)::text as rows, encode(sha256(string_agg(digest, ''::bytea order by part)), 'hex') as hash
+			from (select unit / ${unitsAtOnce} as part, count(*) as rows,
+					sha256(convert_to(string_agg(r::text, E'\\n' order by unit, n), 'UTF8')) as digest
+				from reprieve.${rowsTable} r group by 1) parts`)
+		digest.update(`${rowsTable}:${row?.rows}:${row?.hash ?? ''}\n`)
+		rows += Number(row?.rows)
+	}
+	return { rows, hash: digest.digest('hex') }
+}
+
+/** Digest over what a principal consents to: policy, lineage, rows, closure and counts. */
+export function hashPlan(content: Record<string, unknown>): string {
+	return createHash('sha256').update(JSON.stringify(content)).digest('hex')
+}
