@@ -1,0 +1,98 @@
+import { ReprieveError } from '@reprieve/contracts'
+import { plans } from '@reprieve/control'
+import { readRestorability } from '@reprieve/postgres'
+import { and, eq, sql } from 'drizzle-orm'
+import { requireTables } from '../access/grants.ts'
+import type { Principal, Services } from '../context.ts'
+import { refuseCrossing } from './conflict.ts'
+import { dropPlanRows, rowsPrefix } from './drop-rows.ts'
+import { type Evaluation, evaluatePolicy, touchedTables } from './evaluate/evaluate.ts'
+import { toFailure, toPlanError } from './failure.ts'
+import { hashPlan } from './hash.ts'
+import type { PlanRow } from './show.ts'
+
+/**
+ * Evaluates a plan's policy in one snapshot, then settles it among the other open plans. Never rejects: answers the
+ * failure, which the plan's row keeps. After a crash the row stays `planning` until the sweep finds nobody at it.
+ */
+export async function makePlan(
+	services: Services,
+	principal: Principal,
+	plan: PlanRow,
+): Promise<ReprieveError | undefined> {
+	try {
+		const evaluation = await evaluate(services, principal, plan)
+		await settlePlan(services, plan, evaluation)
+		return undefined
+	} catch (thrown) {
+		const error = toPlanError(thrown)
+		services.log.warn({ err: thrown, plan: plan.id, code: error.code }, 'a plan could not be made')
+		await abandonPlan(services, plan, error).catch((err: unknown) => services.log.error({ err, plan: plan.id }))
+		return error
+	}
+}
+
+async function evaluate(services: Services, principal: Principal, plan: PlanRow): Promise<Evaluation> {
+	const options = { prefix: rowsPrefix(plan.id), limit: services.limits.planRows }
+	const answer = await services.pools.plan.begin('isolation level repeatable read', async (tx) => {
+		await tx.unsafe(livenessLock, [plan.id])
+		const evaluation = await evaluatePolicy(tx, plan.policy, options)
+		requireTables(principal, touchedTables(evaluation))
+		return evaluation
+	})
+	return answer as Evaluation
+}
+
+/** Held while a plan is being evaluated: who can take it knows that nobody is at it. */
+export const livenessLock = `select pg_advisory_xact_lock(hashtext('reprieve.plan'), hashtext($1::text))`
+
+/** One plan after the other, so that of two that cross each other the second is refused. */
+async function settlePlan(services: Services, plan: PlanRow, evaluation: Evaluation): Promise<void> {
+	const findings = await readFindings(services, evaluation)
+	await services.control.db.transaction(async (tx) => {
+		await tx.execute(sql`select pg_advisory_xact_lock(hashtext('reprieve.plans'), 0)`)
+		await refuseCrossing(services, tx, { id: plan.id, body: evaluation.body })
+		const settled = await tx
+			.update(plans)
+			.set({ ...toColumns(services, plan, evaluation), findings })
+			.where(and(eq(plans.id, plan.id), eq(plans.status, 'planning')))
+			.returning({ id: plans.id })
+		if (settled.length === 0) throw new ReprieveError('CONFLICT', `plan ${plan.id} was discarded while it was made`)
+	})
+}
+
+function toColumns(services: Services, plan: PlanRow, evaluation: Evaluation) {
+	const { body, rowsHash, rows, total, blocked, dependents, sample, estimate } = evaluation
+	const { approvalRows } = services.limits
+	const status = approvalRows > 0 && total > approvalRows ? ('awaitingApproval' as const) : ('ready' as const)
+	const { policy, lineage } = plan
+	const content = { policy, lineage, rowsHash, closureHash: body.closureHash, rows, total, blocked, dependents }
+	return {
+		status,
+		hash: hashPlan(content),
+		body,
+		rowsHash,
+		rows,
+		blocked,
+		dependents,
+		sample,
+		estimateSeconds: estimate.seconds,
+		estimateBytes: estimate.bytes,
+	}
+}
+
+/** Findings of every table touched, told once. */
+async function readFindings(services: Services, evaluation: Evaluation): Promise<PlanRow['findings']> {
+	const oids = [...new Set(evaluation.body.tables.map((table) => table.oid))]
+	const answers = await readRestorability(services.pools.plan, oids)
+	const findings = [...answers.values()].flatMap((answer) => answer.findings)
+	return [...new Map(findings.map((finding) => [`${finding.code} ${finding.message}`, finding])).values()]
+}
+
+async function abandonPlan(services: Services, plan: PlanRow, error: ReprieveError): Promise<void> {
+	await services.control.db
+		.update(plans)
+		.set({ status: 'failed', failure: toFailure(error) })
+		.where(and(eq(plans.id, plan.id), eq(plans.status, 'planning')))
+	await dropPlanRows(services.pools.plan, plan.id)
+}

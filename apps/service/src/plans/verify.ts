@@ -1,0 +1,31 @@
+import { ReprieveError } from '@reprieve/contracts'
+import { type PlanBody, plans } from '@reprieve/control'
+import { eq } from 'drizzle-orm'
+import type { Services } from '../context.ts'
+import { digestRows } from './hash.ts'
+
+/** Compares the per-plan tables with count and digest of the plan, when a run starts and resumes. Throws PLAN_DRIFTED. */
+export async function verifyPlanRows(
+	services: Pick<Services, 'pools'>,
+	plan: { id: string; body: PlanBody | null; rowsHash: string | null },
+): Promise<void> {
+	const planned = plan.body?.tables.reduce((sum, table) => sum + table.rows, 0) ?? 0
+	const found = plan.body && (await digestRows(services.pools.plan, plan.body.tables).catch(undefinedWithoutTable))
+	if (found && found.rows === planned && found.hash === plan.rowsHash) return
+	throw new ReprieveError(
+		'PLAN_DRIFTED',
+		`plan ${plan.id} holds ${found?.rows ?? 0} rows of digest ${found?.hash.slice(0, 12) ?? 'none'}, planned were ${planned} of ${plan.rowsHash?.slice(0, 12) ?? 'none'}`,
+		{ hint: 'The rows of the plan were changed or removed. Make a new plan.', planId: plan.id },
+	)
+}
+
+/** As {@link verifyPlanRows}, by id. Throws NOT_FOUND too. */
+export async function checkPlan(services: Services, id: string): Promise<void> {
+	const [plan] = await services.control.db.select().from(plans).where(eq(plans.id, id))
+	if (!plan) throw new ReprieveError('NOT_FOUND', `there is no plan ${id}`)
+	await verifyPlanRows(services, plan)
+}
+
+function undefinedWithoutTable(error: { code?: string }): undefined {
+	if (error.code !== '42P01') throw error
+}
