@@ -6,8 +6,7 @@ import { createSigner } from '@reprieve/cdc'
 import { lineages, migrateControl, openControl } from '@reprieve/control'
 import { openSessions, type Sql } from '@reprieve/postgres'
 import type { Principal, Services } from '@reprieve/service'
-import type { Vault } from '@reprieve/vault'
-import * as vaultPackage from '@reprieve/vault'
+import { fileStore, openVault, type Vault } from '@reprieve/vault'
 import { pino } from 'pino'
 import type { TestDatabase } from './postgres.ts'
 
@@ -34,7 +33,7 @@ export async function testServices(database: TestDatabase, options: TestServices
 	const pool = (name: string) => openSessions(database.url, { applicationName: `test ${name}`, max: 4 })
 	const pools = { plan: pool('plan'), delete: pool('delete'), restore: pool('restore'), owner: pool('owner') }
 	const vaultFolder = await mkdtemp(join(tmpdir(), 'reprieve-vault-'))
-	const vault = options.vault ?? (await openTestVault(vaultFolder, database.name))
+	const vault = options.vault ?? openVault({ store: fileStore(vaultFolder), database: database.name })
 	const { privateKey } = generateKeyPairSync('ed25519')
 	const lineageId = options.openLineage === false ? '' : await openTestLineage(control.db, database.sql)
 	return {
@@ -85,12 +84,4 @@ async function openTestLineage(db: Services['control']['db'], sql: Sql): Promise
 		openedAt: new Date().toISOString(),
 	})
 	return id
-}
-
-type OpenVault = (folder: string, database: string) => Promise<Vault>
-
-async function openTestVault(folder: string, database: string): Promise<Vault> {
-	const open = (vaultPackage as { openFileVault?: OpenVault }).openFileVault
-	if (open) return open(folder, database)
-	return { database, close: async () => {} } as unknown as Vault
 }
