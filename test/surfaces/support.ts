@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Problem, Role } from '@reprieve/contracts'
 import { type Config, type Service, startService } from '@reprieve/service'
+import { parseConfig, type Sidecar, startSidecar } from '@reprieve/sidecar'
+import { openVaultAt, type Vault } from '@reprieve/vault'
+import { pino } from 'pino'
 import type { TestDatabase } from '../support/postgres.ts'
 
 export const adminKey = 'test-admin-key-0123456789-0123456789'
@@ -24,10 +27,16 @@ export type TestService = AsyncDisposable & {
 	keyFor(role: Role, tables?: string[]): Promise<string>
 }
 
-/** A service on a free port over a database, with a vault in a folder of its own. */
-export async function startTestService(database: TestDatabase, config: Partial<Config> = {}): Promise<TestService> {
+/** A service on a free port over a database, with a vault in a folder of its own; with `capture`, deletes are archived. */
+export async function startTestService(
+	database: TestDatabase,
+	{ capture = false, ...config }: Partial<Config> & { capture?: boolean } = {},
+): Promise<TestService> {
 	const data = await mkdtemp(join(tmpdir(), 'reprieve-service-'))
-	const service = await startService({ ...configFor(database.url, data), ...config })
+	const settings = { ...configFor(database.url, data), ...config }
+	const vault = openVaultAt(settings.vault, database.name)
+	const service = await startService(settings, { vault })
+	const sidecar = capture ? await startCapture(database.url, vault) : undefined
 	const call: TestService['call'] = async (method, path, body, { key = adminKey, headers = {} } = {}) => {
 		const response = await fetch(`${service.url}${path}`, {
 			method,
@@ -51,10 +60,21 @@ export async function startTestService(database: TestDatabase, config: Partial<C
 			return body.secret
 		},
 		async [Symbol.asyncDispose]() {
+			await sidecar?.stop()
 			await service.stop()
+			await vault.close()
 			await rm(data, { recursive: true, force: true })
 		},
 	}
+}
+
+async function startCapture(databaseUrl: string, vault: Vault): Promise<Sidecar> {
+	const { promise: streaming, resolve } = Promise.withResolvers<void>()
+	const config = parseConfig({ databaseUrl, upkeepMs: 0, acknowledgeMs: 0 })
+	const parts = { vault, log: pino({ level: 'silent' }) }
+	const sidecar = startSidecar(config, { ...parts, onState: (state) => state === 'streaming' && resolve() })
+	await Promise.race([streaming, sidecar.ended])
+	return sidecar
 }
 
 export function configFor(url: string, data: string): Config {

@@ -1,6 +1,6 @@
 import { cleanupInput, cleanupOutput } from '@reprieve/contracts'
+import { cleanUp } from '../cleanup/clean.ts'
 import { command, createRouter } from '../trpc.ts'
-import { pending } from './pending.ts'
 
 const cleanup = command.meta({ role: 'operator' })
 
@@ -8,21 +8,21 @@ export const cleanupRouter = createRouter({
 	duplicates: cleanup
 		.input(cleanupInput.duplicates)
 		.output(cleanupOutput)
-		.mutation(() => pending()),
+		.mutation(({ ctx, input }) => cleanUp(ctx.services, ctx.principal, { kind: 'duplicates', input })),
 	stale: cleanup
 		.input(cleanupInput.stale)
 		.output(cleanupOutput)
-		.mutation(() => pending()),
+		.mutation(({ ctx, input }) => cleanUp(ctx.services, ctx.principal, { kind: 'stale', input })),
 	orphans: cleanup
 		.input(cleanupInput.orphans)
 		.output(cleanupOutput)
-		.mutation(() => pending()),
+		.mutation(({ ctx, input }) => cleanUp(ctx.services, ctx.principal, { kind: 'orphans', input })),
 	incomplete: cleanup
 		.input(cleanupInput.incomplete)
 		.output(cleanupOutput)
-		.mutation(() => pending()),
+		.mutation(({ ctx, input }) => cleanUp(ctx.services, ctx.principal, { kind: 'incomplete', input })),
 	match: cleanup
 		.input(cleanupInput.match)
 		.output(cleanupOutput)
-		.mutation(() => pending()),
+		.mutation(({ ctx, input }) => cleanUp(ctx.services, ctx.principal, { kind: 'match', input })),
 })

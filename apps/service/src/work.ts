@@ -1,0 +1,41 @@
+import type { Services } from './context.ts'
+import { forgetOldKeys } from './idempotency/settle.ts'
+import { sweepPlans } from './plans/sweep.ts'
+import { startWorkers } from './runs/worker/loop.ts'
+
+const sweepMs = 60_000
+const hourMs = 3_600_000
+
+/** Starts what goes on without a call: the workers of runs, the sweep of plans. `stop` ends it between two steps. */
+export async function startWork(services: Services): Promise<{ stop(): Promise<void> }> {
+	const runs = await startWorkers(services)
+	const sweeping = repeat(services, 'sweep of plans', sweepMs, () => sweepPlans(services))
+	const forgetting = repeat(services, 'removal of old idempotency keys', hourMs, () => forgetOldKeys(services))
+	return {
+		async stop() {
+			await Promise.all([sweeping.stop(), forgetting.stop(), runs.stop()])
+		},
+	}
+}
+
+/** Does something again and again, never twice at once; a failure is logged and the next turn tries again. */
+function repeat(services: Services, what: string, everyMs: number, act: () => Promise<unknown>) {
+	let turn = Promise.resolve()
+	let isUnderWay = false
+	const timer = setInterval(() => {
+		if (isUnderWay) return
+		isUnderWay = true
+		turn = act()
+			.then(() => {})
+			.catch((err) => services.log.warn({ err }, `${what} failed`))
+			.finally(() => {
+				isUnderWay = false
+			})
+	}, everyMs)
+	return {
+		async stop() {
+			clearInterval(timer)
+			await turn
+		},
+	}
+}
