@@ -1,22 +1,23 @@
 import type { TableName } from '@reprieve/contracts'
 
 /**
- * One part of an object key: everything but ASCII letters, digits, `_` and `-` is percent-encoded, dots included, so that
- * distinct names stay distinct. A leading `_` is encoded too: those names are the vault's own (`_transactions`).
+ * One part of an object key: everything but ASCII letters, digits, `_` and `-` becomes `~` and two hex digits per byte, dots
+ * included, so that distinct names stay distinct. Not `%`: Delta readers decode it in a table's folder and then find nothing.
+ * A leading `_` is escaped too: those names are the vault's own (`_transactions`).
  */
 export function encodePart(name: string): string {
 	let part = ''
 	for (const byte of Buffer.from(name)) {
 		const char = String.fromCharCode(byte)
-		const plain = /[A-Za-z0-9-]/.test(char) || (char === '_' && part !== '')
-		part += plain ? char : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+		const isPlain = /[A-Za-z0-9-]/.test(char) || (char === '_' && part !== '')
+		part += isPlain ? char : `~${byte.toString(16).toUpperCase().padStart(2, '0')}`
 	}
 	return part
 }
 
 /** Inverse of {@link encodePart}. */
 export function decodePart(part: string): string {
-	return decodeURIComponent(part)
+	return decodeURIComponent(part.replaceAll('~', '%'))
 }
 
 /** Folder of the archive of one source table, without a slash at the end. */
