@@ -56,16 +56,21 @@ function mayMatchCell(text: string | null, { min, max, nulls }: Statistics, { na
 	if (exact.length > 0) return hasNulls
 	const [low, high] = [min.get(name), max.get(name)]
 	if (bounds === undefined || low === undefined || high === undefined) return true
-	return compareBounds(type, low, bounds.min) <= 0 && compareBounds(type, bounds.min, high) <= 0
+	return compareBounds(type, low, bounds.max) <= 0 && compareBounds(type, bounds.min, high) <= 0
 }
 
 /** Order of two bounds given as JSON source text. */
 function compareBounds(type: DeltaType, a: string, b: string): number {
-	if (type === 'long' || type === 'integer' || type === 'short') {
-		const difference = BigInt(a) - BigInt(b)
-		return difference < 0n ? -1 : Number(difference > 0n)
-	}
+	if (type === 'long' || type === 'integer' || type === 'short') return compare(BigInt(a), BigInt(b))
+	if (type === 'float' || type === 'double') return compare(Number(a), Number(b))
+	if (type.startsWith('decimal')) return compare(BigInt(a.replace('.', '')), BigInt(b.replace('.', '')))
+	if (type === 'boolean') return compare(a, b)
 	return Buffer.compare(Buffer.from(JSON.parse(a) as string), Buffer.from(JSON.parse(b) as string))
+}
+
+function compare<T extends string | number | bigint>(a: T, b: T): number {
+	if (a === b) return 0
+	return a < b ? -1 : 1
 }
 
 /** Picks the rows of one row group that match; prepared once for many groups. */

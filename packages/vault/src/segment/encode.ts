@@ -1,5 +1,6 @@
 import {
 	type Data,
+	DataType,
 	Field,
 	Map_,
 	makeData,
@@ -23,8 +24,12 @@ const entryType = new Struct<{ key: Utf8; value: Utf8 }>([
 ])
 const mapType = new Map_<Utf8, Utf8>(new Field('key_value', entryType, false))
 
-/** Parquet bytes (zstd) of columns of `rows` rows each. */
-export async function encodeSegment(columns: SegmentColumn[], rows: number): Promise<Uint8Array> {
+/**
+ * Parquet bytes (zstd) of columns of `rows` rows each. A boolean column without any value is left out, which reads as NULL:
+ * apache-arrow would write it without the buffer that the encoder insists on.
+ */
+export async function encodeSegment(all: SegmentColumn[], rows: number): Promise<Uint8Array> {
+	const columns = all.filter(({ encoded }) => !DataType.isBool(encoded.data.type) || encoded.nullCount < rows)
 	const schema = new Schema(columns.map(({ name, encoded }) => new Field(name, encoded.data.type, true)))
 	const struct = makeData({
 		type: new Struct(schema.fields),
@@ -106,5 +111,12 @@ export function encodeStrings(texts: readonly (string | null)[]): Encoded {
 		if (text !== null) data.set(cellOf(text), valueOffsets[row])
 	})
 	const encoded = makeData({ type: new Utf8(), length: texts.length, nullCount, nullBitmap, valueOffsets, data })
-	return { data: encoded, nullCount, exact: [] }
+	return { data: encoded, nullCount, bounds: boundsOf([...cells.values()]), exact: [] }
+}
+
+function boundsOf(cells: Uint8Array[]): { min: string; max: string } | undefined {
+	const [first, ...rest] = cells.sort(Buffer.compare)
+	if (first === undefined) return undefined
+	const json = (bytes: Uint8Array) => JSON.stringify(Buffer.from(bytes).toString())
+	return { min: json(first), max: json(rest.at(-1) ?? first) }
 }

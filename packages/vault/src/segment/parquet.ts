@@ -5,7 +5,7 @@ import { type FileMetaData, parquetMetadata, parquetScan } from 'hyparquet'
 export type ParquetFile = {
 	groups: { start: number; end: number }[]
 	columns: ReadonlySet<string>
-	/** Values of one column in one row group; NULL is null or undefined. */
+	/** Values of one column in one row group; NULL is null or undefined, also of a column that the file lacks. */
 	read(column: string, group: { start: number; end: number }): Promise<ArrayLike<unknown>>
 	readAll(column: string): Promise<unknown[]>
 }
@@ -31,7 +31,7 @@ export function openParquet(bytes: Uint8Array, { isRaw = true } = {}): ParquetFi
 		useOffsetIndex: false,
 	})
 	const read: ParquetFile['read'] = async (column, { start, end }) =>
-		(await scanning).readColumn({ column, rowStart: start, rowEnd: end })
+		columns.has(column) ? (await scanning).readColumn({ column, rowStart: start, rowEnd: end }) : []
 	return {
 		groups,
 		columns,

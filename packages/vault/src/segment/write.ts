@@ -69,7 +69,7 @@ function bookkeepingOf(rows: ChangeRows, start: number, end: number): SegmentCol
 	const plain = { length, nullCount: 0 }
 	const time = { ...plain, type: new TimestampMicrosecond('UTC'), data: committedAt }
 	return [
-		{ name: '_op', encoded: { ...encodeStrings(ops), bounds: boundsOf(ops, JSON.stringify) } },
+		{ name: '_op', encoded: encodeStrings(ops) },
 		{ name: '_xid', encoded: whole(makeData({ ...plain, type: new Int64(), data: xid }), xid) },
 		{ name: '_position', encoded: whole(makeData({ ...plain, type: new Int64(), data: position }), position) },
 		{ name: '_ordinal', encoded: whole(makeData({ ...plain, type: new Int32(), data: ordinal }), ordinal) },
@@ -83,7 +83,7 @@ function whole(data: Encoded['data'], values?: Iterable<number | bigint>): Encod
 	return { data, nullCount: 0, bounds: values && boundsOf(values, String), exact: [] }
 }
 
-function boundsOf<T extends string | number | bigint>(
+function boundsOf<T extends number | bigint>(
 	values: Iterable<T>,
 	toJson: (value: T) => string,
 ): { min: string; max: string } | undefined {

@@ -19,7 +19,10 @@ export type DeltaType =
 export type Encoded = {
 	data: Data
 	nullCount: number
-	/** Smallest and largest value as JSON source text, exact; absent when there is none or none can be exact. */
+	/**
+	 * Bounds that enclose every native value, as JSON source text; numbers and times to the last digit. Every type that Delta
+	 * knows bounds for has them: some readers take a missing bound for one that no value meets, and hide the rows.
+	 */
 	bounds?: { min: string; max: string }
 	/** Rows (counted from the first encoded) whose text the native form cannot give back: NULL here, kept in `_exact`. */
 	exact: number[]

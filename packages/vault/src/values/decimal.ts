@@ -1,6 +1,6 @@
 import { Decimal, makeData } from 'apache-arrow'
 import { type Codec, takeEach } from './codec.ts'
-import { putWords, readDigits } from './digits.ts'
+import { putWords, readDigits, trackBounds } from './digits.ts'
 
 const zero = 48
 const minus = 45
@@ -15,13 +15,18 @@ export function decimalCodec(precision: number, scale: number): Codec {
 		encode(column, start, end) {
 			const data = new Uint32Array((end - start) * wordsPerValue)
 			const digits = new Uint8Array(precision)
+			const track = trackBounds()
 			const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
 				const value = readUnscaled(column.bytes, from, to, digits, scale)
 				if (Number.isNaN(value)) return false
 				putWords(data, row * wordsPerValue, wordsPerValue, value)
+				track.add(value)
 				return true
 			})
-			return { data: makeData({ type, length: end - start, nullCount, nullBitmap, data }), nullCount, exact }
+			const found = track.bounds()
+			const toText = (value: number | bigint) => formatUnscaled(BigInt(value), scale)
+			const bounds = found && { min: toText(found.min), max: toText(found.max) }
+			return { data: makeData({ type, length: end - start, nullCount, nullBitmap, data }), nullCount, bounds, exact }
 		},
 		decode: (cell) => formatUnscaled(unscaledOf(cell), scale),
 	}

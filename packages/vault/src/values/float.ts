@@ -1,42 +1,41 @@
-import { Float32, Float64, makeData } from 'apache-arrow'
+import { type DataType, Float32, Float64, makeData } from 'apache-arrow'
 import { asciiText, type Codec, takeEach } from './codec.ts'
 
 /** double precision: whatever formatting the number again would not give back to the byte stays text, -0 and NaN too. */
-export const doubleCodec: Codec = {
-	arrow: new Float64(),
-	encode(column, start, end) {
-		const data = new Float64Array(end - start)
-		const taken = takeEach(column, start, end, (from, to, row) => {
-			const text = asciiText(column.bytes, from, to)
-			const value = Number(text)
-			if (!isPlain(value) || formatDouble(value) !== text) return false
-			data[row] = value
-			return true
-		})
-		const { nullBitmap, nullCount, exact } = taken
-		const type = new Float64()
-		return { data: makeData({ type, length: end - start, nullCount, nullBitmap, data }), nullCount, exact }
-	},
-	decode: (cell) => formatDouble(cell as number),
-}
+export const doubleCodec = codec(new Float64(), Float64Array, formatDouble)
 
 /** real, under the same rule. */
-export const floatCodec: Codec = {
-	arrow: new Float32(),
-	encode(column, start, end) {
-		const data = new Float32Array(end - start)
-		const taken = takeEach(column, start, end, (from, to, row) => {
-			const text = asciiText(column.bytes, from, to)
-			const value = Math.fround(Number(text))
-			if (!isPlain(value) || formatFloat(value) !== text) return false
-			data[row] = value
-			return true
-		})
-		const { nullBitmap, nullCount, exact } = taken
-		const type = new Float32()
-		return { data: makeData({ type, length: end - start, nullCount, nullBitmap, data }), nullCount, exact }
-	},
-	decode: (cell) => formatFloat(cell as number),
+export const floatCodec = codec(new Float32(), Float32Array, formatFloat)
+
+function codec(
+	type: Float32 | Float64,
+	ArrayType: typeof Float32Array | typeof Float64Array,
+	format: (value: number) => string,
+): Codec {
+	return {
+		arrow: type,
+		encode(column, start, end) {
+			const data = new ArrayType(end - start)
+			let min = Number.POSITIVE_INFINITY
+			let max = Number.NEGATIVE_INFINITY
+			const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
+				const text = asciiText(column.bytes, from, to)
+				data[row] = Number(text)
+				const value = data[row] as number
+				if (!isPlain(value) || format(value) !== text) return false
+				if (value < min) min = value
+				if (value > max) max = value
+				return true
+			})
+			return {
+				data: makeData({ type: type as DataType, length: end - start, nullCount, nullBitmap, data } as never),
+				nullCount,
+				bounds: min <= max ? { min: String(min), max: String(max) } : undefined,
+				exact,
+			}
+		},
+		decode: (cell) => format(cell as number),
+	}
 }
 
 function isPlain(value: number): boolean {

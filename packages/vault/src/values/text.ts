@@ -3,8 +3,11 @@ import { ReprieveError, type TextColumn } from '@reprieve/contracts'
 import { Binary, Bool, makeData, Utf8 } from 'apache-arrow'
 import { type Codec, isText, takeEach } from './codec.ts'
 
-/** A text bound longer than this is left out: readers may cut it, and a cut bound hides rows. */
+/** Longest text that is its own bound; of a longer one the bound is cut so that it still encloses the value. */
 const longestBound = 64
+
+/** No text that begins as the cut one sorts behind it with this at its end. */
+const highest = '\u{10FFFF}'
 
 /** Any type as its PostgreSQL text, byte for byte. Throws INVALID for bytes that are not UTF-8. */
 export const stringCodec: Codec = {
@@ -55,14 +58,19 @@ export const booleanCodec: Codec = {
 	arrow: new Bool(),
 	encode(column, start, end) {
 		const data = new Uint8Array((end - start + 7) >> 3)
+		let hasTrue = false
+		let hasFalse = false
 		const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
 			const isTrue = isText(column.bytes, from, to, 't')
 			if (!isTrue && !isText(column.bytes, from, to, 'f')) return false
+			hasTrue ||= isTrue
+			hasFalse ||= !isTrue
 			if (isTrue) data[row >> 3] = (data[row >> 3] as number) | (1 << (row & 7))
 			return true
 		})
+		const bounds = hasTrue || hasFalse ? { min: String(!hasFalse), max: String(hasTrue) } : undefined
 		const type = new Bool()
-		return { data: makeData({ type, length: end - start, nullCount, nullBitmap, data }), nullCount, exact }
+		return { data: makeData({ type, length: end - start, nullCount, nullBitmap, data }), nullCount, bounds, exact }
 	},
 	decode: (cell) => (cell ? 't' : 'f'),
 }
@@ -98,8 +106,26 @@ function textBounds(column: TextColumn, start: number, end: number): { min: stri
 		if (min < 0 || compareCells(column, row, min) < 0) min = row
 		if (max < 0 || compareCells(column, row, max) > 0) max = row
 	}
-	if (min < 0 || lengthOf(column, min) > longestBound || lengthOf(column, max) > longestBound) return undefined
-	return { min: JSON.stringify(cellText(column, min)), max: JSON.stringify(cellText(column, max)) }
+	if (min < 0) return undefined
+	const upper = upperBound(column, max)
+	return upper === highest ? undefined : { min: JSON.stringify(lowerBound(column, min)), max: JSON.stringify(upper) }
+}
+
+function lowerBound(column: TextColumn, row: number): string {
+	return lengthOf(column, row) <= longestBound ? cellText(column, row) : cutText(column, row)
+}
+
+function upperBound(column: TextColumn, row: number): string {
+	return lengthOf(column, row) <= longestBound ? cellText(column, row) : cutText(column, row) + highest
+}
+
+/** The beginning of a long text, whole characters of which the next is not the highest. */
+function cutText(column: TextColumn, row: number): string {
+	const from = column.offsets[row] as number
+	let to = from + longestBound
+	const isInside = (at: number) => ((column.bytes[at] as number) & 0xc0) === 0x80 || column.bytes[at] === 0xf4
+	while (to > from && isInside(to)) to--
+	return Buffer.from(column.bytes.buffer, column.bytes.byteOffset + from, to - from).toString()
 }
 
 /** Order of two cells of one column by their bytes, which is how Delta readers compare text. */

@@ -1,0 +1,60 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { access, mkdir, readFile, rename, rm } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const here = import.meta.dirname
+const engines = ['deltalake', 'polars', 'duckdb'] as const
+
+/** What each engine sees in a Delta table: rows as texts (see read.py), and rows found per asked value. */
+export type Seen = {
+	version: number
+	rows: Record<(typeof engines)[number], Record<string, unknown>[]>
+	found: Record<(typeof engines)[number], number[]>
+}
+
+/** Reads a Delta table with every engine; `ask` are pairs of column and value. */
+export type Readers = (folder: string, ask?: [string, string][]) => Promise<Seen>
+
+/**
+ * The engines in an environment of their own, made once per set of requirements. Undefined, with one loud line, where Python
+ * is missing; with CI set that is an error.
+ */
+export async function openReaders(): Promise<Readers | undefined> {
+	const python = await environment().catch((error: Error) => {
+		if (process.env.CI) throw error
+		console.error(`SKIPPED: Delta readers need python3 with venv and pip: ${error.message.split('\n')[0]}`)
+		return undefined
+	})
+	if (python === undefined) return undefined
+	return async (folder, ask = []) => {
+		const { stdout } = await run(python, [join(here, 'read.py'), folder, ...ask.flat()], { maxBuffer: 1 << 28 })
+		return JSON.parse(stdout) as Seen
+	}
+}
+
+/** Path of the environment's Python. It is built aside and moved into place, so that a broken build is never found. */
+async function environment(): Promise<string> {
+	const requirements = join(here, 'requirements.txt')
+	const digest = createHash('sha256')
+		.update(await readFile(requirements))
+		.digest('hex')
+		.slice(0, 12)
+	const folder = join(homedir(), '.cache', 'reprieve-test', `readers-${digest}`)
+	const python = join(folder, 'bin', 'python')
+	const isReady = await access(join(folder, 'ready')).then(
+		() => true,
+		() => false,
+	)
+	if (isReady) return python
+	await rm(folder, { recursive: true, force: true })
+	await mkdir(folder, { recursive: true })
+	await run('python3', ['-m', 'venv', folder])
+	await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements])
+	await run('touch', [join(folder, 'building')])
+	await rename(join(folder, 'building'), join(folder, 'ready'))
+	return python
+}

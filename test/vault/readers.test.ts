@@ -1,0 +1,277 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileStore, openVault } from '@reprieve/vault'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openReaders, type Readers } from '../support/readers/readers.ts'
+import { changeRows, column, numericTypmod, sourceTable } from './rows.ts'
+
+let folder: string
+let readers: Readers | undefined
+
+beforeAll(async () => {
+	folder = await mkdtemp(join(tmpdir(), 'reprieve-readers-'))
+	readers = await openReaders()
+}, 300_000)
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const source = sourceTable([
+	column(1, 'id', 'bigint'),
+	column(2, 'note', 'text'),
+	column(3, 'price', 'numeric', numericTypmod(10, 2)),
+	column(4, 'at', 'timestamp with time zone'),
+	column(5, 'day', 'date'),
+	column(6, 'ratio', 'double precision'),
+	column(7, 'weight', 'real'),
+	column(8, 'raw', 'bytea'),
+	column(9, 'is_open', 'boolean'),
+	column(10, 'small', 'smallint'),
+	column(11, 'n', 'integer'),
+	column(12, 'when', 'timestamp without time zone'),
+	column(13, 'wide', 'numeric', numericTypmod(38, 10)),
+	column(14, '_OP', 'text'),
+	column(15, 'odd name; {}=()', 'text'),
+])
+
+const cells: Record<string, (string | null)[]> = {
+	usual: [
+		'1',
+		'a 😀',
+		'12.50',
+		'2024-02-29 12:34:56.789+00',
+		'2024-02-29',
+		'1.5',
+		'0.25',
+		'\\xdead',
+		't',
+		'-1',
+		'7',
+		'2024-01-01 00:00:00',
+		'1.0000000000',
+		'x',
+		'y',
+	],
+	extreme: [
+		'-9223372036854775808',
+		'',
+		'-0.05',
+		'0001-01-01 00:00:00+00',
+		'9999-12-31',
+		'-1e+300',
+		'1e+20',
+		'\\x',
+		'f',
+		'-32768',
+		'-2147483648',
+		'infinity',
+		'-9999999999999999999999999999.9999999999',
+		'',
+		'',
+	],
+	exact: [
+		'9223372036854775807',
+		'x'.repeat(70_000),
+		'NaN',
+		'infinity',
+		'0044-03-15 BC',
+		'NaN',
+		'-0',
+		null,
+		null,
+		null,
+		null,
+		null,
+		'NaN',
+		null,
+		null,
+	],
+	nulls: ['4', null, null, null, null, null, null, null, null, null, null, null, null, null, null],
+}
+
+const expected: Record<string, Record<string, unknown>> = {
+	usual: {
+		id: '1',
+		note: 'a 😀',
+		price: '12.50',
+		at: '1709210096789000',
+		day: '19782',
+		ratio: '1.5',
+		weight: '0.25',
+		raw: 'dead',
+		is_open: true,
+		small: '-1',
+		n: '7',
+		when: '2024-01-01 00:00:00',
+		wide: '1.0000000000',
+		_OP_2: 'x',
+		'odd name; {}=()': 'y',
+	},
+	extreme: {
+		id: '-9223372036854775808',
+		note: '',
+		price: '-0.05',
+		at: '-62135596800000000',
+		day: '2932896',
+		ratio: '-1e+300',
+		weight: '1.0000000200408773e+20',
+		raw: '',
+		is_open: false,
+		small: '-32768',
+		n: '-2147483648',
+		when: 'infinity',
+		wide: '-9999999999999999999999999999.9999999999',
+		_OP_2: '',
+		'odd name; {}=()': '',
+	},
+	exact: {
+		id: '9223372036854775807',
+		note: 'x'.repeat(70_000),
+		price: null,
+		at: null,
+		day: null,
+		ratio: null,
+		weight: null,
+		raw: null,
+		is_open: null,
+		small: null,
+		n: null,
+		when: null,
+		wide: null,
+		_OP_2: null,
+		'odd name; {}=()': null,
+	},
+	nulls: {
+		id: '4',
+		note: null,
+		price: null,
+		at: null,
+		day: null,
+		ratio: null,
+		weight: null,
+		raw: null,
+		is_open: null,
+		small: null,
+		n: null,
+		when: null,
+		wide: null,
+		_OP_2: null,
+		'odd name; {}=()': null,
+	},
+}
+
+const exact = { price: 'NaN', at: 'infinity', day: '0044-03-15 BC', ratio: 'NaN', weight: '-0', wide: 'NaN' }
+
+function bookkeeping(position: number, texts: Record<string, string> | null) {
+	return {
+		_op: 'delete',
+		_xid: '4000000000',
+		_position: String(position),
+		_ordinal: '0',
+		_committed_at: String(position * 1000),
+		_leaf: position === 11 ? 'p.2024' : null,
+		_rewritten: null,
+		_exact: texts,
+	}
+}
+
+const names = Object.keys(cells)
+const allExpected = names.map((name, at) => ({
+	...bookkeeping(10 + at, name === 'exact' ? exact : null),
+	...expected[name],
+}))
+const long = 'x'.repeat(70_000)
+/** Column, value and rows that equal it: one of each type, at the bounds of its file, long texts and absent values. */
+const questions: [string, string, number][] = [
+	['id', '9223372036854775807', 1],
+	['id', '-9223372036854775808', 1],
+	['id', '5', 0],
+	['note', 'a 😀', 1],
+	['note', '', 1],
+	['note', long, 1],
+	['note', `${long}y`, 0],
+	['price', '12.50', 1],
+	['price', '-0.05', 1],
+	['at', '2024-02-29T12:34:56.789000+00:00', 1],
+	['at', '0001-01-01T00:00:00+00:00', 1],
+	['day', '2024-02-29', 1],
+	['day', '9999-12-31', 1],
+	['ratio', '1.5', 1],
+	['ratio', '-1e+300', 1],
+	['weight', '0.25', 1],
+	['raw', 'dead', 1],
+	['is_open', 'true', 1],
+	['is_open', 'false', 1],
+	['small', '-32768', 1],
+	['n', '7', 1],
+	['when', 'infinity', 1],
+	['wide', '1.0000000000', 1],
+	['wide', '-9999999999999999999999999999.9999999999', 1],
+	['_OP_2', '', 1],
+	['odd name; {}=()', 'y', 1],
+	['note', '--null', 1],
+	['price', '--null', 2],
+	['is_open', '--null', 2],
+	['_leaf', '--null', 3],
+	['_op', 'delete', 4],
+	['_position', '12', 1],
+	['_leaf', 'p.2024', 1],
+	['_committed_at', '1970-01-01T00:00:00.012000+00:00', 1],
+]
+const ask = questions.map(([name, value]): [string, string] => [name, value])
+const found = questions.map(([, , rows]) => rows)
+
+async function archive(database: string) {
+	const vault = openVault({ store: fileStore(folder), database })
+	const table = vault.table({ schema: 'we.ird', name: 'Täble 1' })
+	for (const [at, name] of names.entries()) {
+		const position = 10n + BigInt(at)
+		const rows = changeRows(source, [
+			{ cells: cells[name] as (string | null)[], position, ordinal: 0, leaf: at === 1 ? 'p.2024' : undefined },
+		])
+		await table.commit({ source: 'lineage', position, segments: await table.write(rows) })
+	}
+	return { vault, table, path: join(folder, database, 'we~2Eird', 'T~C3~A4ble~201') }
+}
+
+function byPosition(rows: Record<string, unknown>[]) {
+	return rows.toSorted((a, b) => Number(a._position) - Number(b._position))
+}
+
+async function expectSeen(path: string): Promise<void> {
+	if (!readers) return
+	const seen = await readers(path, ask)
+	for (const [engine, rows] of Object.entries(seen.rows)) expect(byPosition(rows), engine).toEqual(allExpected)
+	for (const [engine, counts] of Object.entries(seen.found))
+		expect(Object.fromEntries(ask.map((pair, at) => [pair.join(' '), counts[at]])), engine).toEqual(
+			Object.fromEntries(ask.map((pair, at) => [pair.join(' '), found[at]])),
+		)
+}
+
+test('deltalake, polars and DuckDB read every row and value', async () => {
+	const { path } = await archive('plain')
+	await expectSeen(path)
+})
+
+test('they read through a checkpoint when the entries before it are gone', async () => {
+	const { table, path } = await archive('checkpointed')
+	expect(await table.checkpoint({ every: 1 })).toBe(true)
+	for (const version of [0, 1, 2]) await rm(join(path, '_delta_log', `${String(version).padStart(20, '0')}.json`))
+	await expectSeen(path)
+})
+
+test('they read the same rows after compaction', async () => {
+	const { table, path } = await archive('compacted')
+	expect(await table.compact({ minSegments: 2 })).toEqual({ merged: 4, written: 1 })
+	await expectSeen(path)
+})
+
+test('they read the log of transactions', async () => {
+	const { vault } = await archive('transactions')
+	const rows = { customer: { deleted: 1, relinked: 0 } }
+	const position = { timeline: 1, lsn: 10n }
+	const one = { position, end: 11n, xid: 9, committedAt: 5_000_000n, rows, barriers: [] }
+	await vault.transactions.append({ source: 'lineage', position: 10n, transactions: [one] })
+	const seen = await readers?.(join(folder, 'transactions', '_transactions'), [['position', '10']])
+	for (const found of Object.values(seen?.rows ?? {}))
+		expect(found).toMatchObject([{ position: '10', end: '11', committed_at: '5000000', rows: JSON.stringify(rows) }])
+})
