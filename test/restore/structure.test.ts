@@ -1,0 +1,185 @@
+import { expect, test } from 'vitest'
+import { differences, keep, openScene, preview, restore } from './scene.ts'
+
+test('a self reference with children before their parents comes back in one statement', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create table public.node (id int primary key, up int references public.node)`
+	await sql`insert into public.node values (3, null)`
+	await sql`insert into public.node values (2, 3), (1, 2)`
+	await keep(sql, 'node')
+	await vault.deleteRows(sql, 'node', 'true', { run: 'r' })
+	expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ status: 'succeeded', verified: 3 })
+	expect(await differences(sql, 'node', ['id'])).toEqual([])
+})
+
+test('a cycle of foreign keys that are not deferrable comes back in one statement', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create table public.hen (id int primary key, egg int not null)`
+	await sql`create table public.egg (id int primary key, hen int not null references public.hen)`
+	await sql`insert into public.hen values (1, 10), (2, 20)`
+	await sql`insert into public.egg values (10, 2), (20, 1)`
+	await sql`alter table public.hen add foreign key (egg) references public.egg`
+	await keep(sql, 'hen')
+	await keep(sql, 'egg')
+	const rows = [...(await vault.read(sql, 'hen', 'true')), ...(await vault.read(sql, 'egg', 'true'))]
+	await sql`with a as (delete from public.hen) delete from public.egg`
+	vault.transaction(rows, { run: 'r' })
+	expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ status: 'succeeded', verified: 4 })
+	expect(await differences(sql, 'hen', ['id'])).toEqual([])
+	expect(await differences(sql, 'egg', ['id'])).toEqual([])
+})
+
+test('identity ALWAYS keeps its values, generated columns are computed, sequences only move forward', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create table public.t (id int generated always as identity primary key, n int, twice int generated always as (n * 2) stored)`
+	await sql`insert into public.t (n) select n from generate_series(1, 5) n`
+	await keep(sql, 't')
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	await sql`alter table public.t alter id restart with 3`
+	const seen = await preview(scene, { selection: { run: 'r' } })
+	expect(seen.findings.map((finding) => finding.code)).toEqual(
+		expect.arrayContaining(['generatedColumns', 'identityKept']),
+	)
+	expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ status: 'succeeded', verified: 5 })
+	expect(await differences(sql, 't', ['id'])).toEqual([])
+	expect(await sql`insert into public.t (n) values (9) returning id`).toEqual([{ id: 6 }])
+
+	await sql`alter table public.t alter id restart with 100`
+	await vault.deleteRows(sql, 't', 'id = 5', { run: 's' })
+	await restore(scene, { selection: { run: 's' } })
+	expect(await sql`insert into public.t (n) values (9) returning id`).toEqual([{ id: 100 }])
+})
+
+async function withRewritingTrigger(sql: import('@reprieve/postgres').Sql): Promise<void> {
+	await sql`create table public.t (id int primary key, note text)`
+	await sql`create function public.touch() returns trigger language plpgsql as 'begin new.note = ''touched''; return new; end'`
+	await sql`create trigger touch before insert or update on public.t for each row execute function public.touch()`
+	await sql`alter table public.t disable trigger touch`
+	await sql`insert into public.t values (1, 'as it was')`
+	await sql`alter table public.t enable trigger touch`
+	await keep(sql, 't')
+}
+
+const triggerState = (sql: import('@reprieve/postgres').Sql) =>
+	sql`select tgname, tgenabled::text from pg_trigger where not tgisinternal order by 1`
+
+test('a trigger that would rewrite the row is kept from firing', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await withRewritingTrigger(sql)
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ status: 'succeeded', verified: 1 })
+	expect(await differences(sql, 't', ['id'])).toEqual([])
+})
+
+test('triggers that fire in replica mode too are disabled for the batch and put back as they were', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await withRewritingTrigger(sql)
+	await sql`alter table public.t enable always trigger touch`
+	await sql`create trigger sleeping before insert on public.t for each row execute function public.touch()`
+	await sql`alter table public.t disable trigger sleeping`
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	const before = await triggerState(sql)
+	expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ status: 'succeeded', verified: 1 })
+	expect(await differences(sql, 't', ['id'])).toEqual([])
+	expect(await triggerState(sql)).toEqual(before)
+})
+
+test('triggers that are to fire fire, and the report names the rows that they changed', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await withRewritingTrigger(sql)
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	const done = await restore(scene, { selection: { run: 'r' }, triggers: 'fire' })
+	expect(done).toMatchObject({ status: 'succeeded', restored: 1, verified: 0, conflicts: 1 })
+	expect(await sql`select state from reprieve.restored_rows where restore_id = ${done.id}`).toEqual([
+		{ state: 'altered' },
+	])
+})
+
+test('a deferrable unique constraint is still enforced where triggers are suppressed', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await withRewritingTrigger(sql)
+	await sql`alter table public.t add code int unique deferrable initially deferred`
+	await sql`update public.t set code = 7`
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	await sql`insert into public.t values (2, 'other', 7)`
+	const seen = await preview(scene, { selection: { run: 'r' } })
+	expect(seen.tables[0]).toMatchObject({ taken: 1 })
+	await expect(restore(scene, { selection: { run: 'r' } })).rejects.toMatchObject({ code: 'CONFLICT' })
+	await restore(scene, { selection: { run: 'r' }, conflict: 'skip' })
+	expect(await sql`select count(*)::int4 as rows from public.t`).toEqual([{ rows: 1 }])
+})
+
+test('where replica mode skips foreign-key checks they are made by hand', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create table public.parent (id int primary key)`
+	await withRewritingTrigger(sql)
+	await sql`alter table public.t add parent int references public.parent`
+	await sql`insert into public.parent values (1), (2)`
+	await sql`alter table public.t disable trigger touch`
+	await sql`update public.t set parent = 1`
+	await sql`insert into public.t values (2, 'second', 2)`
+	await sql`alter table public.t enable trigger touch`
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	const { hash } = await preview(scene, { selection: { run: 'r' } })
+	const { startRestore } = await import('../../apps/service/src/restores/start.ts')
+	const { admin } = await import('../support/services.ts')
+	const { work } = await import('./scene.ts')
+	const queued = await startRestore(scene.services, admin, { selection: { run: 'r' }, hash, reason: 'test' })
+	await sql`delete from public.parent where id = 2`
+	const done = await work(scene, queued.id)
+	expect(done).toMatchObject({ status: 'failed', failure: { code: 'PARENT_MISSING' }, restored: 0 })
+	expect(await sql`select from public.t`).toHaveLength(0)
+})
+
+test('rows of a partitioned table go in through the root, and a missing partition is named', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create table public.p (id int, at date, note text, primary key (id, at)) partition by range (at)`
+	await sql`create table public.p1 (note text, at date not null, id int not null)`
+	await sql`alter table public.p attach partition public.p1 for values from ('2024-01-01') to ('2025-01-01')`
+	await sql`create table public.p2 partition of public.p for values from ('2025-01-01') to ('2026-01-01')`
+	await sql`insert into public.p values (1, '2024-05-05', 'a'), (2, '2025-05-05', 'b')`
+	await keep(sql, 'p')
+	await vault.deleteRows(sql, 'p', 'id = 1', { run: 'r' })
+	await vault.deleteRows(sql, 'p', 'id = 2', { run: 's' })
+	expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ status: 'succeeded', verified: 1 })
+	await sql`drop table public.p2`
+	const lost = await restore(scene, { selection: { run: 's' } })
+	expect(lost).toMatchObject({ status: 'failed', failure: { code: 'SCHEMA_DRIFT' } })
+	await sql`create table public.p2 partition of public.p for values from ('2025-01-01') to ('2026-01-01')`
+	await restore(scene, { selection: { run: 's' } })
+	expect(await differences(sql, 'p', ['id', 'at'])).toEqual([])
+})
+
+test('composite keys, odd names and columns called like ours are only names', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create schema "o.dd"`
+	await sql`create table "o.dd"."Ta""ble" ("a b" int, "~n" text, "it's" text, "sel""ect" int, primary key ("~n", "a b"))`
+	await sql`insert into "o.dd"."Ta""ble" values (1, 'x', 'q''q', 2), (1, 'y', null, 3)`
+	await sql`create schema kept`
+	await sql`create table kept."Ta""ble" as select * from "o.dd"."Ta""ble"`
+	await vault.deleteRows(sql, '"o.dd"."Ta""ble"', 'true', { run: 'r' })
+	expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ status: 'succeeded', verified: 2 })
+	expect(await differences(sql, '"o.dd"."Ta""ble"', ['~n', 'a b'])).toEqual([])
+})
+
+test('a key of a type with operators of its own is compared by them', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create schema ext`
+	await sql`create extension citext schema ext`
+	await sql`create table public.t (email ext.citext primary key, note text)`
+	await sql`insert into public.t values ('A@x', 'old')`
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	await sql`insert into public.t values ('a@X', 'new')`
+	expect((await preview(scene, { selection: { run: 'r' } })).tables[0]).toMatchObject({ missing: 0, different: 1 })
+})
