@@ -5,6 +5,7 @@ import {
 	describeTable,
 	type IncomingForeignKey,
 	readEqualityOperator,
+	readFamily,
 	readIncoming,
 	type Session,
 } from '@reprieve/postgres'
@@ -33,6 +34,8 @@ export type RunShape = {
 	parentCame?: string
 	/** OIDs of planned tables. */
 	oids: number[]
+	/** Whether a trigger or rule of somebody's own hangs on them: only then can more go than the statement names. */
+	hasTriggers: boolean
 }
 
 /** Reads the shape of a plan's tables. Throws SCHEMA_DRIFT when a planned table is gone. */
@@ -42,7 +45,17 @@ export async function readShape(sql: Session, body: PlanBody): Promise<RunShape>
 	const keys = await readKeyColumns(sql, body.tables)
 	const tables = body.tables.map((planned, index) => tableShape(planned, named(names, planned), keys[index] ?? []))
 	const incoming = await readIncoming(sql, oids)
-	return { body, tables, incoming, oids, parentCame: await readParentCame(sql, body) }
+	const [parentCame, hasTriggers] = [await readParentCame(sql, body), await readTriggers(sql, oids)]
+	return { body, tables, incoming, oids, parentCame, hasTriggers }
+}
+
+async function readTriggers(sql: Session, oids: number[]): Promise<boolean> {
+	const family = arrayLiteral(await readFamily(sql, oids))
+	const [row] = await sql<{ has: boolean }[]>`
+		select exists (select from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+				where t.tgrelid = any(${family}::oid[]) and not t.tgisinternal and p.pronamespace <> 'reprieve'::regnamespace)
+			or exists (select from pg_rewrite r where r.ev_class = any(${family}::oid[])) as has`
+	return row?.has === true
 }
 
 async function readParentCame(sql: Session, { tables, witness }: PlanBody): Promise<string | undefined> {

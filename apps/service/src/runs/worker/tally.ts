@@ -28,6 +28,7 @@ export async function tallyBatch(
 	counted: { returned: LeafCount[]; before: ServerCounts; after: ServerCounts },
 ): Promise<Tally> {
 	const extra = compareCounts(shape, counted)
+	if (extra[0] && !shape.hasTriggers) throw unexplained(extra[0])
 	const oids = [...counted.returned.map((count) => count.leaf), ...extra.map((row) => row.leaf)]
 	const roots = await readRoots(tx, [...new Set(oids)])
 	const ready = await readReady(tx, [...new Set(extra.map((row) => row.leaf))])
@@ -103,6 +104,14 @@ function unequal(what: string, leaf: number, ours: number, server: number): Batc
 		{
 			hint: 'A trigger or rule changes what the statement does; look at the triggers of the tables in the plan.',
 		},
+	)
+}
+
+function unexplained({ leaf, rows }: { leaf: number; rows: number }): BatchFinding {
+	return new BatchFinding(
+		'PLAN_DRIFTED',
+		`the server deleted ${rows} more rows of table OID ${leaf} than planned, and no trigger hangs on the plan's tables`,
+		{ hint: 'Make a new plan; report this if it happens again.' },
 	)
 }
 
