@@ -32,7 +32,7 @@ export function sameRow(stage: Stage): string {
 		const columns = map.columns.map((column) => column.to)
 		return `when ${version} then ${sameImage(columns, 's', 't')}`
 	})
-	return `case s.${stage.book.v} ${cases.join(' ')} else false end`
+	return cases.length === 0 ? 'false' : `case s.${stage.book.v} ${cases.join(' ')} else false end`
 }
 
 async function classifyRows(tx: Transaction, stage: Stage, key: Unique): Promise<void> {
@@ -77,7 +77,7 @@ export function rewrittenIs(stage: Stage, which: 'old' | 'new'): string {
 		})
 		return `when ${version} then ${tests.join(' and ')}`
 	})
-	return `(case s.${stage.book.v} ${cases.join(' ')} else false end)`
+	return cases.length === 0 ? 'false' : `(case s.${stage.book.v} ${cases.join(' ')} else false end)`
 }
 
 /** Rows whose value in another unique index a live row, or a newer row of the selection, already has. */

@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest'
+import { openScene, preview, restore, type Scene } from './scene.ts'
+
+async function archived(scene: Scene): Promise<void> {
+	await scene.sql`create table public.t (id int primary key, code text, n int)`
+	await scene.sql`insert into public.t values (1, '007', 5)`
+	await scene.vault.deleteRows(scene.sql, 't', 'true', { run: 'r' })
+}
+
+const selection = { run: 'r' }
+const drift = { code: 'SCHEMA_DRIFT' }
+
+test('an added column that is nullable or has a default is filled and shown', async () => {
+	await using scene = await openScene()
+	await archived(scene)
+	await scene.sql`alter table public.t add extra int, add more text not null default 'd'`
+	const { findings } = await preview(scene, { selection })
+	expect(findings.filter((finding) => finding.code === 'columnAdded')).toHaveLength(2)
+	expect(await restore(scene, { selection })).toMatchObject({ restored: 1, verified: 1 })
+	expect(await scene.sql`select * from public.t`).toEqual([{ id: 1, code: '007', n: 5, extra: null, more: 'd' }])
+})
+
+test('an added NOT NULL column without default is refused', async () => {
+	await using scene = await openScene()
+	await archived(scene)
+	await scene.sql`alter table public.t add extra int not null`
+	await expect(restore(scene, { selection })).rejects.toMatchObject(drift)
+})
+
+test('a dropped column is refused until its values are left in the archive', async () => {
+	await using scene = await openScene()
+	await archived(scene)
+	await scene.sql`alter table public.t drop n`
+	await expect(restore(scene, { selection })).rejects.toMatchObject(drift)
+	expect(await restore(scene, { selection, rename: { t: { n: '' } } })).toMatchObject({ restored: 1 })
+})
+
+test('a column dropped and added under the same name is another column', async () => {
+	await using scene = await openScene()
+	await archived(scene)
+	await scene.sql`alter table public.t drop n`
+	await scene.sql`alter table public.t add n int`
+	await expect(restore(scene, { selection })).rejects.toMatchObject(drift)
+	expect(await restore(scene, { selection, rename: { t: { n: 'n' } } })).toMatchObject({ restored: 1 })
+	expect(await scene.sql`select n from public.t`).toEqual([{ n: 5 }])
+})
+
+test('a renamed column is refused with the map that answers it', async () => {
+	await using scene = await openScene()
+	await archived(scene)
+	await scene.sql`alter table public.t rename code to label`
+	await expect(restore(scene, { selection })).rejects.toMatchObject({
+		...drift,
+		hint: expect.stringContaining('"label"'),
+	})
+	await restore(scene, { selection, rename: { t: { code: 'label' } } })
+	expect(await scene.sql`select label from public.t`).toEqual([{ label: '007' }])
+})
+
+test('a retyped column takes only values that read back as they were archived', async () => {
+	await using scene = await openScene()
+	await archived(scene)
+	await scene.sql`alter table public.t alter code type int using 0, alter n type text`
+	await expect(restore(scene, { selection })).rejects.toMatchObject(drift)
+	const lossy = { t: { code: 'code', n: 'n' } }
+	await expect(restore(scene, { selection, rename: lossy })).rejects.toMatchObject({
+		...drift,
+		message: expect.stringContaining("'007' reads back as '7'"),
+	})
+	expect(await restore(scene, { selection, rename: { t: { code: '', n: 'n' } } })).toMatchObject({ restored: 1 })
+})
+
+test('a table of the same name with another OID is another table', async () => {
+	await using scene = await openScene()
+	await archived(scene)
+	await scene.sql`drop table public.t`
+	await expect(restore(scene, { selection })).rejects.toMatchObject(drift)
+	await scene.sql`create table public.t (id int primary key, code text, n int)`
+	await expect(restore(scene, { selection })).rejects.toMatchObject(drift)
+	const rename = { t: { id: 'id', code: 'code', n: 'n' } }
+	expect(await restore(scene, { selection, rename })).toMatchObject({ restored: 1 })
+})
+
+test('a table that was renamed is still the same table', async () => {
+	await using scene = await openScene()
+	await archived(scene)
+	await scene.sql`alter table public.t rename to u`
+	expect(await restore(scene, { selection })).toMatchObject({ restored: 1 })
+	expect(await scene.sql`select id from public.u`).toEqual([{ id: 1 }])
+})
+
+test('a value that no longer fits is refused, and nothing is cut to size', async () => {
+	await using scene = await openScene()
+	await scene.sql`create table public.t (id int primary key, code varchar(10))`
+	await scene.sql`insert into public.t values (1, 'abcdefgh')`
+	await scene.vault.deleteRows(scene.sql, 't', 'true', { run: 'r' })
+	await scene.sql`alter table public.t alter code type varchar(3)`
+	await expect(restore(scene, { selection, rename: { t: { code: 'code' } } })).rejects.toMatchObject(drift)
+	expect(await scene.sql`select from public.t`).toHaveLength(0)
+})
