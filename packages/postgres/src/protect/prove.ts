@@ -31,7 +31,7 @@ export async function finishProtecting(sql: Sql, options: FinishOptions): Promis
 	const deadline = Date.now() + options.waitMs
 	const pending = await readPending(sql)
 	if (pending.length === 0) return { ready: [], findings: [] }
-	const closed = streamFindings(await readServerFacts(sql))
+	const closed = await openedStream(sql, deadline)
 	if (closed.length > 0) return { ready: [], findings: closed }
 	const { settled, findings } = await settle(sql, pending, deadline)
 	if (settled.length === 0) return { ready: [], findings }
@@ -45,6 +45,15 @@ const notProved: Finding = {
 	code: 'pending',
 	message: 'a deleted canary has not come back from the archive yet',
 	remedy: 'Wait, or look at the log of the sidecar.',
+}
+
+/** Findings about slot and stream that are still there at the deadline: capture may only be starting. */
+async function openedStream(sql: Sql, deadline: number): Promise<Finding[]> {
+	for (;;) {
+		const findings = streamFindings(await readServerFacts(sql))
+		if (findings.length === 0 || Date.now() > deadline) return findings
+		await new Promise((resolve) => setTimeout(resolve, pollMs))
+	}
 }
 
 async function readPending(sql: Sql): Promise<Pending[]> {
