@@ -156,22 +156,27 @@ function withBigints(row: CheckpointRow): CheckpointRow {
 
 async function decodeCheckpoint(bytes: Uint8Array): Promise<Omit<LogState, 'version' | 'digest'>> {
 	const file = openParquet(bytes, { isRaw: false })
-	const column = <K extends keyof CheckpointRow>(name: K) => file.readAll(name) as Promise<CheckpointRow[K][]>
+	const column = <K extends keyof CheckpointRow>(name: K) =>
+		present(file.readAll(name)) as Promise<NonNullable<CheckpointRow[K]>[]>
 	const [txns, adds, removes, metas] = await Promise.all([
 		column('txn'),
 		column('add'),
 		column('remove'),
 		column('metaData'),
 	])
-	const meta = metas.find((row) => row !== null)
-	const files = adds.filter((row) => row !== null).map(fileOf)
-	const tombstones = removes.filter((row) => row !== null).map(tombstoneOf)
+	const [meta] = metas
+	const files = adds.map(fileOf)
+	const tombstones = removes.map(tombstoneOf)
 	return {
 		...(meta ? { meta: metaOf(meta) } : {}),
 		files: new Map(files.map((file) => [file.path, file])),
 		tombstones: new Map(tombstones.map((tombstone) => [tombstone.path, tombstone])),
-		transactions: new Map(txns.filter((row) => row !== null).map(({ appId, version }) => [appId, version])),
+		transactions: new Map(txns.map(({ appId, version }) => [appId, version])),
 	}
+}
+
+async function present(reading: Promise<unknown[]>): Promise<unknown[]> {
+	return (await reading).filter((row) => row !== null && row !== undefined)
 }
 
 const text = (name: string): SchemaElement => ({
