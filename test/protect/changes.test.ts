@@ -116,6 +116,31 @@ describe.each(postgresVersions)('protecting on PostgreSQL %i', (version) => {
 		)
 	})
 
+	test('a dropped partition is forgotten, and the gap is recorded', async () => {
+		await using database = await migratedDatabase(cluster)
+		const { sql } = database
+		await sql`create table public.r (id int primary key) partition by range (id)`
+		await sql`create table public.r1 partition of public.r for values from (0) to (10)`
+		await protect(sql, 'r')
+		await sql.begin((tx) => [tx`set local reprieve.allow = 'on'`, tx`drop table public.r1`])
+		expect(await protectNewLeaves(sql)).toEqual([])
+		expect(await sql`select name from reprieve.protected_tables`).toEqual([{ name: 'r' }])
+		expect(await sql`select "table", reason from reprieve.capture_gaps`).toEqual([
+			{ table: 'r', reason: 'r1 was dropped with the rows that it held' },
+		])
+	})
+
+	test('a table that is asked for later brings no gap to one that was protected before', async () => {
+		await using database = await migratedDatabase(cluster)
+		const { sql } = database
+		for (const statement of family) await sql.unsafe(statement)
+		await protect(sql, 'nulled')
+		await sql`update reprieve.protected_tables set status = 'ready', protected_since = now()`
+		await protect(sql, 'a')
+		expect(await sql`select from reprieve.capture_gaps`).toHaveLength(0)
+		expect(await sql`select name from reprieve.protected_tables where status = 'ready'`).toEqual([{ name: 'behind' }])
+	})
+
 	test('TRUNCATE is refused, of a leaf too, and by a session with replica role', async () => {
 		await using database = await migratedDatabase(cluster)
 		const { sql } = database
@@ -155,7 +180,7 @@ describe.each(postgresVersions)('protecting on PostgreSQL %i', (version) => {
 		const { sql } = database
 		await sql`create table public.a (id int primary key)`
 		await sql`create table public.b (id int primary key, a int references public.a on delete set null deferrable initially deferred)`
-		await sql`create table public.c (id int primary key, a int references public.a)`
+		await sql`create table public.c (id int primary key, a int references public.a deferrable initially deferred)`
 		await protect(sql, 'a', { truncate: 'archive' })
 		await sql`insert into public.a values (1)`
 		await sql`insert into public.b values (1, 1)`
@@ -247,10 +272,10 @@ describe.each(postgresVersions)('protecting on PostgreSQL %i', (version) => {
 		const protecting = protect(sql, 'a', { lockTimeoutMs: 10_000 })
 		await until(
 			() =>
-				sql`select from pg_locks where mode = 'AccessExclusiveLock' and relation = 'public.a'::regclass and granted`.then(
-					(rows) => rows.length > 0,
-				),
-			'protecting holds the parent',
+				sql`select from pg_locks l join pg_stat_activity a on a.pid = l.pid
+					where l.mode = 'AccessExclusiveLock' and l.relation = 'public.a'::regclass and l.granted
+						and clock_timestamp() - a.xact_start > interval '1.3 seconds'`.then((rows) => rows.length > 0),
+			'protecting holds the parent, longer than it would check for deadlocks itself',
 		)
 		await application`delete from public.a where id = 5`
 		await application`commit`

@@ -12,6 +12,7 @@ export { listChanges, type ProtectionPlan, planProtection, type TruncateMode } f
 export * from './protect/prove.ts'
 export * from './protect/publications.ts'
 export * from './protect/restorability.ts'
+export { databaseFindings, readServerFacts, type ServerFacts, streamFindings } from './protect/server-facts.ts'
 export * from './protect/uninstall.ts'
 export { type UnprotectOptions, unprotectTable } from './protect/unprotect.ts'
 export * from './session.ts'

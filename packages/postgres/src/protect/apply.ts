@@ -1,4 +1,4 @@
-import { type Finding, formatTableName } from '@reprieve/contracts'
+import { type Finding, formatTableName, type TableName } from '@reprieve/contracts'
 import { readClosure } from '../catalog/closure.ts'
 import type { Sql, Transaction } from '../session.ts'
 import { arrayLiteral } from '../values/array.ts'
@@ -98,14 +98,14 @@ async function upsertRecord(tx: Transaction, change: TableChange, options: Prote
 			why = excluded.why, truncate = excluded.truncate,
 			acknowledged = (select coalesce(jsonb_agg(distinct code), '[]')
 				from jsonb_array_elements(p.acknowledged || excluded.acknowledged) code),
-			status = case when ${change.wasWeakened} then 'pending' else p.status end,
-			changed_xid = case when ${change.wasWeakened} then excluded.changed_xid else p.changed_xid end,
-			changed_at = case when ${change.wasWeakened} then excluded.changed_at else p.changed_at end`
+			status = case when ${change.needsProof} then 'pending' else p.status end,
+			changed_xid = case when ${change.needsProof} then excluded.changed_xid else p.changed_xid end,
+			changed_at = case when ${change.needsProof} then excluded.changed_at else p.changed_at end`
 }
 
 /** A partition root counts as protected only when all its leaves do; so does the asked table with its closure. */
 async function pendRoots(tx: Transaction, plan: ProtectionPlan): Promise<void> {
-	const changed = plan.changes.filter((change) => change.wasWeakened || change.table.record === null)
+	const changed = plan.changes.filter((change) => change.needsProof || change.table.record === null)
 	if (changed.length === 0) return
 	const oids = [plan.asked.oid, ...changed.map((change) => change.table.rootOid)]
 	await tx`
@@ -115,10 +115,12 @@ async function pendRoots(tx: Transaction, plan: ProtectionPlan): Promise<void> {
 }
 
 /**
- * Protects what came into the closure of protected tables since (new partitions, new foreign keys) and records the gap.
- * Answers the findings of those that could not be. For upkeep, at short intervals; cheap when nothing is new.
+ * Protects what came into the closure of protected tables since (new partitions, new foreign keys), forgets what was
+ * dropped, and records the gaps. Answers the findings of what could not be protected. For upkeep, at short intervals;
+ * cheap when nothing is new.
  */
 export async function protectNewLeaves(sql: Sql, options: { lockTimeoutMs?: number } = {}): Promise<Finding[]> {
+	await forgetDropped(sql)
 	const records = await sql<{ oid: number; why: string }[]>`
 		select p.oid::float8 as oid, p.why from reprieve.protected_tables p join pg_class c on c.oid = p.oid`
 	const known = new Set(records.map((record) => record.oid))
@@ -128,4 +130,22 @@ export async function protectNewLeaves(sql: Sql, options: { lockTimeoutMs?: numb
 	const findings: Finding[] = []
 	for (const oid of grown) findings.push(...(await protectTable(sql, oid, options)).refusals)
 	return findings
+}
+
+/** Rows of a dropped table are in no stream: that is a gap, known for ever. */
+async function forgetDropped(sql: Sql): Promise<void> {
+	await sql.begin(async (tx) => {
+		const dropped = await tx<{ schema: string; name: string; root: string | null; since: string | null }[]>`
+			with gone as (
+				delete from reprieve.protected_tables p where not exists (select from pg_class c where c.oid = p.oid) returning *)
+			select g.schema, g.name, g.protected_since::text as since, (
+				select json_build_object('schema', r.schema, 'name', r.name) from reprieve.protected_tables r
+				where r.oid = g.root_oid)::text as root
+			from gone g where g.kind = 'r'`
+		for (const { root, since, ...table } of dropped) {
+			const owner = root === null ? table : (JSON.parse(root) as TableName)
+			const reason = `${formatTableName(table)} was dropped with the rows that it held`
+			await recordGap(tx, { table: formatTableName(owner), reason, since })
+		}
+	})
 }

@@ -3,6 +3,7 @@ import { type ClosureTable, readClosure } from '../catalog/closure.ts'
 import type { Session } from '../session.ts'
 import { shapeFindings } from './findings.ts'
 import { neededPublications } from './gate.ts'
+import { publications } from './publications.ts'
 import { databaseFindings, readServerFacts, type ServerFacts } from './server-facts.ts'
 import { readTableFacts, type TableFacts } from './table-facts.ts'
 
@@ -22,6 +23,8 @@ export type TableChange = {
 	truncate: TruncateMode
 	/** In the order in which they run. */
 	statements: string[]
+	/** The stream changes, so what was proved before counts no more. */
+	needsProof: boolean
 	/** Deletes may have gone by unseen: the identity or a membership of a protected table had been taken away. */
 	wasWeakened: boolean
 }
@@ -55,7 +58,7 @@ export async function planProtection(sql: Session, oid: number, options: PlanOpt
 	]
 	const changes = closure.flatMap((member) => {
 		const table = facts.get(member.oid)
-		return table ? [changeTable(member, table, options.truncate)] : []
+		return table ? [changeTable(member, table, { ...options, isRepeated: asked.record?.why === 'asked' })] : []
 	})
 	return { asked, closure, refusals, changes, server }
 }
@@ -68,25 +71,33 @@ function askedFindings(asked: TableFacts): Finding[] {
 }
 
 /** Identity goes before membership: in the other order the application's own DELETE would fail in between. */
-function changeTable(member: ClosureTable, table: TableFacts, asked: TruncateMode | undefined): TableChange {
-	const truncate = asked ?? table.record?.truncate ?? 'refuse'
-	if (table.kind !== 'r') return { table, why: member.why, truncate, statements: [], wasWeakened: false }
+function changeTable(
+	member: ClosureTable,
+	table: TableFacts,
+	options: PlanOptions & { isRepeated: boolean },
+): TableChange {
+	const { why } = member
+	const truncate = options.truncate ?? table.record?.truncate ?? 'refuse'
+	if (table.kind !== 'r') return { table, why, truncate, statements: [], needsProof: false, wasWeakened: false }
 	const identity = table.identity === 'f' ? [] : [`alter table ${quoteTable(table)} replica identity full`]
-	const published = membershipStatements(member, table)
+	const missing = missingPublications(member, table)
+	const published = missing.map((name) => `alter publication ${name} add table only ${quoteTable(table)}`)
+	// A relink that only a newly asked table brings was never promised before.
+	const lost = missing.filter((name) => name !== publications.relinks.name || options.isRepeated)
 	return {
 		table,
-		why: member.why,
+		why,
 		truncate,
 		statements: [...identity, ...published, ...guardStatements(table, truncate)],
-		wasWeakened: table.record?.status === 'ready' && identity.length + published.length > 0,
+		needsProof: identity.length + missing.length > 0,
+		wasWeakened: table.record?.status === 'ready' && identity.length + lost.length > 0,
 	}
 }
 
-function membershipStatements(member: ClosureTable, table: TableFacts): string[] {
-	const own = new Map(table.memberships.filter((m) => m.by === 'table').map((m) => [m.publication, m]))
-	return neededPublications({ isPartition: table.isPartition, isRelinked: member.isRelinked })
-		.filter((name) => !own.has(name))
-		.map((name) => `alter publication ${name} add table only ${quoteTable(table)}`)
+function missingPublications(member: ClosureTable, table: TableFacts): string[] {
+	const own = new Set(table.memberships.filter((m) => m.by === 'table').map((m) => m.publication))
+	const needed = neededPublications({ isPartition: table.isPartition, isRelinked: member.isRelinked })
+	return needed.filter((name) => !own.has(name))
 }
 
 function guardStatements(table: TableFacts, truncate: TruncateMode): string[] {
