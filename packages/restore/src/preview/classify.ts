@@ -75,7 +75,7 @@ export function rewrittenIs(stage: Stage, which: 'old' | 'new'): string {
 			const value = which === 'old' ? textOf(`s.${name}`) : `${rewritten} ->> ${field}`
 			return `(not (${rewritten} ? ${field}) or (${textOf(`t.${name}`)}) is not distinct from (${value}))`
 		})
-		return `when ${version} then ${tests.join(' and ')}`
+		return `when ${version} then ${tests.join(' and ') || 'true'}`
 	})
 	return cases.length === 0 ? 'false' : `(case s.${stage.book.v} ${cases.join(' ')} else false end)`
 }
