@@ -3,6 +3,8 @@ import { serve } from '@hono/node-server'
 import type { Config } from './config.ts'
 
 const graceMs = 10_000
+/** Every subscription is called `watch`. */
+const isWatch = /^\/trpc\/v1\/\w+\.watch\b/
 
 type Fetch = (request: Request) => Response | Promise<Response>
 
@@ -11,9 +13,9 @@ export function listen(fetch: Fetch, config: Config): Promise<{ server: Server; 
 	return new Promise((resolve, reject) => {
 		const serverOptions = { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 5_000 }
 		const server = serve({ fetch, port: config.port, hostname: config.host, serverOptions }) as Server
-		const answers = new Set<ServerResponse>()
-		server.on('request', (_, answer) => {
-			answers.add(answer)
+		const answers = new Map<ServerResponse, boolean>()
+		server.on('request', (request, answer) => {
+			answers.set(answer, isWatch.test(request.url ?? ''))
 			answer.once('close', () => answers.delete(answer))
 		})
 		server.once('listening', () => resolve({ server, close: () => closeServer(server, answers) }))
@@ -22,11 +24,9 @@ export function listen(fetch: Fetch, config: Config): Promise<{ server: Server; 
 }
 
 /** Event streams are cut at once, so that their clients reconnect elsewhere; other calls may end. */
-async function closeServer(server: Server, answers: Set<ServerResponse>): Promise<void> {
+async function closeServer(server: Server, answers: Map<ServerResponse, boolean>): Promise<void> {
 	const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-	for (const answer of answers) {
-		if (String(answer.getHeader('content-type')).startsWith('text/event-stream')) answer.destroy()
-	}
+	for (const [answer, isStream] of answers) if (isStream) answer.destroy()
 	const timer = setTimeout(() => server.closeAllConnections(), graceMs)
 	await closed
 	clearTimeout(timer)

@@ -22,19 +22,18 @@ export async function openServices(
 	dependencies: Dependencies = {},
 ): Promise<Services & { close(): Promise<void> }> {
 	await migrateControl(config.urls.owner)
+	await using opening = new AsyncDisposableStack()
 	const clock = dependencies.clock ?? { now: () => new Date() }
 	const log = dependencies.log ?? pino({ level: config.logLevel, redact: ['*.secret', '*.authorization'] })
 	const control = openControl(config.urls.control, { applicationName: 'reprieve service' })
-	const pools = {
-		plan: openSessions(config.urls.plan, { applicationName: 'reprieve plan', max: 4 }),
-		delete: openSessions(config.urls.delete, { applicationName: 'reprieve delete', max: 4 }),
-		restore: openSessions(config.urls.restore, { applicationName: 'reprieve restore', max: 4 }),
-		owner: openSessions(config.urls.owner, { applicationName: 'reprieve owner', max: 2 }),
-	}
-	const [database] = await control.sql<{ name: string }[]>`select current_database() as name`
-	const vault = dependencies.vault ?? openVaultAt(config.vault, database?.name ?? '')
+	opening.defer(control.close)
+	const pools = openPools(config)
+	opening.defer(() => closePools(pools))
+	const vault = dependencies.vault ?? openVaultAt(config.vault, await databaseName(control.sql))
+	if (!dependencies.vault) opening.defer(vault.close)
 	const signer = await openSigner(config)
 	await publishKey(vault, signer, clock)
+	const opened = opening.move()
 	return {
 		control,
 		pools,
@@ -44,11 +43,26 @@ export async function openServices(
 		log,
 		lineage: () => openLineage(control.sql),
 		limits: limitsOf(config),
-		async close() {
-			await Promise.all([...Object.values(pools).map((sql) => sql.end({ timeout: 5 })), control.close()])
-			if (!dependencies.vault) await vault.close()
-		},
+		close: () => opened.disposeAsync(),
 	}
+}
+
+function openPools({ urls }: Config): Services['pools'] {
+	return {
+		plan: openSessions(urls.plan, { applicationName: 'reprieve plan', max: 4 }),
+		delete: openSessions(urls.delete, { applicationName: 'reprieve delete', max: 4 }),
+		restore: openSessions(urls.restore, { applicationName: 'reprieve restore', max: 4 }),
+		owner: openSessions(urls.owner, { applicationName: 'reprieve owner', max: 2 }),
+	}
+}
+
+async function closePools(pools: Services['pools']): Promise<void> {
+	await Promise.all(Object.values(pools).map((sql) => sql.end({ timeout: 5 })))
+}
+
+async function databaseName(sql: Services['control']['sql']): Promise<string> {
+	const [row] = await sql<{ name: string }[]>`select current_database() as name`
+	return row?.name ?? ''
 }
 
 async function openSigner(config: Config): Promise<Signer> {
@@ -64,7 +78,11 @@ function generateKey(): string {
 async function publishKey(vault: Vault, signer: Signer, clock: Clock): Promise<void> {
 	const keys = await vault.keys()
 	if (keys.some((key) => key.id === signer.keyId)) return
-	await vault.putKey({ id: signer.keyId, publicKey: signer.publicKey, validFrom: clock.now().toISOString() })
+	const key = { id: signer.keyId, publicKey: signer.publicKey, validFrom: clock.now().toISOString() }
+	await vault.putKey(key).catch(async (error) => {
+		const others = await vault.keys()
+		if (!others.some(({ id }) => id === key.id)) throw error
+	})
 }
 
 async function openLineage(sql: Services['control']['sql']): Promise<string> {

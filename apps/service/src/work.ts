@@ -1,19 +1,21 @@
 import type { Services } from './context.ts'
 import { forgetOldKeys } from './idempotency/settle.ts'
 import { sweepPlans } from './plans/sweep.ts'
+import { startRestoreWorkers } from './restores/worker/loop.ts'
 import { startWorkers } from './runs/worker/loop.ts'
 
 const sweepMs = 60_000
 const hourMs = 3_600_000
 
-/** Starts what goes on without a call: the workers of runs, the sweep of plans. `stop` ends it between two steps. */
+/** Starts what goes on without a call: the workers of runs and restores, the sweep of plans. `stop` ends it between two steps. */
 export async function startWork(services: Services): Promise<{ stop(): Promise<void> }> {
 	const runs = await startWorkers(services)
+	const restores = await startRestoreWorkers(services)
 	const sweeping = repeat(services, 'sweep of plans', sweepMs, () => sweepPlans(services))
 	const forgetting = repeat(services, 'removal of old idempotency keys', hourMs, () => forgetOldKeys(services))
 	return {
 		async stop() {
-			await Promise.all([sweeping.stop(), forgetting.stop(), runs.stop()])
+			await Promise.all([sweeping.stop(), forgetting.stop(), runs.stop(), restores.stop()])
 		},
 	}
 }

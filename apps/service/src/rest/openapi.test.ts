@@ -64,6 +64,8 @@ test('every procedure but the subscriptions has a REST call, and each noun its l
 	const served = new Set(routes.map((route) => route.procedure))
 	const procedures = Object.entries(router._def.procedures as unknown as Record<string, { _def: { type: string } }>)
 	expect(procedures.filter(([path, { _def }]) => _def.type !== 'subscription' && !served.has(path))).toEqual([])
+	const subscriptions = procedures.filter(([, { _def }]) => _def.type === 'subscription').map(([path]) => path)
+	expect(subscriptions.every((path) => path.endsWith('.watch'))).toBe(true)
 	for (const noun of ['tables', 'policies', 'plans', 'runs', 'restores', 'tokens', 'audit']) {
 		expect(procedures.map(([path]) => path)).toContain(`${noun}.list`)
 	}

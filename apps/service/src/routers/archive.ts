@@ -1,4 +1,5 @@
 import { barrierInput, barrierOutput, changesInput, changesOutput } from '@reprieve/contracts'
+import { passBarrier } from '../archive/barrier.ts'
 import { command, createRouter, query } from '../trpc.ts'
 import { pending } from './pending.ts'
 
@@ -12,5 +13,5 @@ export const archive = createRouter({
 		.meta({ role: 'operator' })
 		.input(barrierInput)
 		.output(barrierOutput)
-		.mutation(() => pending()),
+		.mutation(({ ctx, input }) => passBarrier(ctx.services, ctx.principal, input)),
 })

@@ -2,7 +2,6 @@ import {
 	jobCommandInput,
 	preview,
 	previewInput,
-	type Restore,
 	reportInput,
 	reportOutput,
 	restore,
@@ -13,6 +12,14 @@ import {
 	runWatchInput,
 	undoOutput,
 } from '@reprieve/contracts'
+import { cancelRestore } from '../restores/cancel.ts'
+import { getRestore } from '../restores/get.ts'
+import { listRestores } from '../restores/list.ts'
+import { pauseRestore } from '../restores/pause.ts'
+import { previewRestore } from '../restores/preview.ts'
+import { reportRestore } from '../restores/report.ts'
+import { resumeRestore } from '../restores/resume.ts'
+import { startRestore } from '../restores/start.ts'
 import { command, createRouter, query } from '../trpc.ts'
 import { pending } from './pending.ts'
 import { watchJob } from './watch.ts'
@@ -22,46 +29,48 @@ export const restores = createRouter({
 		.meta({ role: 'operator' })
 		.input(previewInput)
 		.output(preview)
-		.query(() => pending()),
+		.query(({ ctx, input }) => previewRestore(ctx.services, ctx.principal, input)),
 	start: command
 		.meta({ role: 'operator' })
 		.input(restoreStartInput)
 		.output(restore)
-		.mutation(() => pending()),
+		.mutation(({ ctx, input }) => startRestore(ctx.services, ctx.principal, input)),
 	get: query
 		.meta({ role: 'viewer' })
 		.input(restoreGetInput)
 		.output(restore)
-		.query(() => pending()),
+		.query(({ ctx, input }) => getRestore(ctx.services, ctx.principal, input)),
 	list: query
 		.meta({ role: 'viewer' })
 		.input(restoreListInput)
 		.output(restoreListOutput)
-		.query(() => pending()),
+		.query(({ ctx, input }) => listRestores(ctx.services, ctx.principal, input)),
 	report: query
 		.meta({ role: 'viewer' })
 		.input(reportInput)
 		.output(reportOutput)
-		.query(() => pending()),
+		.query(({ ctx, input }) => reportRestore(ctx.services, ctx.principal, input)),
 	watch: query
 		.meta({ role: 'viewer' })
 		.input(runWatchInput)
-		.subscription(({ input, signal }) => watchJob(async (): Promise<Restore> => pending(), input.lastEventId, signal)),
+		.subscription(({ ctx, input, signal }) =>
+			watchJob(() => getRestore(ctx.services, ctx.principal, { id: input.id }), input.lastEventId, signal),
+		),
 	pause: command
 		.meta({ role: 'operator' })
 		.input(jobCommandInput)
 		.output(restore)
-		.mutation(() => pending()),
+		.mutation(({ ctx, input }) => pauseRestore(ctx.services, ctx.principal, input)),
 	resume: command
 		.meta({ role: 'operator' })
 		.input(jobCommandInput)
 		.output(restore)
-		.mutation(() => pending()),
+		.mutation(({ ctx, input }) => resumeRestore(ctx.services, ctx.principal, input)),
 	cancel: command
 		.meta({ role: 'operator' })
 		.input(jobCommandInput)
 		.output(restore)
-		.mutation(() => pending()),
+		.mutation(({ ctx, input }) => cancelRestore(ctx.services, ctx.principal, input)),
 	undo: command
 		.meta({ role: 'operator' })
 		.input(jobCommandInput)
