@@ -1,0 +1,51 @@
+import { hold, type Outcome } from './contest.ts'
+import { fillTable, makeTable, startGround } from './ground.ts'
+
+const slot = 'bench_peek'
+
+/** From a commit to its receipt (segments synced, logs committed), beside the server alone decoding the same transaction. */
+export async function benchDurable(rows: number, rounds: number): Promise<Outcome> {
+	await using ground = await startGround()
+	const { sql, client } = ground
+	await makeTable(sql, 'archived')
+	await client.tables.protect({ tables: ['archived'], wait: 60 })
+	const prepare = async () => {
+		await fillTable(sql, 'archived', rows)
+		await client.archive.barrier({})
+		await sql`select pg_create_logical_replication_slot(${slot}, 'pgoutput')`
+		await sql`select pg_switch_wal()`
+	}
+	const remove = async () => {
+		await sql`delete from public.archived`
+	}
+	return await hold({
+		name: `durable: commit to receipt, ${rows} rows in one transaction / peek and count`,
+		rounds,
+		ours: {
+			command: 'delete (not timed); client.archive.barrier()',
+			prepare: async () => {
+				await prepare()
+				await sql`select pg_drop_replication_slot(${slot})`
+				await remove()
+			},
+			run: async () => {
+				await client.archive.barrier({ timeoutMs: 600_000 })
+				return rows
+			},
+		},
+		yardstick: {
+			command: 'select count(*) from pg_logical_slot_peek_binary_changes(...)',
+			prepare: async () => {
+				await prepare()
+				await remove()
+				await client.archive.barrier({ timeoutMs: 600_000 })
+			},
+			run: async () => {
+				await sql`select count(*) from pg_logical_slot_peek_binary_changes(${slot}, null, null,
+					'proto_version', '1', 'publication_names', 'reprieve', 'messages', 'true')`
+				await sql`select pg_drop_replication_slot(${slot})`
+				return rows
+			},
+		},
+	})
+}

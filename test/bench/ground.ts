@@ -1,0 +1,67 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Client, createClient } from '@reprieve/client'
+import { openSessions, type Sql } from '@reprieve/postgres'
+import { readConfig, startService } from '@reprieve/service'
+import { parseConfig, startSidecar } from '@reprieve/sidecar'
+import { launchPostgres } from '@reprieve/standalone/embedded'
+import { openVaultAt } from '@reprieve/vault'
+import { pino } from 'pino'
+
+/** A PostgreSQL 18 that waits for the disk, with service and sidecar beside it in this process. */
+export type Ground = AsyncDisposable & { url: string; sql: Sql; client: Client }
+
+const adminKey = 'bench-admin-key-of-more-than-32-characters'
+
+/** Starts everything in a temporary folder. */
+export async function startGround(): Promise<Ground> {
+	await using stack = new AsyncDisposableStack()
+	const folder = await mkdtemp(join(tmpdir(), 'reprieve-bench-'))
+	await chmod(folder, 0o755)
+	stack.defer(() => rm(folder, { recursive: true, force: true }))
+	const cluster = await launchPostgres({
+		binaries: await import('pg18'),
+		data: join(folder, 'data'),
+		settings: { shared_buffers: '512MB', max_wal_size: '8GB', checkpoint_timeout: '1h' },
+	})
+	stack.defer(() => cluster.stop())
+	const sql = openSessions(cluster.url, { applicationName: 'bench', max: 3 })
+	stack.defer(() => sql.end({ timeout: 5 }))
+	const log = pino({ level: 'silent' })
+	const vault = openVaultAt(`file://${folder}/vault`, 'postgres')
+	const config = readConfig({
+		DATABASE_URL: cluster.url,
+		REPRIEVE_PORT: '0',
+		REPRIEVE_DATA: folder,
+		REPRIEVE_VAULT: `file://${folder}/vault`,
+		REPRIEVE_ADMIN_KEY: adminKey,
+	})
+	const service = await startService(config, { vault, log })
+	stack.defer(() => service.stop())
+	const sidecar = startSidecar(parseConfig({ databaseUrl: cluster.url }), { vault, log })
+	stack.defer(() => sidecar.stop())
+	const client = createClient({ url: service.url, apiKey: adminKey })
+	const owned = stack.move()
+	return { url: cluster.url, sql, client, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+/** Rows of about 200 bytes in ten columns. */
+const columns = `id bigint primary key, customer int not null, email text not null, name text, note text, amount numeric(12,2),
+	placed timestamptz not null, day date, payload jsonb, active boolean not null`
+
+const generator = `g, (g % 50000)::int, 'user' || g || '@example.com', md5(g::text), repeat(md5((g * 7)::text), 2), (g % 100000) / 100.0,
+	timestamptz '2024-01-01' + g * interval '1 second', date '2024-01-01' + (g % 700)::int,
+	jsonb_build_object('n', g, 'tag', 'x' || (g % 10)), g % 3 = 0`
+
+/** Makes an empty table. */
+export async function makeTable(sql: Sql, name: string): Promise<void> {
+	await sql.unsafe(`create table public.${name} (${columns})`)
+}
+
+/** Fills an empty table with ids 1 to `rows` and lets PostgreSQL settle. */
+export async function fillTable(sql: Sql, name: string, rows: number): Promise<void> {
+	await sql.unsafe(`insert into public.${name} select ${generator} from generate_series(1::bigint, ${rows}) g`)
+	await sql.unsafe(`vacuum (analyze) public.${name}`)
+	await sql.unsafe('checkpoint')
+}
