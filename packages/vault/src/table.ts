@@ -29,7 +29,8 @@ export function openTable(place: Place, name: TableName, options: TableOptions):
 		archived: async (source) => (await log.refresh()).transactions.get(source),
 		write: async (rows) => {
 			const known = (await log.known()).meta?.columns ?? []
-			const { columns, added } = assignColumns([...known, ...missingColumns(known, promised)], rows.table)
+			const open = missingColumns(known, promised).filter((column) => fitsColumns(known, [column]))
+			const { columns, added } = assignColumns([...known, ...open], rows.table)
 			promised.push(...added)
 			return await writeSegments(place, rows, columns)
 		},

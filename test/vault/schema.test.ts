@@ -1,0 +1,81 @@
+import { fileStore, openVault } from '@reprieve/vault'
+import { expect, test } from 'vitest'
+import { freshFolder } from './folder.ts'
+import { changeRows, column, readAll, readCells, sourceTable } from './rows.ts'
+
+const name = { schema: 'public', name: 'customer' }
+
+test('a retyped column is never read under its other type', async () => {
+	await using folder = await freshFolder()
+	const table = openVault({ store: fileStore(folder.path), database: 'shop' }).table(name)
+	const asText = sourceTable([column(1, 'code', 'text')], { key: ['code'] })
+	const asNumber = sourceTable([column(1, 'code', 'integer')], { key: ['code'] })
+	for (const [at, [source, cell]] of (
+		[
+			[asText, '007'],
+			[asNumber, '7'],
+			[asText, '08'],
+		] as const
+	).entries()) {
+		const position = BigInt(at + 1)
+		const segments = await table.write(changeRows(source, [{ cells: [cell], position }]))
+		await table.commit({ source: 'l', position, segments })
+	}
+	expect(await readCells(table.read({}))).toEqual([['007'], ['7'], ['08']])
+	expect(await table.schemas()).toEqual([asText, asNumber])
+	expect((await readAll(table.read({}))).map((rows) => rows.table)).toEqual([asText, asNumber, asText])
+	expect(await readCells(table.read({ keys: [{ code: '7' }] }))).toEqual([['7']])
+	expect(await readCells(table.read({ keys: [{ code: '007' }] }))).toEqual([['007']])
+})
+
+test('dropped and added again, renamed, created anew and clashing columns keep their own values', async () => {
+	await using folder = await freshFolder()
+	const vault = () => openVault({ store: fileStore(folder.path), database: 'shop' }).table(name)
+	const versions = [
+		sourceTable([column(1, 'id', 'bigint'), column(2, 'a', 'text')]),
+		sourceTable([column(1, 'id', 'bigint'), column(3, 'a', 'text')]),
+		sourceTable([column(1, 'id', 'bigint'), column(3, 'A', 'text'), column(4, 'a', 'text')]),
+		sourceTable([column(1, 'id', 'bigint'), column(3, 'b', 'text'), column(4, '_Position', 'text')]),
+		sourceTable([column(1, 'id', 'bigint'), column(2, 'a', 'text')], { oid: 99_999 }),
+		sourceTable([column(1, 'id', 'bigint'), column(2, '__proto__', 'integer')], { oid: 99_999 }),
+	]
+	const written: string[][] = []
+	for (const [at, source] of versions.entries()) {
+		const cells = source.columns.map((one, place) => (one.name === '__proto__' ? '-0' : String(at * 10 + place)))
+		written.push(cells)
+		const position = BigInt(at + 1)
+		const table = vault()
+		const segments = await table.write(changeRows(source, [{ cells, position }]))
+		await table.commit({ source: 'l', position, segments })
+	}
+	expect(await readCells(vault().read({}))).toEqual(written)
+	expect(await vault().schemas()).toEqual(versions)
+})
+
+test('two new schema versions written before either is committed do not share a column', async () => {
+	await using folder = await freshFolder()
+	const table = openVault({ store: fileStore(folder.path), database: 'shop' }).table(name)
+	const first = sourceTable([column(1, 'a', 'text')], { key: [] })
+	const second = sourceTable([column(2, 'a', 'integer')], { key: [] })
+	const segments = [
+		...(await table.write(changeRows(first, [{ cells: ['x'], position: 1n }]))),
+		...(await table.write(changeRows(second, [{ cells: ['2'], position: 2n }]))),
+	]
+	await table.commit({ source: 'l', position: 2n, segments })
+	expect(await readCells(table.read({}))).toEqual([['x'], ['2']])
+})
+
+test('a column name that another writer gave away meanwhile refuses the commit', async () => {
+	await using folder = await freshFolder()
+	const open = () => openVault({ store: fileStore(folder.path), database: 'shop' }).table(name)
+	const [first, second] = [open(), open()]
+	const one = await first.write(changeRows(sourceTable([column(1, 'a', 'text')]), [{ cells: ['x'], position: 1n }]))
+	const two = await second.write(changeRows(sourceTable([column(2, 'a', 'integer')]), [{ cells: ['2'], position: 2n }]))
+	await first.commit({ source: 'l', position: 1n, segments: one })
+	await expect(second.commit({ source: 'l', position: 2n, segments: two })).rejects.toMatchObject({ code: 'CONFLICT' })
+	const again = await second.write(
+		changeRows(sourceTable([column(2, 'a', 'integer')]), [{ cells: ['2'], position: 2n }]),
+	)
+	await second.commit({ source: 'l', position: 2n, segments: again })
+	expect(await readCells(open().read({}))).toEqual([['x'], ['2']])
+})
