@@ -34,7 +34,7 @@ export async function captureGround(cluster?: { url: string }): Promise<CaptureG
 		async start(config, parts) {
 			const { promise: streaming, resolve } = Promise.withResolvers<void>()
 			const sidecar = startSidecar(
-				parseConfig({ databaseUrl: database.url, upkeepMs: 0, acknowledgeMs: 0, ...config }),
+				parseConfig({ databaseUrl: database.url, upkeepMs: 0, protectMs: 0, acknowledgeMs: 0, ...config }),
 				{
 					vault,
 					log: pino({ level: process.env.CAPTURE_LOG ?? 'silent' }),
@@ -43,7 +43,7 @@ export async function captureGround(cluster?: { url: string }): Promise<CaptureG
 				},
 			)
 			running.add(sidecar)
-			await Promise.race([streaming, sidecar.ended])
+			await Promise.race([streaming, sidecar.ended.catch(() => {})])
 			return sidecar
 		},
 		barrier: () => barrier(database),

@@ -25,11 +25,15 @@ export const configSchema = z.strictObject({
 	/** Milliseconds between heartbeats in `reprieve.capture_state`. */
 	heartbeatMs: z.number().int().min(10).default(1_000),
 	/** Milliseconds after which another process may take over a lease that was not renewed. */
-	leaseMs: z.number().int().min(1_000).default(15_000),
+	leaseMs: z.number().int().min(1_000).default(10_000),
 	/** Milliseconds between the first failure and the next try; doubles up to 30 times as much. */
 	backoffMs: z.number().int().min(1).default(500),
 	/** Milliseconds between rounds of compaction and checkpoints; 0 for none. */
 	upkeepMs: z.number().int().min(0).default(30_000),
+	/** Milliseconds between looks for new partition leaves, which are protected at once; 0 for none. */
+	protectMs: z.number().int().min(0).default(1_000),
+	/** Address of the role that owns the tables, for new leaves. Default: the database's. */
+	ownerUrl: z.string().min(1).optional(),
 })
 
 export type SidecarConfig = Readonly<z.infer<typeof configSchema>>

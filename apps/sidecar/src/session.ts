@@ -47,7 +47,7 @@ export async function runSession(options: SessionOptions): Promise<void> {
 		const { promise: failed, reject: fail } = Promise.withResolvers<never>()
 		failed.catch(() => {})
 
-		const relations = new Relations({ sql, vault, lineage, from: opened.confirmed, drain: () => archive.drain() })
+		const relations = new Relations({ sql, vault, lineage, from: opened.confirmed })
 		const archive = new Archive({
 			config,
 			control,
@@ -63,6 +63,7 @@ export async function runSession(options: SessionOptions): Promise<void> {
 		})
 		const assembler: Assembler = new Assembler({
 			relations,
+			relief: () => archive.relief(),
 			timeline: opened.timeline,
 			messages: {
 				lineage,
@@ -95,7 +96,7 @@ export async function runSession(options: SessionOptions): Promise<void> {
 			await stream.close()
 		}
 	} finally {
-		lease.release()
+		await lease.release()
 	}
 }
 

@@ -35,7 +35,8 @@ export function startSidecar(config: SidecarConfig, parts: SidecarParts): Sideca
 	const stopping = new AbortController()
 	const sql = openSessions(config.databaseUrl, { applicationName: 'reprieve sidecar', max: 2 })
 	const control = openControl(config.databaseUrl, { max: 3, applicationName: 'reprieve sidecar control' })
-	const upkeep = startUpkeep({ config, vault: parts.vault, sql, log })
+	const owner = openSessions(config.ownerUrl ?? config.databaseUrl, { applicationName: 'reprieve upkeep', max: 1 })
+	const upkeep = startUpkeep({ config, vault: parts.vault, owner, log })
 	const session = {
 		...{ config, sql, control, log, vault: parts.vault, owner: randomUUID(), signal: stopping.signal },
 		onStreaming: () => parts.onState?.('streaming'),
@@ -46,7 +47,7 @@ export function startSidecar(config: SidecarConfig, parts: SidecarParts): Sideca
 		} finally {
 			await upkeep.stop()
 			parts.onState?.('stopped')
-			await Promise.all([sql.end({ timeout: 5 }), control.close()])
+			await Promise.all([sql.end({ timeout: 5 }), owner.end({ timeout: 5 }), control.close()])
 		}
 	}
 	const ended = run()

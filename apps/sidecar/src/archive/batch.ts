@@ -40,9 +40,9 @@ export function planBatch(standing: Standing): Batch | undefined {
 	const isWorthAppending = fresh.length > 0 || (isKeepaliveDue && received > archived)
 	if (!newest && !isWorthAppending) return undefined
 	return {
-		write: shares.flatMap(({ buffer, rows }) => (rows ? [{ buffer, rows }] : [])),
+		write: shares.flatMap(({ buffer, rows }) => rows.map((version) => ({ buffer, rows: version }))),
 		commit: shares
-			.filter(({ rows, segments }) => rows !== undefined || segments.length > 0)
+			.filter(({ rows, segments }) => rows.length > 0 || segments.length > 0)
 			.map(({ buffer, segments }) => ({ buffer, segments, position: newest?.position ?? received })),
 		...(isWorthAppending && { append: { position: received, transactions: fresh } }),
 		record: transactions.filter((transaction) => transaction.archived || transaction.incidents.length > 0),

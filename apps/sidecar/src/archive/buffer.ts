@@ -5,12 +5,18 @@ import type { PendingSegment, VaultTable } from '@reprieve/vault'
 /** The commit that the vault has for a position: a redelivered transaction must be the same one. */
 export type KnownCommit = { xid: number; committedAt: bigint }
 
-/** What one table gives to a flush: everything of transactions that have committed. */
-export type TableShare = { buffer: TableBuffer; rows?: ChangeRows; segments: PendingSegment[] }
+/** What one table gives to a flush: everything of transactions that have committed, by schema version. */
+export type TableShare = { buffer: TableBuffer; rows: ChangeRows[]; segments: PendingSegment[] }
+
+/** Where a row was put; it may still be said to be a move while it is there. */
+export type RowPlace = { builder: RowsBuilder; row: number }
+
+/** Rows of one schema version: those of committed transactions come first. */
+type Version = { builder: RowsBuilder; settled: number }
 
 /**
- * Rows of one root that are not in its log yet. Rows of the transaction under way are at the end, behind those of
- * committed ones; they are invisible until {@link settle} says that its commit has arrived.
+ * Rows of one root that are not in its log yet. Rows of the transaction under way are behind those of committed ones
+ * and invisible until {@link settle} says that its commit has arrived.
  */
 export class TableBuffer {
 	readonly label: string
@@ -19,8 +25,8 @@ export class TableBuffer {
 	archived: bigint
 	/** Commits of the table's log that may be delivered again. */
 	readonly known: ReadonlyMap<bigint, KnownCommit>
-	#builder: RowsBuilder | undefined
-	#settled = 0
+	/** By schema version: leaves may learn of a new one at different moments. */
+	readonly #versions = new Map<SourceTable, Version>()
 	#spilled: PendingSegment[] = []
 	#ready: PendingSegment[] = []
 
@@ -32,49 +38,50 @@ export class TableBuffer {
 	}
 
 	get bytes(): number {
-		return this.#builder?.bytes ?? 0
+		let bytes = 0
+		for (const { builder } of this.#versions.values()) bytes += builder.bytes
+		return bytes
 	}
 
-	/** The schema version that rows are gathered under. */
-	get table(): SourceTable | undefined {
-		return this.#builder?.table
-	}
-
-	append(table: SourceTable, row: { tuple: Tuple; places: Int16Array; origin: RowOrigin }): number {
-		this.#builder ??= new RowsBuilder(table)
-		return this.#builder.append(row.tuple, row.places, row.origin)
-	}
-
-	setMove(row: number): void {
-		this.#builder?.setOp(row, 'move')
+	append(table: SourceTable, row: { tuple: Tuple; places: Int16Array; origin: RowOrigin }): RowPlace {
+		let version = this.#versions.get(table)
+		if (!version) {
+			version = { builder: new RowsBuilder(table), settled: 0 }
+			this.#versions.set(table, version)
+		}
+		return { builder: version.builder, row: version.builder.append(row.tuple, row.places, row.origin) }
 	}
 
 	/** The transaction under way has committed: its rows may become visible. */
 	settle(): void {
-		this.#settled = this.#builder?.count ?? 0
+		for (const version of this.#versions.values()) version.settled = version.builder.count
 		this.#ready.push(...this.#spilled)
 		this.#spilled = []
 	}
 
 	/** Writes the rows of the transaction under way ahead of its commit; nothing names the segments until then. */
 	async spill(): Promise<void> {
-		const builder = this.#builder
-		if (!builder || builder.count === this.#settled) return
-		const under = builder.slice(this.#settled, builder.count)
-		const settled = this.#settled > 0 ? builder.slice(0, this.#settled) : undefined
-		this.#builder = settled && rebuild(settled)
-		this.#spilled.push(...(await this.vault.write(under)))
+		for (const [table, { builder, settled }] of [...this.#versions]) {
+			if (builder.count === settled) continue
+			this.#keep(table, builder, { from: 0, to: settled, settled })
+			this.#spilled.push(...(await this.vault.write(builder.slice(settled, builder.count))))
+		}
 	}
 
 	/** Hands over the committed part. */
 	take(): TableShare {
-		const builder = this.#builder
-		const share: TableShare = { buffer: this, segments: this.#ready }
+		const share: TableShare = { buffer: this, rows: [], segments: this.#ready }
 		this.#ready = []
-		if (!builder || this.#settled === 0) return share
-		share.rows = builder.slice(0, this.#settled)
-		this.#builder = builder.count > this.#settled ? rebuild(builder.slice(this.#settled, builder.count)) : undefined
-		this.#settled = 0
+		for (const [table, { builder, settled }] of [...this.#versions]) {
+			if (settled === 0) continue
+			this.#keep(table, builder, { from: settled, to: builder.count, settled: 0 })
+			share.rows.push(builder.slice(0, settled))
+		}
 		return share
+	}
+
+	#keep(table: SourceTable, builder: RowsBuilder, part: { from: number; to: number; settled: number }): void {
+		if (part.from === part.to) this.#versions.delete(table)
+		else this.#versions.set(table, { builder: rebuild(builder.slice(part.from, part.to)), settled: part.settled })
 	}
 }

@@ -165,10 +165,11 @@ export class Archive {
 		const { vault, lineage, lease, control, log } = this.#options
 		lease.check()
 		await inParallel(batch.commit, async ({ buffer, segments, position }) => {
-			const rows = batch.write.find((share) => share.buffer === buffer)?.rows
-			const written = rows ? await buffer.vault.write(rows) : []
+			for (const share of batch.write) {
+				if (share.buffer === buffer) segments.push(...(await buffer.vault.write(share.rows)))
+			}
 			lease.check()
-			await buffer.vault.commit({ source: lineage, position, segments: [...segments, ...written] })
+			await buffer.vault.commit({ source: lineage, position, segments })
 			buffer.archived = position
 		})
 		if (batch.append) {

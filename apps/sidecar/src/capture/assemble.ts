@@ -9,6 +9,7 @@ import {
 	type Tuple,
 } from '@reprieve/cdc'
 import { type ChangeOp, ReprieveError } from '@reprieve/contracts'
+import type { RowPlace } from '../archive/buffer.ts'
 import { changedTransaction } from '../incident.ts'
 import type { Mapping } from './mapping.ts'
 import { type MessageContext, takeMessage } from './messages.ts'
@@ -28,12 +29,14 @@ export type AssemblerOptions = {
 	relations: Relations
 	messages: MessageContext
 	timeline: number
+	/** Resolves when memory allows to go on. */
+	relief: () => Promise<void> | undefined
 	/** Where the archive takes over: called once per COMMIT. */
 	onCommit: (transaction: CommittedTransaction) => void
 }
 
 /** The row deleted by the message before: an insert right behind it may make it a move. */
-type Departed = { mapping: Mapping; old: Tuple; row: number | undefined; parents: string[] }
+type Departed = { mapping: Mapping; old: Tuple; place: RowPlace | undefined }
 
 /**
  * Makes transactions of the stream's messages: rows go to their table's buffer, the rest into the transaction's record.
@@ -85,8 +88,8 @@ export class Assembler implements PgoutputHandler {
 		else this.#waiting = this.#decideRelinks(transaction).then(finish)
 	}
 
+	/** A shape may come between a row that leaves its leaf and its arrival in another. */
 	relation(relation: Relation): void {
-		this.#departed = undefined
 		this.#waiting = this.#options.relations.resolve(relation)
 	}
 
@@ -97,14 +100,13 @@ export class Assembler implements PgoutputHandler {
 		this.#departed = undefined
 		tripOnImage(transaction, { mapping, image, old })
 		if (image === 'K') return
-		const parents = mapping.parents.flatMap(({ name, places }) => {
+		for (const { name, places } of mapping.parents) {
 			const key = keyOf(old, places)
-			return key === undefined ? [] : [name + key]
-		})
-		for (const parent of parents) transaction.deletedParents.add(parent)
+			if (key !== undefined) transaction.deletedParents.add(name + key)
+		}
 		count(transaction, mapping.label, 'deleted')
-		const row = this.#append(mapping, old, { op: 'delete', ordinal, rewritten: null })
-		if (mapping.staying) this.#departed = { mapping, old, row, parents }
+		const place = this.#append(mapping, old, { op: 'delete', ordinal, rewritten: null })
+		if (mapping.staying) this.#departed = { mapping, old, place }
 	}
 
 	insert(oid: number, row: Tuple): void {
@@ -113,10 +115,8 @@ export class Assembler implements PgoutputHandler {
 		if (!departed) return
 		const target = this.#mapping(oid)
 		if (!isMove(departed, target, row)) return
-		const transaction = this.#open()
-		count(transaction, target.label, 'deleted', -1)
-		for (const parent of departed.parents) transaction.deletedParents.delete(parent)
-		if (departed.row !== undefined) departed.mapping.buffer.setMove(departed.row)
+		count(this.#open(), target.label, 'deleted', -1)
+		departed.place?.builder.setOp(departed.place.row, 'move')
 	}
 
 	update(oid: number, image: OldImage | undefined, old: Tuple, row: Tuple): void {
@@ -127,7 +127,7 @@ export class Assembler implements PgoutputHandler {
 		const candidate = candidateOf({ mapping, ordinal, image, old, row })
 		if (!candidate) return
 		if (candidate.parents.some((parent) => transaction.deletedParents.has(parent))) this.#relink(candidate, old, row)
-		else this.#spool.add(this.#payload, ordinal)
+		else this.#waiting = this.#spool.add(this.#payload, ordinal, mapping)
 	}
 
 	truncate(oids: number[]): void {
@@ -152,7 +152,7 @@ export class Assembler implements PgoutputHandler {
 		mapping: Mapping,
 		tuple: Tuple,
 		row: { op: ChangeOp; ordinal: number; rewritten: Record<string, string | null> | null },
-	): number | undefined {
+	): RowPlace | undefined {
 		const transaction = this.#open()
 		transaction.archivedRows++
 		if (transaction.position <= mapping.buffer.archived) return this.#skip(mapping, transaction)
@@ -177,11 +177,16 @@ export class Assembler implements PgoutputHandler {
 
 	/** At COMMIT every parent that the transaction deleted is known. */
 	async #decideRelinks(transaction: OpenTransaction): Promise<void> {
-		const update: PgoutputHandler['update'] = (oid, image, old, row) => {
-			const candidate = candidateOf({ mapping: this.#mapping(oid), ordinal: this.#spool.ordinal, image, old, row })
-			if (candidate?.parents.some((parent) => transaction.deletedParents.has(parent))) this.#relink(candidate, old, row)
+		for await (const { bytes, ordinal, mapping } of this.#spool.replay()) {
+			const update: PgoutputHandler['update'] = (_oid, image, old, row) => {
+				const candidate = candidateOf({ mapping, ordinal, image, old, row })
+				if (candidate?.parents.some((parent) => transaction.deletedParents.has(parent))) {
+					this.#relink(candidate, old, row)
+				}
+			}
+			createDecoder({ ...silent, update })(bytes)
+			await this.#options.relief()
 		}
-		await this.#spool.replay(createDecoder({ ...silent, update }))
 	}
 
 	#open(): OpenTransaction {

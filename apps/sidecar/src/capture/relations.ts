@@ -15,14 +15,14 @@ export type RelationsOptions = {
 	lineage: string
 	/** Where redelivery may begin. */
 	from: bigint
-	/** Flushes everything that has committed. */
-	drain: () => Promise<void>
 }
 
 /** What the stream's relations are in the vault; one buffer per root. */
 export class Relations {
 	readonly buffers = new Map<string, TableBuffer>()
 	readonly #mappings = new Map<number, Mapping>()
+	/** The newest schema version of each root. */
+	readonly #versions = new Map<string, SourceTable>()
 	readonly #options: RelationsOptions
 
 	constructor(options: RelationsOptions) {
@@ -46,8 +46,7 @@ export class Relations {
 		const versions = await buffer.vault.schemas()
 		const archived = versions.findLast((version) => version.oid === facts.rootOid)
 		const match = await this.#match(relation, { facts, archived, label: buffer.label })
-		const table = sameVersion(buffer.table, match.table) ?? sameVersion(archived, match.table) ?? match.table
-		if (buffer.table && buffer.table !== table) await this.#endVersion(buffer)
+		const table = this.#oneVersion(buffer.label, match.table)
 		return makeMapping({ relation, facts, match: { ...match, table }, archived, buffer })
 	}
 
@@ -64,10 +63,12 @@ export class Relations {
 		return buffer
 	}
 
-	/** Committed rows go through a flush, so that none is on its way while another flush gathers its transactions. */
-	async #endVersion(buffer: TableBuffer): Promise<void> {
-		await this.#options.drain()
-		await buffer.spill()
+	/** Equal versions are one object, so that leaves of a root share one builder. */
+	#oneVersion(label: string, table: SourceTable): SourceTable {
+		const known = this.#versions.get(label)
+		if (known && JSON.stringify(known) === JSON.stringify(table)) return known
+		this.#versions.set(label, table)
+		return table
 	}
 
 	async #match(
@@ -96,11 +97,6 @@ export class Relations {
 			select schema, name from reprieve.protected_tables where oid = ${facts.rootOid}`
 		return row ?? relation
 	}
-}
-
-/** Rows that share a version share one object, so that a builder is not ended by an equal one. */
-function sameVersion(known: SourceTable | undefined, table: SourceTable): SourceTable | undefined {
-	return known && JSON.stringify(known) === JSON.stringify(table) ? known : undefined
 }
 
 async function knownCommits(table: VaultTable, from: bigint, archived: bigint): Promise<Map<bigint, KnownCommit>> {

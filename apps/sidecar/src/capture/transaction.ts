@@ -1,6 +1,7 @@
 import type { Begin, RowOrigin } from '@reprieve/cdc'
 import type { ArchivedTransaction, RowCounts, Seal, Tag } from '@reprieve/contracts'
 import { type Incident, makeIncident } from '../incident.ts'
+import { KeySet } from './key-set.ts'
 
 /** A range of one table that was not archived. */
 export type Gap = { table: string; position: bigint; reason: string }
@@ -26,7 +27,7 @@ export type OpenTransaction = Begin & {
 	/** By table. */
 	gaps: Map<string, Gap>
 	/** Keys of deleted parents that a child may have named. */
-	deletedParents: Set<string>
+	deletedParents: KeySet
 }
 
 /** A transaction whose COMMIT has arrived. */
@@ -55,7 +56,7 @@ export function openTransaction(begin: Begin): OpenTransaction {
 		isUrgent: false,
 		incidents: new Map(),
 		gaps: new Map(),
-		deletedParents: new Set(),
+		deletedParents: new KeySet(),
 	}
 }
 

@@ -7,7 +7,8 @@ export type LeaseOptions = { vault: Vault; lineage: string; owner: string; ttlMs
 export type Lease = {
 	/** Throws CONFLICT when the lease may have gone to another process. */
 	check(): void
-	release(): void
+	/** Lets the next capture in at once. */
+	release(): Promise<void>
 }
 
 /** Waits until no other process holds the lineage. Throws UNAVAILABLE when the signal ends the wait. */
@@ -24,8 +25,9 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 		if (signal.aborted) throw new ReprieveError('UNAVAILABLE', 'stopped while another capture held the lineage')
 		await new Promise((resolve) => setTimeout(resolve, Math.min(1_000, ttlMs / 5)))
 	}
+	let renewing: Promise<void> | undefined
 	const timer = setInterval(() => {
-		renew().catch((error) => {
+		renewing = renew().catch((error) => {
 			lost = error
 		})
 	}, ttlMs / 3)
@@ -38,7 +40,11 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 				cause: lost,
 			})
 		},
-		release: () => clearInterval(timer),
+		async release() {
+			clearInterval(timer)
+			await renewing
+			if (Date.now() < heldUntil) await vault.lease(lineage, owner, 0).catch(() => {})
+		},
 	}
 }
 

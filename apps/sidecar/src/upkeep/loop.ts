@@ -2,35 +2,42 @@ import type { Sql } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import type { Logger } from 'pino'
 import type { SidecarConfig } from '../config.ts'
+import { keepProtection } from './protection.ts'
+import { keepVault } from './vault.ts'
 
-export type UpkeepOptions = { config: SidecarConfig; vault: Vault; sql: Sql; log: Logger }
+export type UpkeepOptions = {
+	config: SidecarConfig
+	vault: Vault
+	/** Of the role that owns the tables. */
+	owner: Sql
+	log: Logger
+}
 
-/** Keeps the vault small in the background: merges segments, writes checkpoints. A failed round is tried again. */
+/** Work in the background: new leaves are protected, segments merged, checkpoints written. A failed round is tried again. */
 export function startUpkeep(options: UpkeepOptions): { stop(): Promise<void> } {
-	const { config, log } = options
-	if (config.upkeepMs === 0) return { stop: async () => {} }
+	const { upkeepMs, protectMs } = options.config
+	const duties = [
+		repeat(upkeepMs, 'vault', options.log, () => keepVault(options)),
+		repeat(protectMs, 'protection', options.log, () => keepProtection(options)),
+	]
+	return { stop: async () => void (await Promise.all(duties.map((duty) => duty.stop()))) }
+}
+
+/** Rounds at an interval, never two at a time; none when the interval is 0. */
+function repeat(everyMs: number, duty: string, log: Logger, work: () => Promise<void>): { stop(): Promise<void> } {
 	let round: Promise<void> | undefined
-	const timer = setInterval(() => {
-		round ??= keepVault(options)
-			.catch((error) => log.warn({ err: error }, 'a round of upkeep failed'))
+	const next = () => {
+		round ??= work()
+			.catch((error) => log.warn({ err: error, duty }, 'a round of upkeep failed'))
 			.finally(() => {
 				round = undefined
 			})
-	}, config.upkeepMs)
+	}
+	const timer = everyMs > 0 ? setInterval(next, everyMs) : undefined
 	return {
 		async stop() {
 			clearInterval(timer)
 			await round
 		},
-	}
-}
-
-/** One round over every table and the record of transactions. */
-export async function keepVault({ vault, log }: Pick<UpkeepOptions, 'vault' | 'log'>): Promise<void> {
-	const tables = await vault.tables()
-	for (const archive of [vault.transactions, ...tables.map((name) => vault.table(name))]) {
-		const { merged, written } = await archive.compact()
-		if (merged > 0) log.info({ merged, written }, 'compacted')
-		await archive.checkpoint()
 	}
 }

@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest'
+import { archivedRows, type CaptureGround, captureGround, publish } from './ground.ts'
+
+test('a delete that comes with its key only is an incident and a gap, never a row of NULLs', async () => {
+	await using ground = await table()
+	const { sql, vault } = ground
+	await sql`alter table public.t replica identity default`
+	await sql`delete from public.t`
+	await ground.barrier()
+	expect(await incidents(ground)).toEqual([{ code: 'PARTIAL_IMAGE', table: 't', stops_capture: false }])
+	expect(await sql`select "table", reason from reprieve.capture_gaps`).toEqual([
+		{ table: 't', reason: 'deleted rows came with their key columns only' },
+	])
+	expect(await archivedRows(vault, 't')).toEqual([])
+})
+
+test('a TRUNCATE is an incident and a gap', async () => {
+	await using ground = await table()
+	await ground.sql`truncate public.t`
+	await ground.barrier()
+	expect(await incidents(ground)).toEqual([{ code: 'TRUNCATED', table: 't', stops_capture: false }])
+	expect((await ground.sql`select "table" from reprieve.capture_gaps`).length).toBe(1)
+})
+
+test('a TRUNCATE behind the tag of the guard that deleted the rows is none', async () => {
+	await using ground = await table()
+	const { sql, vault } = ground
+	await sql.begin(async (tx) => {
+		await tx`delete from public.t`
+		await tx`select pg_logical_emit_message(true, 'reprieve.truncate', 'public.t'::regclass::oid::text)`
+		await tx`truncate public.t`
+	})
+	await ground.barrier()
+	expect(await incidents(ground)).toEqual([])
+	expect((await archivedRows(vault, 't')).length).toBe(3)
+})
+
+test('a tag for another table does not excuse a TRUNCATE', async () => {
+	await using ground = await table()
+	await ground.sql.begin(async (tx) => {
+		await tx`select pg_logical_emit_message(true, 'reprieve.truncate', 'reprieve.canary'::regclass::oid::text)`
+		await tx`truncate public.t`
+	})
+	await ground.barrier()
+	expect((await incidents(ground)).map((incident) => incident.code)).toEqual(['TRUNCATED'])
+})
+
+test('a column of another type than catalog and vault know stops capture, with its table and what to do', async () => {
+	await using ground = await captureGround()
+	const { sql } = ground
+	await sql`create table public.t (id int primary key, a text)`
+	await sql`insert into public.t values (1, '007')`
+	await (await ground.start()).stop()
+	await publish(ground, 'public.t')
+	await sql`delete from public.t`
+	await sql`alter table public.t alter a type int using a::int`
+	const sidecar = await ground.start()
+	await expect(sidecar.ended).rejects.toMatchObject({ code: 'SCHEMA_DRIFT' })
+	const [incident] = await sql`select code, "table", remedy, stops_capture from reprieve.incidents`
+	expect(incident).toMatchObject({ code: 'SCHEMA_DRIFT', table: 't', stops_capture: true })
+	expect(incident?.remedy).toContain('reprieve adopt')
+	expect((await sql`select state from reprieve.capture_state`)[0]?.state).toBe('stopped')
+})
+
+async function table(): Promise<CaptureGround> {
+	const ground = await captureGround()
+	await ground.sql`create table public.t (id int primary key, note text not null)`
+	await ground.sql`insert into public.t values (1, 'a'), (2, 'b'), (3, 'c')`
+	await ground.start()
+	await publish(ground, 'public.t')
+	return ground
+}
+
+async function incidents({ sql }: CaptureGround) {
+	return [...(await sql`select code, "table", stops_capture from reprieve.incidents order by at`)]
+}
