@@ -18,7 +18,7 @@ import { examineFor, toRequest } from './request.ts'
 export type RestoreStartInput = z.infer<typeof restoreStartInput>
 
 /** Rows of one batch, which is one transaction. */
-const batchRows = 10_000
+const defaultBatchRows = 10_000
 
 /**
  * Queues a restore of exactly what the preview of this hash showed. Throws CONFLICT when the selection or (for an
@@ -28,6 +28,7 @@ export async function startRestore(
 	services: Services,
 	principal: Principal,
 	input: RestoreStartInput,
+	options: { batchRows?: number } = {},
 ): Promise<Restore> {
 	const request = toRequest({
 		selection: input.selection,
@@ -43,7 +44,7 @@ export async function startRestore(
 		const hash = await digest(tx, examination)
 		if (hash !== input.hash) throw changedSince(input.hash, hash)
 		refuse(examination)
-		const cursor = await enlist(tx, examination, { id, batchRows })
+		const cursor = await enlist(tx, examination, { id, batchRows: options.batchRows ?? defaultBatchRows })
 		await insertRestore(tx, examination, { id, hash, reason: input.reason, actor: principal.name, cursor })
 		await tx`select pg_notify('reprieve_restores', ${id})`
 	})

@@ -1,0 +1,138 @@
+import type { ReadQuery } from '@reprieve/vault'
+import { expect, test } from 'vitest'
+import { cancelRestore } from '../../apps/service/src/restores/cancel.ts'
+import { getRestore } from '../../apps/service/src/restores/get.ts'
+import { listRestores } from '../../apps/service/src/restores/list.ts'
+import { pauseRestore } from '../../apps/service/src/restores/pause.ts'
+import { reportRestore } from '../../apps/service/src/restores/report.ts'
+import { resumeRestore } from '../../apps/service/src/restores/resume.ts'
+import { startRestore } from '../../apps/service/src/restores/start.ts'
+import { claimRestore } from '../../apps/service/src/restores/worker/claim.ts'
+import { executeRestore } from '../../apps/service/src/restores/worker/execute.ts'
+import { startRestoreWorkers } from '../../apps/service/src/restores/worker/loop.ts'
+import { admin } from '../support/services.ts'
+import { differences, keep, openScene, preview, type Scene, work } from './scene.ts'
+
+/** A restore of 100 rows in ten batches, queued. */
+async function queuedRestore(scene: Scene): Promise<string> {
+	const { sql, vault } = scene
+	await sql`create table public.t (id int primary key, note text)`
+	await sql`insert into public.t select n, 'row ' || n from generate_series(1, 100) n`
+	await keep(sql, 't')
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	const { hash } = await preview(scene, { selection: { run: 'r' } })
+	const input = { selection: { run: 'r' }, hash, reason: 'test' }
+	return (await startRestore(scene.services, admin, input, { batchRows: 10 })).id
+}
+
+/** Runs `before` ahead of each read of single changes, which every batch makes once. */
+function beforeBatches(scene: Scene, before: (batch: number) => Promise<void>): void {
+	const { table } = scene.vault
+	let batch = 0
+	scene.services.vault = {
+		...scene.vault,
+		table: (name) => {
+			const inner = table(name)
+			return {
+				...inner,
+				async *read(query: ReadQuery) {
+					if (query.changes) await before(++batch)
+					yield* inner.read(query)
+				},
+			}
+		},
+	}
+}
+
+const signal = () => new AbortController().signal
+
+test('a worker that comes back after its lease was taken over commits nothing twice', async () => {
+	await using scene = await openScene()
+	const id = await queuedRestore(scene)
+	const stuck = Promise.withResolvers<void>()
+	const release = Promise.withResolvers<void>()
+	beforeBatches(scene, async (batch) => {
+		if (batch !== 4) return
+		stuck.resolve()
+		await release.promise
+	})
+	const first = await claimRestore(scene.services, 'first', 1)
+	const working = executeRestore(scene.services, first as NonNullable<typeof first>, signal())
+	await stuck.promise
+	const second = await claimRestore(scene.services, 'second', 30_000)
+	expect(second?.lease).toMatchObject({ id, epoch: 2 })
+	const taking = executeRestore(scene.services, second as NonNullable<typeof second>, signal())
+	release.resolve()
+	await Promise.all([working, taking])
+	expect(await getRestore(scene.services, admin, { id })).toMatchObject({
+		status: 'succeeded',
+		restored: 100,
+		verified: 100,
+	})
+	expect(await differences(scene.sql, 't', ['id'])).toEqual([])
+	expect(await scene.sql`select from reprieve.restored_rows`).toHaveLength(100)
+})
+
+test('a connection that dies within a batch costs nothing but the batch', async () => {
+	await using scene = await openScene()
+	const id = await queuedRestore(scene)
+	beforeBatches(scene, async (batch) => {
+		if (batch !== 4) return
+		await scene.sql`select pg_terminate_backend(pid) from pg_stat_activity
+			where application_name = 'test restore' and state = 'idle in transaction'`
+	})
+	expect(await work(scene, id)).toMatchObject({ status: 'succeeded', restored: 100, verified: 100 })
+	expect(await differences(scene.sql, 't', ['id'])).toEqual([])
+})
+
+test('pause stands still between two batches, resume goes on where it stood, cancel keeps what is back', async () => {
+	await using scene = await openScene()
+	const id = await queuedRestore(scene)
+	let command = async (): Promise<unknown> => pauseRestore(scene.services, admin, { id })
+	beforeBatches(scene, async (batch) => {
+		if (batch === 3 || batch === 6) await command()
+	})
+	expect(await work(scene, id)).toMatchObject({ status: 'paused', restored: 30, progress: 0.3 })
+	expect(await claimRestore(scene.services, 'other', 1)).toBeUndefined()
+	command = () => cancelRestore(scene.services, admin, { id })
+	await resumeRestore(scene.services, admin, { id })
+	const ended = await work(scene, id)
+	expect(ended).toMatchObject({ status: 'cancelled', restored: 60 })
+	expect(await scene.sql`select from public.t`).toHaveLength(60)
+	await expect(resumeRestore(scene.services, admin, { id })).rejects.toMatchObject({ code: 'CONFLICT' })
+	expect(await scene.sql`select relname from pg_class where relname like 'restore\\_%' and relkind = 'r'`).toEqual([])
+})
+
+test('workers take what is queued, and the report and the list show it', async () => {
+	await using scene = await openScene()
+	const workers = await startRestoreWorkers(scene.services, { pollMs: 50 })
+	try {
+		const id = await queuedRestore(scene)
+		expect(await getRestore(scene.services, admin, { id, wait: 30 })).toMatchObject({
+			status: 'succeeded',
+			restored: 100,
+		})
+		expect(await reportRestore(scene.services, admin, { id })).toMatchObject({
+			tables: [{ table: 't', selected: 100, restored: 100, verified: 100 }],
+			items: [],
+		})
+		expect((await listRestores(scene.services, admin, { limit: 1 })).items).toMatchObject([{ id }])
+	} finally {
+		await workers.stop()
+	}
+})
+
+test('a change that the archive lost fails the batch instead of being left out', async () => {
+	await using scene = await openScene()
+	const id = await queuedRestore(scene)
+	const { table } = scene.vault
+	scene.services.vault = {
+		...scene.vault,
+		table: (name) => ({
+			...table(name),
+			read: (query) =>
+				table(name).read({ ...query, changes: query.changes?.filter((change) => change.ordinal !== 55) }),
+		}),
+	}
+	expect(await work(scene, id)).toMatchObject({ status: 'failed', restored: 50, failure: { code: 'VAULT_CORRUPT' } })
+})
