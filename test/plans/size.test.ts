@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest'
+import { openGround, plan } from './support.ts'
+
+const megabytes = 1024 * 1024
+
+test('a plan over a million rows does not pass through the service', { timeout: 300_000 }, async () => {
+	await using ground = await openGround()
+	await ground.database.sql`create table public.t (id bigint primary key, mail text not null)`
+	await ground.database
+		.sql`insert into public.t select i, 'user' || i % 1000 || '@x' from generate_series(1, 1001000) i`
+	const before = process.memoryUsage().rss
+	let peak = before
+	const watch = setInterval(() => {
+		peak = Math.max(peak, process.memoryUsage().rss)
+	}, 5)
+	const made = await plan(ground.services, {
+		kind: 'duplicates',
+		table: 't',
+		key: [{ column: 'mail', normalise: 'lower' }],
+		keep: { orderBy: [{ column: 'id' }] },
+	})
+	clearInterval(watch)
+	expect(made).toMatchObject({ status: 'ready', rows: 1_000_000 })
+	expect((peak - before) / megabytes).toBeLessThan(64)
+})
