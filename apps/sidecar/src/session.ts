@@ -76,7 +76,7 @@ export async function runSession(options: SessionOptions): Promise<void> {
 				archive.add(transaction)
 			},
 		})
-		const onFrame = makeFrameHandler({ archive, assembler, reliefBytes: config.bufferBytes / 8 })
+		const onFrame = makeFrameHandler({ archive, assembler, reliefBytes: config.bufferBytes / 8, signal })
 		const stream = await openStream({
 			url: config.databaseUrl,
 			slot: opened.slot,
@@ -100,11 +100,12 @@ export async function runSession(options: SessionOptions): Promise<void> {
 	}
 }
 
-/** Frames in order; answers a promise when the stream must wait for memory, catalog or keys. */
-function makeFrameHandler(parts: { archive: Archive; assembler: Assembler; reliefBytes: number }) {
-	const { archive, assembler, reliefBytes } = parts
+/** Frames in order; answers a promise when the stream must wait for memory, catalog or keys, or for ever. */
+function makeFrameHandler(parts: { archive: Archive; assembler: Assembler; reliefBytes: number; signal: AbortSignal }) {
+	const { archive, assembler, reliefBytes, signal } = parts
 	let bytesSince = 0
 	return (frame: StreamFrame): Promise<unknown> | undefined => {
+		if (signal.aborted) return new Promise(() => {})
 		if (frame.kind === 'keepalive') {
 			if (!assembler.isOpen) archive.keepalive(frame.walEnd)
 			return undefined
