@@ -42,18 +42,19 @@ function isPlain(value: number): boolean {
 	return Number.isFinite(value) && !Object.is(value, -0)
 }
 
-/** PostgreSQL's shortest text of a double: plain digits for exponents -4 to 14. */
+/** PostgreSQL's shortest text of a double: plain digits for exponents -4 to 14, as JavaScript spells these too. */
 function formatDouble(value: number): string {
-	return spell(value.toExponential(), 15)
+	const size = Math.abs(value)
+	return size >= 1e-4 && size < 1e15 ? String(value) : spell(value.toExponential(), 15)
 }
 
-/** PostgreSQL's shortest text of a real: plain digits for exponents -4 to 5. */
+/** PostgreSQL's shortest text of a real: plain digits for exponents -4 to 5. Six digits or fewer name one real alone. */
 function formatFloat(value: number): string {
-	for (let digits = 0; digits < 9; digits++) {
-		const text = value.toExponential(digits)
+	for (let decimals = 5; decimals < 8; decimals++) {
+		const text = value.toExponential(decimals)
 		if (Math.fround(Number(text)) === value) return spell(text, 6)
 	}
-	return spell(value.toExponential(), 6)
+	return spell(value.toExponential(8), 6)
 }
 
 function spell(exponential: string, plainBelow: number): string {

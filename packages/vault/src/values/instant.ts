@@ -82,14 +82,23 @@ function splitMicros(micros: bigint): { day: number; second: number; micro: numb
 }
 
 function formatClock(second: number): string {
-	const parts = [Math.floor(second / 3600), Math.floor(second / 60) % 60, second % 60]
-	return parts.map((part) => part.toString().padStart(2, '0')).join(':')
+	return `${twoDigits(Math.floor(second / 3600))}:${twoDigits(Math.floor(second / 60) % 60)}:${twoDigits(second % 60)}`
 }
 
-/** Days since 1970-01-01 as YYYY-MM-DD. */
-function formatDay(day: number): string {
-	return new Date(day * daySeconds * 1000).toISOString().slice(0, dateLength)
+function twoDigits(value: number): string {
+	return value < 10 ? `0${value}` : String(value)
 }
+
+/** Days since 1970-01-01 as YYYY-MM-DD. Neighbours mostly share their day, so the newest is kept. */
+function formatDay(day: number): string {
+	if (formatted.day !== day) {
+		const text = new Date(day * daySeconds * 1000).toISOString().slice(0, dateLength)
+		formatted = { day, text }
+	}
+	return formatted.text
+}
+
+let formatted = { day: 0, text: '1970-01-01' }
 
 /** Microseconds since 1970 of `YYYY-MM-DD HH:MM:SS[.ffffff]+00`, NaN for any other spelling. */
 function readMicros(bytes: Uint8Array, from: number, to: number): number | bigint {
