@@ -11,9 +11,6 @@ import { makeCluster, superuser } from './make.ts'
 import { clearOrphan } from './orphan.ts'
 import { rememberedPort } from './port.ts'
 
-export { type Binaries, findBinaries } from './binaries.ts'
-export { freePort } from './port.ts'
-
 export type LaunchOptions = {
 	binaries: Binaries
 	/** Folder of the cluster; made when absent. Password, port and log lie beside it. */

@@ -1,0 +1,5 @@
+export { holdFolder } from '../folder.ts'
+export { type Binaries, findBinaries } from './binaries.ts'
+export { type Cluster, type LaunchOptions, launchPostgres } from './launch.ts'
+export { placeCluster } from './place.ts'
+export { freePort } from './port.ts'
