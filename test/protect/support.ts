@@ -52,8 +52,6 @@ export async function tableState(sql: Sql): Promise<string[]> {
 	return rows.map((row) => row.line)
 }
 
-export type Streamed = { op: string; table: string; text: string }
-
 /** Number of pgoutput messages per kind letter that our slot holds, consuming them. */
 export async function streamedKinds(sql: Sql): Promise<Record<string, number>> {
 	const rows = await sql<{ kind: string; n: number }[]>`

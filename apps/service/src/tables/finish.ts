@@ -11,7 +11,7 @@ export async function finish(services: Services, waitMs: number): Promise<Finish
 }
 
 /** Whether the vault hands back the deleted canary with its whole image. */
-export async function readCanary(vault: Vault, nonce: string): Promise<boolean> {
+async function readCanary(vault: Vault, nonce: string): Promise<boolean> {
 	for await (const rows of vault.table({ schema: 'reprieve', name: 'canary' }).read({ keys: [{ nonce }] })) {
 		const note = rows.columns[rows.table.columns.findIndex((column) => column.name === 'note')]
 		const text = note && Buffer.from(note.bytes.subarray(note.offsets[0], note.offsets[1])).toString()

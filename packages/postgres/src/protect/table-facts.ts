@@ -16,7 +16,7 @@ export type Membership = {
 	hidesGenerated: boolean
 }
 
-export type ProtectionRecord = {
+type ProtectionRecord = {
 	rootOid: number
 	why: string
 	formerIdentity: string
