@@ -8,6 +8,7 @@ import { authenticate } from './access/authenticate.ts'
 import type { RateLimit } from './access/rate.ts'
 import type { Principal, Services } from './context.ts'
 import { asReprieveError } from './errors.ts'
+import { serveHome } from './home/serve.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { request } from './request.ts'
 import { notFound, problemResponse } from './rest/answer.ts'
@@ -33,6 +34,7 @@ export function createServer(services: Services, rate: RateLimit): Hono {
 	serveTrpc(app, callFor)
 	serveRest(app, callFor)
 	serveDocument(app)
+	serveHome(app)
 	app.notFound((c) => problemResponse(notFound(c.req.path)))
 	app.onError((error) => {
 		services.log.error({ err: error, requestId: request.getStore()?.id }, 'request failed')
