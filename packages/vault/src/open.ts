@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
-import { formatTableName, ReprieveError, type TableName } from '@reprieve/contracts'
+import { ReprieveError, type TableName } from '@reprieve/contracts'
 import { openKeys, openLeases, openLineages } from './ownership.ts'
 import { decodePart, encodePart, ownFolder, tableFolder } from './paths.ts'
 import { sealLines } from './seal.ts'
@@ -9,6 +9,7 @@ import { fileStore } from './stores/file.ts'
 import { openTable } from './table.ts'
 import { openTransactions } from './transactions.ts'
 import type { Vault } from './vault.ts'
+import type { Head } from './verify.ts'
 
 export type VaultOptions = {
 	store: Store
@@ -21,20 +22,17 @@ export type VaultOptions = {
 /** Opens the vault of one database; nothing is read or written before it is needed. */
 export function openVault({ store, database, now = Date.now }: VaultOptions): Vault {
 	const tables = new Map<string, ReturnType<typeof openTable>>()
-	const heads = new Map<string, { version: number; digest: string }>()
+	const heads = new Map<string, Head>()
 	const open = (name: TableName) => {
 		const folder = tableFolder(database, name)
 		const known = tables.get(folder)
 		if (known) return known
-		const onAppend = (version: number, digest: string) => heads.set(formatTableName(name), { version, digest })
+		const onAppend = (version: number, digest: string) => heads.set(folder, { version, digest })
 		const table = openTable({ store, folder }, name, { now, onAppend })
 		tables.set(folder, table)
 		return table
 	}
-	const transactions = openTransactions(
-		{ store, folder: ownFolder(database, 'transactions') },
-		{ now, headsOf: () => Object.fromEntries(heads) },
-	)
+	const transactions = openTransactions({ store, folder: ownFolder(database, 'transactions') }, { now, heads })
 	return {
 		database,
 		table: open,

@@ -9,6 +9,7 @@ import type { LogState } from './log/state.ts'
 import { compactTable } from './merge.ts'
 import { buildSegment, splitRows } from './segment/write.ts'
 import { putOnce } from './store.ts'
+import { sweepTable } from './sweep.ts'
 import type { CommitOutcome, PendingSegment, VaultTable } from './vault.ts'
 import { verifyTable } from './verify.ts'
 
@@ -49,6 +50,7 @@ export function openTable(place: Place, name: TableName, options: TableOptions):
 		compact: (limits) => compactTable(place, log, { ...limits, now: options.now }),
 		checkpoint: ({ every = 20 } = {}) => log.checkpoint(every),
 		verify: () => verifyTable(place),
+		sweep: (limits) => sweepTable(place, log, { ...limits, now: options.now }),
 	}
 }
 

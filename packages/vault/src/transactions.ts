@@ -11,11 +11,12 @@ import { openParquet } from './segment/parquet.ts'
 import { formatRange, parseRange, rangeOf } from './segment/range.ts'
 import { parseStatistics, statisticsOf } from './segment/statistics.ts'
 import { putOnce } from './store.ts'
+import { sweepTable } from './sweep.ts'
 import type { DeltaType } from './values/codec.ts'
 import { formatTimestamp, parseInstantJson, parseTimestamp } from './values/instant.ts'
 import { codecOf } from './values/types.ts'
 import type { TransactionLog } from './vault.ts'
-import { verifyTable } from './verify.ts'
+import { type Head, verifyHeads, verifyTable } from './verify.ts'
 
 type Cells = (string | null)[]
 type Row = { [K in (typeof columns)[number]['name']]: string | null }
@@ -37,10 +38,10 @@ const columns = [
 	{ name: 'barriers', type: 'string' },
 ] as const satisfies { name: string; type: DeltaType }[]
 
-/** The log of transactions in a folder of a store. `headsOf` names the tables' newest entries, so that a lost one shows. */
+/** The log of transactions in a folder of a store. `heads` are the tables' newest entries that it has not named yet. */
 export function openTransactions(
 	place: Place,
-	options: { now: () => number; headsOf: () => Record<string, { version: number; digest: string }> },
+	options: { now: () => number; heads: Map<string, Head> },
 ): TransactionLog & { log: Log } {
 	const log = openLog(place.store, place.folder, { columns: columns as readonly FixedColumn[], now: options.now })
 	return {
@@ -48,12 +49,13 @@ export function openTransactions(
 		archived: async (source) => (await log.refresh()).transactions.get(source),
 		async append({ source, position, transactions }) {
 			const adds = transactions.length === 0 ? [] : [await writeTransactions(place, transactions, options.now())]
+			const heads = [...options.heads]
 			const { isAppended, version } = await log.append((state) => {
 				const archived = state.transactions.get(source)
 				if (archived !== undefined && archived >= position) return undefined
 				return {
 					operation: 'WRITE',
-					facts: { id: randomUUID(), heads: options.headsOf() },
+					facts: { id: randomUUID(), heads: Object.fromEntries(heads) },
 					...(state.meta ? {} : { meta: newMeta(options.now()) }),
 					transactions: [{ source, position }],
 					adds,
@@ -61,12 +63,18 @@ export function openTransactions(
 					isDataChange: true,
 				}
 			})
+			if (isAppended)
+				for (const [folder, head] of heads) if (options.heads.get(folder) === head) options.heads.delete(folder)
 			return { outcome: isAppended ? 'committed' : 'alreadyArchived', version }
 		},
 		read: (query) => readTransactions(place, log, query),
 		compact: (limits) => compactTransactions(place, log, { ...limits, now: options.now }),
 		checkpoint: ({ every = 20 } = {}) => log.checkpoint(every),
-		verify: () => verifyTable(place),
+		verify: async function* () {
+			yield* verifyTable(place)
+			yield* verifyHeads(place)
+		},
+		sweep: (limits) => sweepTable(place, log, { ...limits, now: options.now }),
 	}
 }
 

@@ -60,6 +60,8 @@ export interface VaultTable {
 	checkpoint(options?: { every?: number }): Promise<boolean>
 	/** Reads every object of the table and compares digests, sizes and the chain of log entries. */
 	verify(): AsyncIterable<VerifiedObject>
+	/** Deletes what no log entry has named for `retentionMs` (default 7 days), and log entries below the newest checkpoint as old. */
+	sweep(options?: { retentionMs?: number }): Promise<{ segments: number; entries: number }>
 }
 
 export type VerifiedObject = { object: string; bytes: number; problem?: string }
@@ -76,7 +78,10 @@ export interface TransactionLog {
 		committed?: { from?: bigint; to?: bigint }
 		job?: { kind: 'run' | 'restore'; id: string }
 	}): AsyncIterable<ArchivedTransaction>
+	/** As a table's, and each table's newest entry that this log names must be there. */
 	verify(): AsyncIterable<VerifiedObject>
+	/** Deletes what no log entry has named for `retentionMs` (default 7 days), and log entries below the newest checkpoint as old. */
+	sweep(options?: { retentionMs?: number }): Promise<{ segments: number; entries: number }>
 	compact(options?: { targetBytes?: number; minSegments?: number }): Promise<{ merged: number; written: number }>
 	checkpoint(options?: { every?: number }): Promise<boolean>
 }

@@ -4,6 +4,7 @@ import { type Entry, parseEntry, type SegmentFile } from './log/actions.ts'
 import { checkCheckpoint, findCheckpoint, newestCheckpoint, readCheckpoint } from './log/checkpoint.ts'
 import { growState } from './log/state.ts'
 import { checkpointPath, entryPath } from './paths.ts'
+import { digestOf } from './seal.ts'
 import type { VerifiedObject } from './vault.ts'
 
 /**
@@ -37,6 +38,29 @@ export async function* verifyTable(place: Place): AsyncIterable<VerifiedObject> 
 	const newest = Math.max(await newestCheckpoint(store, folder), await findCheckpoint(store, folder))
 	for (; next <= newest; next++) yield { object: `${folder}/${entryPath(next)}`, bytes: 0, problem: 'it is missing' }
 	for (const file of state.files.values()) yield await verifySegment(place, file)
+}
+
+/** A table's newest entry as the log of transactions names it. */
+export type Head = { version: number; digest: string }
+
+/** Compares the tables' entries with those that the log of transactions names: a lost newest entry shows nowhere else. */
+export async function* verifyHeads({ store, folder }: Place): AsyncIterable<VerifiedObject> {
+	const heads = new Map<string, Head>()
+	for await (const { key } of store.list(`${folder}/_delta_log/`)) {
+		if (!/\/\d{20}\.json$/.test(key)) continue
+		const { entry } = await verifyEntry({ store, folder }, Number(key.slice(-25, -5)), undefined)
+		for (const [table, head] of Object.entries((entry?.facts?.heads ?? {}) as Record<string, Head>))
+			heads.set(table, head)
+	}
+	for (const [table, { version, digest }] of heads) {
+		const object = `${table}/${entryPath(version)}`
+		const bytes = await store.get(object)
+		if (bytes === undefined && version < (await newestCheckpoint(store, table))) continue
+		const found = bytes && digestOf(bytes)
+		const problem =
+			found === digest ? {} : { problem: `its digest is ${found}, the log of transactions says ${digest}` }
+		yield { object, bytes: bytes?.length ?? 0, ...problem }
+	}
 }
 
 function entryOf(adds: SegmentFile[]): Entry {

@@ -13,6 +13,7 @@ import {
 	type MetaData,
 	metaDataOf,
 	metaOf,
+	parseEntry,
 	protocol,
 	type Remove,
 	removeOf,
@@ -21,6 +22,9 @@ import {
 import { growState, type LogState } from './state.ts'
 
 const hintName = '_delta_log/_last_checkpoint'
+
+/** How long a checkpoint remembers a removed segment; the entry's own time counts, so that the file follows from the state. */
+const tombstoneMs = 30 * 24 * 3_600_000
 
 type CheckpointRow = {
 	txn: { appId: string; version: bigint; lastUpdated: bigint | null } | null
@@ -73,9 +77,9 @@ export async function readCheckpoint(store: Store, folder: string, version: numb
 	const entry = `${folder}/${entryPath(version)}`
 	const own = await store.get(entry)
 	if (own === undefined) throw corrupt(entry, 'it is missing, yet its checkpoint is there')
-	unsealLines(entry, own)
+	const { digest, timestamp } = parseEntry(entry, own)
 	try {
-		return growState({ ...(await decodeCheckpoint(bytes)), version, digest: digestOf(own) })
+		return growState({ ...(await decodeCheckpoint(bytes)), version, digest, timestamp })
 	} catch (cause) {
 		throw corrupt(key, 'it cannot be decoded', cause)
 	}
@@ -117,12 +121,15 @@ function encodeCheckpoint(state: LogState, fixed: readonly FixedColumn[]): Uint8
 	const none: CheckpointRow = { txn: null, add: null, remove: null, metaData: null, protocol: null }
 	const byPath = <T extends { path: string }>(map: ReadonlyMap<string, T>) =>
 		[...map.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
+	const isRecent = ({ removedAt }: { removedAt: number }) => removedAt > state.timestamp - tombstoneMs
 	const transactions = [...state.transactions].sort(([a], [b]) => (a < b ? -1 : 1))
 	const rows: CheckpointRow[] = [
 		{ ...none, protocol },
 		...(state.meta ? [{ ...none, metaData: metaDataOf(state.meta, fixed) }] : []),
 		...transactions.map(([appId, version]) => ({ ...none, txn: { appId, version, lastUpdated: null } })),
-		...byPath(state.tombstones).map((tombstone) => ({ ...none, remove: removeOf(tombstone, false) })),
+		...byPath(state.tombstones)
+			.filter(isRecent)
+			.map((tombstone) => ({ ...none, remove: removeOf(tombstone, false) })),
 		...byPath(state.files).map((file) => ({ ...none, add: addOf(file, true) })),
 	].map(withBigints)
 	const columnData = (['txn', 'add', 'remove', 'metaData', 'protocol'] as const).map((name) => ({
@@ -154,7 +161,7 @@ function withBigints(row: CheckpointRow): CheckpointRow {
 	}
 }
 
-async function decodeCheckpoint(bytes: Uint8Array): Promise<Omit<LogState, 'version' | 'digest'>> {
+async function decodeCheckpoint(bytes: Uint8Array): Promise<Omit<LogState, 'version' | 'digest' | 'timestamp'>> {
 	const file = openParquet(bytes, { isRaw: false })
 	const column = <K extends keyof CheckpointRow>(name: K) =>
 		present(file.readAll(name)) as Promise<NonNullable<CheckpointRow[K]>[]>

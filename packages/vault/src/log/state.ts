@@ -6,6 +6,8 @@ export type LogState = {
 	readonly version: number
 	/** Digest of that entry; '' before the first. */
 	readonly digest: string
+	/** Time of that entry, milliseconds since 1970. */
+	readonly timestamp: number
 	readonly meta?: TableMeta
 	readonly files: ReadonlyMap<string, SegmentFile>
 	readonly tombstones: ReadonlyMap<string, Tombstone>
@@ -24,13 +26,16 @@ export function growState(from?: LogState): GrowingState {
 	const files = new Map(from?.files)
 	const tombstones = new Map(from?.tombstones)
 	const transactions = new Map(from?.transactions)
-	let { version, digest, meta } = from ?? { version: -1, digest: '', meta: undefined }
+	let { version, digest, timestamp, meta } = from ?? { version: -1, digest: '', timestamp: 0, meta: undefined }
 	return {
 		get version() {
 			return version
 		},
 		get digest() {
 			return digest
+		},
+		get timestamp() {
+			return timestamp
 		},
 		get meta() {
 			return meta
@@ -48,6 +53,7 @@ export function growState(from?: LogState): GrowingState {
 			meta = entry.meta ?? meta
 			version += 1
 			digest = entryDigest
+			timestamp = entry.timestamp
 		},
 	}
 }

@@ -1,0 +1,46 @@
+import type { Place } from './archive.ts'
+import { newestCheckpoint } from './log/checkpoint.ts'
+import type { Log } from './log/log.ts'
+import type { StoredObject } from './store.ts'
+
+export type SweepOptions = {
+	/** How long an object stays after the log let go of it, in milliseconds. Default 7 days. */
+	retentionMs?: number
+}
+
+const week = 7 * 24 * 3_600_000
+
+/**
+ * Deletes segments that were merged away, or never committed, longer ago than the retention; and log entries and checkpoints
+ * as old that lie below the newest checkpoint. Objects are listed before the log is read, so that what a commit names
+ * meanwhile is never among those to delete.
+ */
+export async function sweepTable(
+	place: Place,
+	log: Log,
+	{ retentionMs = week, now }: SweepOptions & { now: () => number },
+): Promise<{ segments: number; entries: number }> {
+	const { store, folder } = place
+	const before = now() - retentionMs
+	const objects = await Array.fromAsync(store.list(`${folder}/data/`))
+	const { files, tombstones } = await log.refresh()
+	const unused = objects.filter(({ key, modifiedAt }) => {
+		const path = key.slice(folder.length + 1)
+		return !files.has(path) && (tombstones.get(path)?.removedAt ?? modifiedAt) < before
+	})
+	for (const { key } of unused) await store.delete(key)
+	const old = await oldEntries(place, before)
+	for (const { key } of old) await store.delete(key)
+	return { segments: unused.length, entries: old.length }
+}
+
+/** The newest checkpoint's own entry stays: readers need it to find the table at all. */
+async function oldEntries({ store, folder }: Place, before: number): Promise<StoredObject[]> {
+	const floor = await newestCheckpoint(store, folder)
+	const old: StoredObject[] = []
+	for await (const object of store.list(`${folder}/_delta_log/`)) {
+		const match = /\/(\d{20})\.(json|checkpoint\.\w+)$/.exec(object.key)
+		if (match && Number(match[1]) < floor && object.modifiedAt < before) old.push(object)
+	}
+	return old
+}
