@@ -49,7 +49,6 @@ test('an owner without superuser protects, and is told what it may not install',
 	await using cluster = await startCluster(18)
 	const admin = postgres(cluster.url, { max: 1, onnotice: () => {} })
 	await admin`create role app login password 'x'`
-	await admin`grant set on parameter session_replication_role to app`
 	await admin`create database app owner app`
 	await admin.end()
 	const url = cluster.url.replace(/\/\/[^@]*@/, '//app:x@').replace(/\/[^/]*$/, '/app')

@@ -46,7 +46,6 @@ export type SessionOptions = {
 export function openSessions(url: string, options: SessionOptions): Sql {
 	const settings: Record<string, string> = {
 		...pinnedSettings,
-		session_replication_role: 'origin',
 		statement_timeout: String(options.statementTimeoutMs ?? 0),
 		lock_timeout: String(options.lockTimeoutMs ?? 0),
 		application_name: options.applicationName,

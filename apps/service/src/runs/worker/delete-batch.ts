@@ -59,16 +59,29 @@ export async function deleteBatch(
 	return done as BatchDone
 }
 
-/** Fixes this transaction's time-outs, whatever was set before, and gives it its xid. */
+/**
+ * Fixes this transaction's time-outs, whatever was set before, and gives it its xid. The replication role can only be read:
+ * setting it, even to what it is, needs a right that the deleting role should not have.
+ */
 async function begin(tx: Transaction, limits: BatchLimits): Promise<{ xid: string; startedAt: string }> {
-	const [row] = await tx<{ xid: string; startedAt: string }[]>`
+	const [row] = await tx<{ xid: string; startedAt: string; role: string }[]>`
 		select pg_current_xact_id()::text as xid, clock_timestamp()::text as "startedAt",
+			current_setting('session_replication_role') as role,
 			set_config('lock_timeout', ${String(limits.lockTimeoutMs)}, true),
 			set_config('statement_timeout', ${String(limits.statementTimeoutMs)}, true),
 			set_config('idle_in_transaction_session_timeout', '60000', true),
 			set_config('synchronous_commit', 'on', true), set_config('row_security', 'off', true),
 			set_config('search_path', 'pg_catalog', true)`
-	return row as { xid: string; startedAt: string }
+	if (row?.role !== 'origin') {
+		throw new BatchFinding(
+			'NOT_RESTORABLE',
+			`the deleting session has session_replication_role ${row?.role}, not origin`,
+			{
+				hint: 'Reset session_replication_role of the role and the database: foreign keys and triggers are off otherwise.',
+			},
+		)
+	}
+	return row
 }
 
 /** Where rows have dependents or witnesses: holds them, then says which must stay. Elsewhere one DELETE does both. */
