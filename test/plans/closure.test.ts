@@ -1,45 +1,50 @@
 import { expect, test } from 'vitest'
+import { startCluster } from '../support/postgres.ts'
 import { bodyOf, openGround, plan, rowsOf } from './support.ts'
 
 const all = { kind: 'match', where: { and: [] } } as const
 
-test('cascades are planned as deletions, set null as relinks, to the end', async () => {
-	await using ground = await openGround()
-	const { sql } = ground.database
-	await sql`create table public.a (id int primary key, code text unique)`
-	await sql`create table public.b (id int, part text, a text references public.a (code) on delete cascade, primary key (part, id))`
-	await sql`create table public.c (id int primary key, b int, part text, other int,
+test.for([15, 18] as const)(
+	'cascades are planned as deletions, set null as relinks, on PostgreSQL %i',
+	async (version) => {
+		await using cluster = version === 18 ? undefined : await startCluster(version)
+		await using ground = await openGround({}, cluster)
+		const { sql } = ground.database
+		await sql`create table public.a (id int primary key, code text unique)`
+		await sql`create table public.b (id int, part text, a text references public.a (code) on delete cascade, primary key (part, id))`
+		await sql`create table public.c (id int primary key, b int, part text, other int,
 		foreign key (part, b) references public.b (part, id) on delete set null (b))`
-	await sql`create table public.d (id int primary key, a int default 0 references public.a on delete set default)`
-	await sql`insert into public.a values (0, 'zero'), (1, 'one'), (2, 'two')`
-	await sql`insert into public.b values (1, 'x', 'one'), (2, 'x', 'two'), (3, 'x', null)`
-	await sql`insert into public.c values (1, 1, 'x', 7), (2, 3, 'x', 7), (3, 1, null, 7)`
-	await sql`insert into public.d values (1, 1), (2, 2)`
-	const made = await plan(ground.services, { kind: 'match', table: 'a', where: { column: 'id', op: 'eq', value: 1 } })
-	expect(made).toMatchObject({
-		rows: 1,
-		blocked: 0,
-		dependents: [
-			{ table: 'b', action: 'delete', rows: 1 },
-			{ table: 'd', action: 'setDefault', rows: 1 },
-			{ table: 'c', action: 'setNull', rows: 1 },
-		],
-	})
-	expect(
-		(await bodyOf(ground.services, made.id)).tables.map((table) => [table.table, table.rewrites, table.foreignKey]),
-	).toEqual([
-		['a', [], undefined],
-		['b', [], 'b_a_fkey'],
-		['d', ['a'], 'd_a_fkey'],
-		['c', ['b'], 'c_part_b_fkey'],
-	])
-	expect(await rowsOf(ground.services, made.id)).toEqual([
-		{ table: 'a', action: 'delete', key: { id: 1 } },
-		{ table: 'b', action: 'delete', key: { part: 'x', id: 1 } },
-		{ table: 'd', action: 'setDefault', key: { id: 1 } },
-		{ table: 'c', action: 'setNull', key: { id: 1 } },
-	])
-})
+		await sql`create table public.d (id int primary key, a int default 0 references public.a on delete set default)`
+		await sql`insert into public.a values (0, 'zero'), (1, 'one'), (2, 'two')`
+		await sql`insert into public.b values (1, 'x', 'one'), (2, 'x', 'two'), (3, 'x', null)`
+		await sql`insert into public.c values (1, 1, 'x', 7), (2, 3, 'x', 7), (3, 1, null, 7)`
+		await sql`insert into public.d values (1, 1), (2, 2)`
+		const made = await plan(ground.services, { kind: 'match', table: 'a', where: { column: 'id', op: 'eq', value: 1 } })
+		expect(made).toMatchObject({
+			rows: 1,
+			blocked: 0,
+			dependents: [
+				{ table: 'b', action: 'delete', rows: 1 },
+				{ table: 'd', action: 'setDefault', rows: 1 },
+				{ table: 'c', action: 'setNull', rows: 1 },
+			],
+		})
+		expect(
+			(await bodyOf(ground.services, made.id)).tables.map((table) => [table.table, table.rewrites, table.foreignKey]),
+		).toEqual([
+			['a', [], undefined],
+			['b', [], 'b_a_fkey'],
+			['d', ['a'], 'd_a_fkey'],
+			['c', ['b'], 'c_part_b_fkey'],
+		])
+		expect(await rowsOf(ground.services, made.id)).toEqual([
+			{ table: 'a', action: 'delete', key: { id: 1 } },
+			{ table: 'b', action: 'delete', key: { part: 'x', id: 1 } },
+			{ table: 'd', action: 'setDefault', key: { id: 1 } },
+			{ table: 'c', action: 'setNull', key: { id: 1 } },
+		])
+	},
+)
 
 test('a row that children hold is left out with its closure, refused, or goes with them', async () => {
 	await using ground = await openGround()

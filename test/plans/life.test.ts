@@ -16,7 +16,7 @@ import { putPolicy } from '../../apps/service/src/policies/put.ts'
 import { admin } from '../support/services.ts'
 import { bodyOf, type Ground, openGround, plan } from './support.ts'
 
-const all = { kind: 'match', table: 't', where: { and: [] } } as const
+const all = { kind: 'match' as const, table: 't', where: { and: [] } }
 
 async function fill(ground: Ground): Promise<void> {
 	await ground.database.sql`create table public.t (id int primary key, g int)`
@@ -105,8 +105,12 @@ test('rows that were edited, added or dropped are noticed', async () => {
 test('newest and oldest of one table cannot both be planned, in either order', async () => {
 	await using ground = await openGround()
 	await fill(ground)
-	const keep = (direction: 'asc' | 'desc') =>
-		({ kind: 'duplicates', table: 't', key: ['g'], keep: { orderBy: [{ column: 'id', direction }] } }) as const
+	const keep = (direction: 'asc' | 'desc') => ({
+		kind: 'duplicates' as const,
+		table: 't',
+		key: ['g'],
+		keep: { orderBy: [{ column: 'id', direction }] },
+	})
 	for (const [first, second] of [
 		[keep('asc'), keep('desc')],
 		[all, keep('asc')],

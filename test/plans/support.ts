@@ -9,9 +9,9 @@ import { admin, type TestServices, type TestServicesOptions, testServices } from
 
 export type Ground = { database: TestDatabase; services: TestServices } & AsyncDisposable
 
-/** A fresh database with services on it. */
-export async function openGround(options: TestServicesOptions = {}): Promise<Ground> {
-	const database = await freshDatabase()
+/** A fresh database with services on it, in the suite's PostgreSQL 18 or in `cluster`. */
+export async function openGround(options: TestServicesOptions = {}, cluster?: { url: string }): Promise<Ground> {
+	const database = await freshDatabase(cluster)
 	const services = await testServices(database, options)
 	return {
 		database,

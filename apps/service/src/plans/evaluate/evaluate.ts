@@ -38,6 +38,7 @@ export async function evaluatePolicy(
 	options: { prefix: string; limit: number },
 ): Promise<Evaluation> {
 	await sql.unsafe(`set local work_mem = '64MB'`)
+	await sql.unsafe('set local jit = off')
 	const { scanned, root } = await findPolicyTable(sql, policy.table)
 	const incoming = await readIncoming(sql, [root.oid])
 	const candidates = await compileCandidates(policy, { sql, table: scanned, key: root.key, incoming })
@@ -84,7 +85,7 @@ async function describeWritten(work: Workspace, candidates: Candidates, written:
 		witness: candidates.witness,
 		closureHash: await closureHash(sql, oids),
 		units,
-		largestUnit: await readLargestUnit(work, tables),
+		largestUnit: work.keys.length === 0 ? Math.min(rows, 1) : await readLargestUnit(work, tables),
 	}
 	return {
 		body,
