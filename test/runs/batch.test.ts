@@ -295,7 +295,8 @@ test('partitions are counted under their root, and a row that moved stays', asyn
 })
 
 test('keys of types outside pg_catalog are compared by their own operator', async () => {
-	await using shop = await openShop(`create extension citext; create extension ltree; create type mood as enum ('sad', 'ok');
+	await using shop =
+		await openShop(`create extension citext; create extension ltree; create type mood as enum ('sad', 'ok');
 		create table names (name citext, mood mood, path ltree, kind text, primary key (name, mood, path));
 		insert into names values ('Ann', 'sad', 'a.b', 'old'), ('Bob', 'ok', 'a', 'old'), ('Cid', 'ok', 'a', 'new')`)
 	await shop.protect('names')
