@@ -40,7 +40,7 @@ test('every table is committed at the newest transaction, the record reaches to 
 })
 
 test('a transaction that the vault has already is recorded again, not appended again', () => {
-	const batch = planBatch({ ...idle, transactions: [at(90n)], isKeepaliveDue: false })
+	const batch = planBatch({ ...idle, transactions: [at(90n)], received: 150n, isKeepaliveDue: false })
 	expect(batch?.append).toBeUndefined()
 	expect(batch?.record.length).toBe(1)
 	expect(batch?.acknowledge).toBe(100n)

@@ -36,6 +36,8 @@ export class Archive {
 	#waiting: CommittedTransaction[] = []
 	#received: bigint
 	#archived: bigint
+	/** What may be acknowledged, and what was. */
+	#durable = 0n
 	#acknowledged = 0n
 	#inFlightBytes = 0
 	#appendedAt = Date.now()
@@ -183,6 +185,7 @@ export class Archive {
 			const ms = Math.round(performance.now() - started)
 			log.info({ transactions: batch.record.length, tables: batch.commit.length, rows, ms }, 'archived')
 		}
+		this.#durable = batch.acknowledge
 		await this.#acknowledge()
 	}
 
@@ -196,7 +199,7 @@ export class Archive {
 			}, wait)
 			return
 		}
-		const position = this.#archived
+		const position = this.#durable
 		if (position <= this.#acknowledged) return
 		await this.#options.nonces.advance(position)
 		this.#options.acknowledge(position)
