@@ -65,6 +65,7 @@ const refused: [call: string, body: unknown, code: string][] = [
 	['POST /api/v1/restores/absent/pause', {}, 'NOT_FOUND'],
 	['POST /api/v1/restores/absent/resume', {}, 'NOT_FOUND'],
 	['POST /api/v1/restores/absent/cancel', {}, 'NOT_FOUND'],
+	['POST /api/v1/restores/absent/undo', {}, 'NOT_FOUND'],
 	['POST /api/v1/system/verify', { table: 'absent' }, 'NOT_FOUND'],
 	['POST /api/v1/tokens', { name: 'a', role: 'king' }, 'INVALID'],
 	['POST /api/v1/tokens', { name: 'a', role: 'viewer', tables: ['a.b.c'] }, 'INVALID'],

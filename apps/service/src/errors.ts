@@ -63,7 +63,7 @@ export function problemOf(error: ReprieveError, requestId: string, status = http
 }
 
 /** A refused input, one issue per field. */
-export function invalidInput(error: ZodError): ReprieveError {
+function invalidInput(error: ZodError): ReprieveError {
 	const issues = error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }))
 	const [first] = issues
 	const summary = first ? `${first.path ? `${first.path}: ` : ''}${first.message}` : 'not as declared'

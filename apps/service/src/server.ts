@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { getConnInfo } from '@hono/node-server/conninfo'
+import { trpcServer } from '@hono/trpc-server'
 import { ReprieveError } from '@reprieve/contracts'
-import { fetchRequestHandler } from '@trpc/server/adapters/fetch'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { authenticate } from './access/authenticate.ts'
@@ -101,21 +101,19 @@ function serveProbes(app: Hono, services: Services, metrics: Metrics, callFor: (
 }
 
 function serveTrpc(app: Hono, callFor: (c: Context) => Call): void {
-	app.all('/trpc/v1/*', (c) =>
-		fetchRequestHandler({
-			endpoint: '/trpc/v1',
-			router,
-			req: c.req.raw,
-			allowMethodOverride: true,
-			maxBatchSize: maxBatchCalls,
-			createContext({ info }) {
-				if (info.calls.length > 1 && info.calls.some((call) => call.procedure?._def.type === 'mutation')) {
-					throw new ReprieveError('INVALID', 'a mutation came in a batch', { hint: 'Send each mutation alone.' })
-				}
-				return callFor(c)
-			},
-		}),
-	)
+	const handler = trpcServer({
+		endpoint: '/trpc/v1',
+		router,
+		allowMethodOverride: true,
+		maxBatchSize: maxBatchCalls,
+		createContext({ info }, c) {
+			if (info.calls.length > 1 && info.calls.some((call) => call.procedure?._def.type === 'mutation')) {
+				throw new ReprieveError('INVALID', 'a mutation came in a batch', { hint: 'Send each mutation alone.' })
+			}
+			return callFor(c)
+		},
+	})
+	app.all('/trpc/v1/*', (c) => handler(c, async () => {}))
 }
 
 function serveDocument(app: Hono): void {

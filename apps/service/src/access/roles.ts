@@ -1,8 +1,7 @@
 import { ReprieveError, type Role, roles } from '@reprieve/contracts'
 import type { Principal } from '../context.ts'
 
-/** Whether a role may do what asks for `least`. */
-export function hasRole(role: Role, least: Role): boolean {
+function hasRole(role: Role, least: Role): boolean {
 	return roles.indexOf(role) >= roles.indexOf(least)
 }
 

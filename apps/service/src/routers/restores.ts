@@ -20,8 +20,8 @@ import { previewRestore } from '../restores/preview.ts'
 import { reportRestore } from '../restores/report.ts'
 import { resumeRestore } from '../restores/resume.ts'
 import { startRestore } from '../restores/start.ts'
+import { undoRestore } from '../restores/undo.ts'
 import { command, createRouter, query } from '../trpc.ts'
-import { pending } from './pending.ts'
 import { watchJob } from './watch.ts'
 
 export const restores = createRouter({
@@ -75,5 +75,5 @@ export const restores = createRouter({
 		.meta({ role: 'operator' })
 		.input(jobCommandInput)
 		.output(undoOutput)
-		.mutation(() => pending()),
+		.mutation(({ ctx, input }) => undoRestore(ctx.services, ctx.principal, input)),
 })
