@@ -1,5 +1,9 @@
+import type { Restore } from '@reprieve/contracts'
 import { expect, test } from 'vitest'
-import { differences, keep, openScene, preview, restore } from './scene.ts'
+import { startRestore } from '../../apps/service/src/restores/start.ts'
+import { admin } from '../support/services.ts'
+import { until } from '../support/wait.ts'
+import { differences, keep, openScene, preview, restore, work } from './scene.ts'
 
 test('a self reference with children before their parents comes back in one statement', async () => {
 	await using scene = await openScene()
@@ -129,9 +133,6 @@ test('where replica mode skips foreign-key checks they are made by hand', async 
 	await sql`alter table public.t enable trigger touch`
 	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
 	const { hash } = await preview(scene, { selection: { run: 'r' } })
-	const { startRestore } = await import('../../apps/service/src/restores/start.ts')
-	const { admin } = await import('../support/services.ts')
-	const { work } = await import('./scene.ts')
 	const queued = await startRestore(scene.services, admin, { selection: { run: 'r' }, hash, reason: 'test' })
 	await sql`delete from public.parent where id = 2`
 	const done = await work(scene, queued.id)
@@ -182,4 +183,78 @@ test('a key of a type with operators of its own is compared by them', async () =
 	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
 	await sql`insert into public.t values ('a@X', 'new')`
 	expect((await preview(scene, { selection: { run: 'r' } })).tables[0]).toMatchObject({ missing: 0, different: 1 })
+})
+
+test('a parent that is being deleted while its child is restored is waited for, and missed', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create table public.parent (id int primary key)`
+	await withRewritingTrigger(sql)
+	await sql`insert into public.parent values (1)`
+	await sql`alter table public.t add parent int references public.parent`
+	await sql`alter table public.t disable trigger touch`
+	await sql`update public.t set parent = 1`
+	await sql`alter table public.t enable trigger touch`
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	const { hash } = await preview(scene, { selection: { run: 'r' } })
+	const queued = await startRestore(scene.services, admin, { selection: { run: 'r' }, hash, reason: 'test' })
+	let working: Promise<Restore> | undefined
+	await sql.begin(async (tx) => {
+		await tx`delete from public.parent`
+		working = work(scene, queued.id)
+		await until(
+			async () =>
+				(await sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)
+					.length,
+			'the batch to wait for the parent',
+		)
+	})
+	expect(await working).toMatchObject({ status: 'failed', failure: { code: 'PARENT_MISSING' } })
+	expect(await sql`select from public.t`).toHaveLength(0)
+})
+
+test("rows of an inheritance child are not the parent table's own", async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create table public.base (id int primary key, note text)`
+	await sql`create table public.special (primary key (id)) inherits (public.base)`
+	await sql`insert into public.base values (1, 'base')`
+	await vault.deleteRows(sql, 'base', 'true', { run: 'r' })
+	await sql`insert into public.special values (1, 'special')`
+	expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({
+		status: 'succeeded',
+		restored: 1,
+		verified: 1,
+	})
+	expect(await sql`select note from public.base order by note`).toEqual([{ note: 'base' }, { note: 'special' }])
+})
+
+test('an overwrite keeps the check of rows that reference more than the key', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await withRewritingTrigger(sql)
+	await sql`alter table public.t add code int unique`
+	await vault.archiveRows(sql, 't', 'true')
+	await sql`alter table public.t disable trigger touch`
+	await sql`update public.t set code = 7`
+	await sql`alter table public.t enable trigger touch`
+	await sql`create table public.child (code int references public.t (code))`
+	await sql`insert into public.child values (7)`
+	const done = await restore(scene, { selection: { table: 't', keys: [{ id: 1 }] }, conflict: 'overwrite' })
+	expect(done).toMatchObject({ status: 'failed', restored: 0 })
+	expect(await sql`select code from public.t`).toEqual([{ code: 7 }])
+})
+
+test('of two selected rows with one unique value the newest comes back and the other is named', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create table public.t (id int primary key, mail text)`
+	await sql`create unique index on public.t (lower(mail)) where mail <> ''`
+	await sql`insert into public.t values (1, 'A@x'), (3, ''), (4, '')`
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	await sql`insert into public.t values (2, 'a@X')`
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	expect((await preview(scene, { selection: { run: 'r' } })).tables[0]).toMatchObject({ missing: 3, taken: 1 })
+	await restore(scene, { selection: { run: 'r' }, conflict: 'skip' })
+	expect(await sql`select id from public.t order by id`).toEqual([{ id: 2 }, { id: 3 }, { id: 4 }])
 })

@@ -10,6 +10,7 @@ export type Unique = {
 	/** SQL over the table's bare column names; absent when the index is total. */
 	predicate?: string
 	nullsEqual: boolean
+	exclusion: boolean
 	/** Checked at the end of a statement or transaction, by a trigger that `session_replication_role=replica` skips. */
 	deferrable: boolean
 }
@@ -19,7 +20,7 @@ export async function readUniques(sql: Session, oids: number[]): Promise<Unique[
 	const rows = await sql<{ unique: Omit<Unique, 'predicate'> & { predicate: string | null } }[]>`
 		select json_build_object(
 			'table', i.indrelid::int8, 'name', c.relname, 'predicate', pg_get_expr(i.indpred, i.indrelid),
-			'nullsEqual', i.indnullsnotdistinct, 'deferrable', not i.indimmediate or coalesce(x.condeferrable, false),
+			'nullsEqual', i.indnullsnotdistinct, 'exclusion', i.indisexclusion, 'deferrable', not i.indimmediate or coalesce(x.condeferrable, false),
 			'parts', (
 				select json_agg(json_build_object(
 					'expression', pg_get_indexdef(i.indexrelid, k::int, false),

@@ -1,5 +1,5 @@
 import { parseTableName, quoteTable, ReprieveError, type SourceTable } from '@reprieve/contracts'
-import { describeTables, type Transaction } from '@reprieve/postgres'
+import { describeTables, readIncoming, type Transaction } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import { readReferences } from '../catalog/references.ts'
 import { readHooks, readRights } from '../catalog/triggers.ts'
@@ -46,14 +46,15 @@ export async function restoreBatch(
 	const lives = await lockTables(tx, context, list)
 	const oids = lives.map((live) => live.oid)
 	const uniques = await readUniques(tx, oids)
-	const suppression = await chooseFor(tx, context, lives, uniques)
+	const relinks = list[0]?.relink ?? false
+	const { conflict } = context.request
+	const updating = relinks || conflict === 'overwrite'
+	const suppression = await chooseFor(tx, context, { lives, uniques, updating })
 	await suppress(tx, suppression)
 	const xid = await emitTag(tx, context.by, batch)
 	const stages = await stageList(tx, context, { list, lives })
 	for (const stage of stages) await lockExisting(tx, stage, uniques)
 	for (const stage of stages) await classify(tx, stage, uniques)
-	const relinks = list[0]?.relink ?? false
-	const { conflict } = context.request
 	if (relinks) for (const stage of stages) await writeRelinks(tx, stage, uniques)
 	else {
 		for (const stage of stages) await decide(tx, stage, context.by.id, conflict)
@@ -98,7 +99,12 @@ async function lockTables(tx: Transaction, context: BatchContext, list: Listed[]
 	)
 }
 
-async function chooseFor(tx: Transaction, context: BatchContext, lives: SourceTable[], uniques: Unique[]) {
+async function chooseFor(
+	tx: Transaction,
+	context: BatchContext,
+	work: { lives: SourceTable[]; uniques: Unique[]; updating: boolean },
+) {
+	const { lives, uniques, updating } = work
 	const oids = lives.map((live) => live.oid)
 	const choice = chooseSuppression({
 		tables: lives,
@@ -106,6 +112,7 @@ async function chooseFor(tx: Transaction, context: BatchContext, lives: SourceTa
 		uniques,
 		references: await readReferences(tx, oids),
 		rights: await readRights(tx, oids),
+		updated: updating ? await readIncoming(tx, oids) : [],
 		triggers: context.request.triggers,
 	})
 	if (!('code' in choice)) return choice

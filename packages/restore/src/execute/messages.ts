@@ -1,9 +1,9 @@
 import { type Signer, signMessage } from '@reprieve/cdc'
-import { messagePrefix, type Overwritten, quoteIdentifier, quoteTable, type Tag } from '@reprieve/contracts'
+import { messagePrefix, type Overwritten, quoteIdentifier, type Tag } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import type { Unique } from '../catalog/uniques.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
-import { storedColumns, textOf } from '../stage/columns.ts'
+import { ownRows, storedColumns, textOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
 
 /** Who restores, for the transaction's signed messages. */
@@ -34,7 +34,7 @@ export async function emitOverwritten(
 	const images = tx.unsafe<{ image: (string | null)[] }[]>(
 		`select to_json(array[${texts.join(', ')}]::text[]) as image
 		from ${stage.sql} s join ${stage.fate} f on f.n = s.${stage.book.n} and f.state = 'different'
-		join ${quoteTable(stage.live)} t on ${sameKey(stage.live, key, 's', 't')} order by f.n`,
+		join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')} order by f.n`,
 	)
 	const rows = (await images).map((row) => row.image)
 	for (let from = 0; from < rows.length; from += messageRows) {

@@ -1,8 +1,8 @@
-import { quoteTable } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import type { Unique } from '../catalog/uniques.ts'
 import { sameRow } from '../preview/classify.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
+import { ownRows } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
 
 /**
@@ -15,7 +15,7 @@ export async function verifyRows(tx: Transaction, stage: Stage, uniques: Unique[
 		from (select s.${stage.book.n} as n, t.xmin::text as version,
 				case when t.tableoid is null then 'lost' when ${sameRow(stage)} then null else 'altered' end as state
 			from ${stage.sql} s join ${stage.fate} g on g.n = s.${stage.book.n} and g.state in ('inserted', 'updated')
-			left join ${quoteTable(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}) w
+			left join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}) w
 		where w.n = f.n and w.state is not null`)
 	const [row] = await tx.unsafe<{ rows: number }[]>(
 		`select count(*)::int4 as rows from ${stage.fate} where state in ('inserted', 'updated')`,

@@ -2,6 +2,7 @@ import { quoteIdentifier, quoteTable, ReprieveError } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import type { Unique } from '../catalog/uniques.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
+import { ownRows } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
 
 export type WriteOptions = { uniques: Unique[]; conflict: 'stop' | 'skip' | 'overwrite' }
@@ -47,7 +48,7 @@ function updatePart(stage: Stage, at: { i: number; version: number }, options: W
 	const set = columns.map((column) => `${column} = s.${column}`)
 	const key = keyUnique(stage.live, options.uniques)
 	return `update_${at.i}_${at.version} as (
-		update ${quoteTable(stage.live)} t set ${set.join(', ')}
+		update ${ownRows(stage.live)} t set ${set.join(', ')}
 		from ${stage.sql} s join ${stage.fate} f on f.n = s.${stage.book.n}
 		where f.state = 'different' and s.${stage.book.v} = ${at.version} and ${sameKey(stage.live, key, 's', 't')}
 			and t.xmin::text = s.${stage.book.seen})`
@@ -67,7 +68,7 @@ function conflictTarget(stage: Stage, uniques: Unique[]): string {
 export async function lockExisting(tx: Transaction, stage: Stage, uniques: Unique[]): Promise<void> {
 	const key = keyUnique(stage.live, uniques)
 	const order = stage.live.key.map((name) => `t.${quoteIdentifier(name)}`).join(', ')
-	await tx.unsafe(`select from ${stage.sql} s join ${quoteTable(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}
+	await tx.unsafe(`select from ${stage.sql} s join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}
 		order by ${order} for update of t`)
 }
 
@@ -77,7 +78,7 @@ async function noteWritten(tx: Transaction, stage: Stage, uniques: Unique[]): Pr
 		set state = case when w.version is null then 'taken' when f.state = 'missing' then 'inserted' else 'updated' end,
 			version = w.version
 		from (select s.${stage.book.n} as n, case when t.xmin = pg_current_xact_id()::xid then t.xmin::text end as version
-			from ${stage.sql} s left join ${quoteTable(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}) w
+			from ${stage.sql} s left join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}) w
 		where w.n = f.n and f.state in ('missing', 'different')`)
 }
 

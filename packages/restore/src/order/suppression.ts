@@ -1,4 +1,5 @@
 import { type Finding, formatTableName, type SourceTable } from '@reprieve/contracts'
+import type { IncomingForeignKey } from '@reprieve/postgres'
 import type { Reference } from '../catalog/references.ts'
 import type { Hook } from '../catalog/triggers.ts'
 import type { Unique } from '../catalog/uniques.ts'
@@ -12,6 +13,8 @@ export type SuppressionFacts = {
 	uniques: Unique[]
 	references: Reference[]
 	rights: { replica: boolean; owned: Set<number> }
+	/** Foreign keys that point at the tables, where rows of the tables are updated: their check on the parent's side. */
+	updated: Pick<IncomingForeignKey, 'name' | 'parent'>[]
 	triggers: 'suppress' | 'fire'
 }
 
@@ -48,6 +51,11 @@ function replicaObstacle(facts: SuppressionFacts): string | undefined {
 	if (deferrable) return `replica mode would skip the deferrable constraint "${deferrable.name}"`
 	const period = facts.references.find((reference) => reference.period && oids.has(reference.child))
 	if (period) return `replica mode would skip the temporal foreign key "${period.name}"`
+	const beyondKey = facts.updated.find(({ parent }) => {
+		const key = facts.tables.find((table) => table.oid === parent.rootOid)?.key
+		return key && parent.columns.some((column) => !key.includes(column))
+	})
+	if (beyondKey) return `replica mode would not keep rows that reference more than the key ("${beyondKey.name}")`
 	return undefined
 }
 

@@ -1,7 +1,7 @@
-import { quoteIdentifier, quoteTable } from '@reprieve/contracts'
+import { quoteIdentifier } from '@reprieve/contracts'
 import { arrayLiteral, type Transaction } from '@reprieve/postgres'
 import type { Unique } from '../catalog/uniques.ts'
-import { freshPrefix, keyColumns, list, literal, sameImage, textOf } from '../stage/columns.ts'
+import { freshPrefix, keyColumns, list, literal, ownRows, sameImage, textOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
 import { keyUnique, sameKey } from './key.ts'
 
@@ -21,7 +21,7 @@ export async function classify(tx: Transaction, stage: Stage, uniques: Unique[])
 	await tx.unsafe(`create unique index on ${stage.fate} (n)`)
 	for (const unique of uniques) {
 		if (unique === key || unique.table !== stage.live.oid) continue
-		await markTaken(tx, stage, unique, key)
+		await markTaken(tx, stage, unique)
 	}
 	await tx.unsafe(`analyze ${stage.fate}`)
 }
@@ -48,7 +48,7 @@ async function classifyRows(tx: Transaction, stage: Stage, key: Unique): Promise
 		from (select s.*, row_number() over (partition by ${partition} order by s.${book.position} desc, s.${book.ordinal} desc)
 				as newer
 			from ${stage.sql} s where s.${book.op} <> ${relinkOp}) s
-		left join ${quoteTable(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}`)
+		left join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}`)
 }
 
 async function classifyRelinks(tx: Transaction, stage: Stage, key: Unique): Promise<void> {
@@ -61,7 +61,7 @@ async function classifyRelinks(tx: Transaction, stage: Stage, key: Unique): Prom
 				where ${sameKey(stage.live, key, 'd', 's')}) then 'relinkable' else 'gone' end
 			when ${rewrittenIs(stage, 'old')} then 'linked' when ${rewrittenIs(stage, 'new')} then 'relinkable'
 			else 'changed' end, t.xmin::text
-		from ${stage.sql} s left join ${quoteTable(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}
+		from ${stage.sql} s left join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}
 		where s.${book.op} = ${relinkOp}`)
 }
 
@@ -81,27 +81,31 @@ export function rewrittenIs(stage: Stage, which: 'old' | 'new'): string {
 }
 
 /** Rows whose value in another unique index a live row, or a newer row of the selection, already has. */
-async function markTaken(tx: Transaction, stage: Stage, unique: Unique, key: Unique): Promise<void> {
+async function markTaken(tx: Transaction, stage: Stage, unique: Unique): Promise<void> {
 	const { book } = stage
 	const prefix = freshPrefix(stage.live)
-	const e = (i: number) => quoteIdentifier(`${prefix}e${i}`)
-	const fields = unique.parts.map((part, i) => `(${part.expression}) as ${e(i)}`).join(', ')
+	const values = unique.parts.map((_, i) => quoteIdentifier(`${prefix}e${i}`))
+	const fields = unique.parts.map((part, i) => `(${part.expression}) as ${values[i]}`).join(', ')
 	const predicate = unique.predicate ? `where ${unique.predicate}` : ''
-	const equal = unique.parts
-		.map((part, i) => {
-			const test = `a.${e(i)} ${part.operator} b.${e(i)}`
-			return unique.nullsEqual ? `(${test} or (a.${e(i)} is null and b.${e(i)} is null))` : test
-		})
-		.join(' and ')
+	const equal = unique.parts.map((part, i) => {
+		const test = `a.${values[i]} ${part.operator} b.${values[i]}`
+		return unique.nullsEqual ? `(${test} or (a.${values[i]} is null and b.${values[i]} is null))` : test
+	})
 	const staged = `(select ${fields}, l.* from ${stage.sql} l ${predicate})`
 	await tx.unsafe(
+		`update ${stage.fate} f set state = 'taken', note = $1 from ${staged} a
+		where f.n = a.${book.n} and f.state = 'missing' and exists (
+			select from (select ${fields} from ${ownRows(stage.live)} l ${predicate}) b where ${equal.join(' and ')})`,
+		[unique.name],
+	)
+	if (unique.exclusion) return
+	const present = unique.nullsEqual ? '' : `and num_nulls(${values.map((value) => `a.${value}`).join(', ')}) = 0`
+	await tx.unsafe(
 		`update ${stage.fate} f set state = 'taken', note = $1
-		from ${staged} a where f.n = a.${book.n} and f.state = 'missing' and (
-			exists (select from (select ${fields}, l.* from ${quoteTable(stage.live)} l ${predicate}) b where ${equal}
-				and not ${sameKey(stage.live, key, 'a', 'b')})
-			or exists (select from ${staged} b join ${stage.fate} g on g.n = b.${book.n} and g.state = 'missing'
-				where ${equal} and b.${book.n} <> a.${book.n}
-				and (b.${book.position}, b.${book.ordinal}) > (a.${book.position}, a.${book.ordinal})))`,
+		from (select a.${book.n} as n, row_number() over (partition by ${values.map((value) => `a.${value}`).join(', ')}
+				order by a.${book.position} desc, a.${book.ordinal} desc) as newer
+			from ${staged} a join ${stage.fate} g on g.n = a.${book.n} and g.state = 'missing' ${present}) w
+		where w.n = f.n and w.newer > 1`,
 		[unique.name],
 	)
 }

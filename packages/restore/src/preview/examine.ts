@@ -1,5 +1,5 @@
 import type { Finding, Selection, SourceTable } from '@reprieve/contracts'
-import type { Transaction } from '@reprieve/postgres'
+import { readIncoming, type Transaction } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import { type Reference, readReferences } from '../catalog/references.ts'
 import { type Hook, readHooks, readRights } from '../catalog/triggers.ts'
@@ -94,6 +94,7 @@ async function examineRequests(
 			uniques,
 			references,
 			rights,
+			updated: isUpdating(tables, request) ? await readIncoming(tx, component.tables) : [],
 			triggers: request.triggers,
 		})
 		if ('code' in choice) findings.push(choice)
@@ -110,6 +111,10 @@ async function examineRequests(
 		findings,
 		through: context.through,
 	}
+}
+
+function isUpdating(tables: Examined[], request: RestoreRequest): boolean {
+	return request.conflict === 'overwrite' || tables.some((table) => (table.counts.relinkable ?? 0) > 0)
 }
 
 /** Older changes of parents that were only looked up are no part of the selection. */

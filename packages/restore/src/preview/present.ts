@@ -1,6 +1,6 @@
-import { cellFromText, type Finding, type Preview, quoteIdentifier, quoteTable, type Row } from '@reprieve/contracts'
+import { cellFromText, type Finding, type Preview, quoteIdentifier, type Row } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
-import { storedColumns, textOf } from '../stage/columns.ts'
+import { ownRows, storedColumns, textOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
 import { type Examination, type Examined, liveTables, wentWithIt } from './examine.ts'
 import { keyUnique, sameKey } from './key.ts'
@@ -65,7 +65,7 @@ async function sample(
 	>(
 		`select f.state, ${texts('s')} as archived, ${texts('t')} as live, t.tableoid is not null as lives
 		from ${stage.sql} s join ${stage.fate} f on f.n = s.${stage.book.n}
-		left join ${quoteTable(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}
+		left join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}
 		where f.state in ('different', 'taken', 'gone', 'changed') order by f.n limit ${sampleRows}`,
 	)
 	const toRow = (values: (string | null)[]): Row =>

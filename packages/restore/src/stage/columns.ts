@@ -1,4 +1,4 @@
-import { quoteIdentifier, type SourceColumn, type SourceTable } from '@reprieve/contracts'
+import { quoteIdentifier, quoteTable, type SourceColumn, type SourceTable } from '@reprieve/contracts'
 
 /** Quoted names of the columns that a stage adds to the live table's own. */
 export type Book = {
@@ -66,6 +66,11 @@ export function literal(text: string): string {
 	return text.includes('\\')
 		? `E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 		: `'${text.replaceAll("'", "''")}'`
+}
+
+/** SQL name of the rows that a table itself holds: its leaves when partitioned, else without inheritance children. */
+export function ownRows(table: SourceTable): string {
+	return table.kind === 'p' ? quoteTable(table) : `only ${quoteTable(table)}`
 }
 
 /** Columns of the table's key, in the key's order. */
