@@ -38,11 +38,28 @@ test('without a key a repeated call answers with the run that is still going on'
 	await createCustomers(database)
 	await using service = await startTestService(database, { capture: true })
 	await protect(service)
-	const calls = [1, 2, 3].map(() => service.call<Run>('POST', '/api/cleanup/duplicates', policy))
-	const answers = await Promise.all(calls)
-	for (const answer of answers) expect([202, 409]).toContain(answer.status)
-	const ids = new Set(answers.filter((answer) => answer.status === 202).map((answer) => answer.body.id))
-	expect(ids.size).toBe(1)
+	const { promise: released, resolve: release } = Promise.withResolvers<void>()
+	const { promise: held, resolve: hold } = Promise.withResolvers<void>()
+	const holding = database.sql.begin(async (tx) => {
+		await tx`select from public.customers where id = 1 for update`
+		hold()
+		await released
+	})
+	await held
+	try {
+		const first = await service.call<Run>('POST', '/api/cleanup/duplicates', policy)
+		const again = await Promise.all([1, 2].map(() => service.call<Run>('POST', '/api/cleanup/duplicates', policy)))
+		expect(again.map(({ status, body }) => [status, body.id])).toEqual(Array(2).fill([202, first.body.id]))
+		const other = await service.call('POST', '/api/cleanup/duplicates', { ...policy, keep: 'oldest' })
+		expect(problemOf(other)).toMatchObject({ code: 'CONFLICT' })
+		expect(await database.sql`select from reprieve.runs`).toHaveLength(1)
+		release()
+		const done = await service.call<Run>('GET', `/api/v1/runs/${first.body.id}?wait=30`)
+		expect(done.body).toMatchObject({ status: 'succeeded', deleted: 150 })
+	} finally {
+		release()
+		await holding
+	}
 })
 
 test('an approval that is needed is asked for, with the plan; the approver may be no author', async () => {
