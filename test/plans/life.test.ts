@@ -8,6 +8,7 @@ import { discardPlan } from '../../apps/service/src/plans/discard.ts'
 import { evaluatePolicy } from '../../apps/service/src/plans/evaluate/evaluate.ts'
 import { getPlan } from '../../apps/service/src/plans/get.ts'
 import { listPlans } from '../../apps/service/src/plans/list.ts'
+import { listPlanRows } from '../../apps/service/src/plans/rows.ts'
 import { sweepPlans } from '../../apps/service/src/plans/sweep.ts'
 import { checkPlan } from '../../apps/service/src/plans/verify.ts'
 import { getPolicy } from '../../apps/service/src/policies/get.ts'
@@ -216,6 +217,31 @@ test('a plan whose process ended is failed by the sweep, one that is being made 
 	})
 	expect(await sweepPlans(ground.services)).toMatchObject({ abandoned: 1, dropped: 1 })
 	expect(await getPlan(ground.services, admin, { id: made.id })).toMatchObject({ status: 'failed' })
+})
+
+test('rows are paged over all tables of a plan, and a foreign cursor is refused', async () => {
+	await using ground = await openGround()
+	await fill(ground)
+	await ground.database.sql`create table public.c (id int primary key, t int references public.t on delete cascade)`
+	await ground.database.sql`insert into public.c select i, 1 + i % 3 from generate_series(1, 7) i`
+	const made = await plan(ground.services, all)
+	const whole = (await listPlanRows(ground.services, admin, { id: made.id })).items
+	for (const limit of [1, 3, 6, 13]) {
+		const paged = []
+		let cursor: string | undefined
+		do {
+			const page = await listPlanRows(ground.services, admin, { id: made.id, limit, cursor })
+			paged.push(...page.items)
+			cursor = page.next
+		} while (cursor)
+		expect(paged, `pages of ${limit}`).toEqual(whole)
+	}
+	expect(whole).toHaveLength(13)
+	await expect(listPlanRows(ground.services, admin, { id: made.id, cursor: "0'" })).rejects.toMatchObject({
+		code: 'INVALID',
+	})
+	await discardPlan(ground.services, admin, { id: made.id })
+	await expect(listPlanRows(ground.services, admin, { id: made.id })).rejects.toMatchObject({ code: 'PLAN_EXPIRED' })
 })
 
 test('a named policy is versioned by its content and planned by name', async () => {

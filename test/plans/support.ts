@@ -1,4 +1,4 @@
-import type { Plan, PolicyInput, Row } from '@reprieve/contracts'
+import type { Plan, PolicyInput } from '@reprieve/contracts'
 import { policy as policySchema } from '@reprieve/contracts'
 import { type PlanBody, plans } from '@reprieve/control'
 import { eq } from 'drizzle-orm'
@@ -76,5 +76,3 @@ export async function bodyOf(services: TestServices, id: string): Promise<PlanBo
 	if (!row?.body) throw new Error(`plan ${id} has no body`)
 	return row.body
 }
-
-export type { Row }

@@ -44,7 +44,7 @@ async function evaluate(services: Services, principal: Principal, plan: PlanRow)
 }
 
 /** Held while a plan is being evaluated: who can take it knows that nobody is at it. */
-export const livenessLock = `select pg_advisory_xact_lock(hashtext('reprieve.plan'), hashtext($1::text))`
+const livenessLock = `select pg_advisory_xact_lock(hashtext('reprieve.plan'), hashtext($1::text))`
 
 /** One plan after the other, so that of two that cross each other the second is refused. */
 async function settlePlan(services: Services, plan: PlanRow, evaluation: Evaluation): Promise<void> {

@@ -80,7 +80,7 @@ async function readNeeded(services: Services): Promise<Set<string>> {
 		.from(plans)
 		.leftJoin(runs, eq(runs.planId, plans.id))
 		.where(inArray(plans.status, ['planning', 'used', ...usableStatuses]))
-	const isOver = (run: string | null) => run === 'succeeded' || run === 'cancelled'
+	const isOver = (run: string | null) => run === 'succeeded' || run === 'cancelled' || run === 'failed'
 	return new Set(
 		rows.filter((row) => row.status !== 'used' || !isOver(row.run)).map(({ id }) => id.replaceAll('-', '')),
 	)
