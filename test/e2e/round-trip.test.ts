@@ -26,7 +26,7 @@ test('a database that was emptied, by runs and by plain SQL, comes back identica
 		const transaction = (await client.archive.page({ table: 'products', limit: 1 })).items[0]?.transaction ?? ''
 		for (const selection of [{ transaction }, ...runs.map((run) => ({ run }))]) {
 			const preview = await client.restores.preview({ selection })
-			expect(preview).toMatchObject({ complete: true, findings: [] })
+			expect(preview).toMatchObject({ complete: true, parents: [] })
 			const restore = await client.restores.start({ selection, hash: preview.hash, reason: 'all of it back' })
 			expect(await restore.finished()).toMatchObject({ status: 'succeeded', conflicts: 0, skipped: 0 })
 		}

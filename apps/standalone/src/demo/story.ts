@@ -15,7 +15,7 @@ export async function playStory(stage: Stage): Promise<void> {
 	await showReceipts(stage, run)
 	const transaction = await somebodyDeletes(stage)
 	await bringBack(stage, { transaction }, 'a plain DELETE that nobody meant')
-	await bringBack(stage, { run: run.id }, 'the merge was a mistake')
+	await bringBack(stage, { run: run.id }, 'the clean-up was a mistake too')
 	await compareEverything(stage)
 }
 
@@ -110,7 +110,8 @@ async function bringBack(
 	const selected = preview.tables.reduce((sum, { rows }) => sum + rows, 0)
 	for (const { table, rows, missing } of preview.tables)
 		teller.say(`    ${table}: ${count(rows)} rows, ${count(missing)} missing now`)
-	teller.claim(preview.complete && preview.findings.length === 0, 'the preview is complete and has nothing to object')
+	for (const { message } of preview.findings) teller.say(`    ${message}`)
+	teller.claim(preview.complete && preview.parents.length === 0, 'the preview is complete: no gap, no missing parent')
 	const restore = await (await client.restores.start({ selection, hash: preview.hash, reason })).finished()
 	teller.claim(
 		restore.status === 'succeeded' && restore.conflicts === 0,
