@@ -14,6 +14,18 @@ test('a delete that comes with its key only is an incident and a gap, never a ro
 	expect(await archivedRows(vault, 't')).toEqual([])
 })
 
+test('a rewritten foreign key that comes without its old value is an incident and a gap', async () => {
+	await using ground = await table()
+	const { sql } = ground
+	await sql`create table public.child (id int primary key, t int references public.t on delete set null)`
+	await sql`insert into public.child values (1, 1)`
+	await sql`alter publication reprieve_relink add table public.child`
+	await sql`delete from public.t where id = 1`
+	await ground.barrier()
+	expect(await incidents(ground)).toEqual([{ code: 'IDENTITY_NOT_FULL', table: 'child', stops_capture: false }])
+	expect((await sql`select "table" from reprieve.capture_gaps`)[0]?.table).toBe('child')
+})
+
 test('a TRUNCATE is an incident and a gap', async () => {
 	await using ground = await table()
 	await ground.sql`truncate public.t`

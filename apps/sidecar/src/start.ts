@@ -20,7 +20,7 @@ export type SidecarParts = {
 }
 
 export type Sidecar = {
-	/** Archives what was received, acknowledges it and ends. */
+	/** Archives what was received and ends; what was not acknowledged yet is delivered again and recognised. */
 	stop(): Promise<void>
 	/** Resolves after {@link stop}; rejects with a CaptureStopped that only an operator can resolve. */
 	ended: Promise<void>

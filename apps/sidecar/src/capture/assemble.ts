@@ -22,7 +22,7 @@ import {
 	type OpenTransaction,
 	openTransaction,
 } from './transaction.ts'
-import { tripOnImage, tripOnTruncate } from './tripwires.ts'
+import { tripOnImage, tripOnTruncate, tripOnUpdate } from './tripwires.ts'
 import { isSameAt, keyOf, textAt } from './tuple.ts'
 
 export type AssemblerOptions = {
@@ -124,6 +124,7 @@ export class Assembler implements PgoutputHandler {
 		const ordinal = transaction.nextOrdinal++
 		this.#departed = undefined
 		const mapping = this.#mapping(oid)
+		if (image !== 'O' && mapping.relinks.length > 0) tripOnUpdate(transaction, mapping)
 		const candidate = candidateOf({ mapping, ordinal, image, old, row })
 		if (!candidate) return
 		if (candidate.parents.some((parent) => transaction.deletedParents.has(parent))) this.#relink(candidate, old, row)

@@ -30,6 +30,21 @@ export function tripOnImage(transaction: OpenTransaction, { mapping, image, old 
 	report(transaction, trip('NULL_IN_NOT_NULL', `a row deleted from ${where} has NULL in ${column}, which is NOT NULL`))
 }
 
+/** An update without its whole old row hides the parent that it named: a rewritten foreign key may be lost. */
+export function tripOnUpdate(transaction: OpenTransaction, mapping: Mapping): void {
+	const { position } = transaction
+	const table = mapping.label
+	const incident = makeIncident({
+		code: 'IDENTITY_NOT_FULL',
+		message: `a row updated in ${formatTableName(mapping.relation)} at ${formatLsn(position)} came without its old values`,
+		remedy: protectAgain,
+		table,
+		position,
+		stopsCapture: false,
+	})
+	report(transaction, incident, { table, position, reason: 'rewritten foreign keys came without their old values' })
+}
+
 /** A TRUNCATE carries no rows: reported, unless the guard deleted (and so archived) the leaf's rows before. */
 export function tripOnTruncate(transaction: OpenTransaction, mapping: Mapping): void {
 	if (transaction.truncateTags.has(mapping.relation.oid)) return
