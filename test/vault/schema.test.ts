@@ -8,6 +8,7 @@ const name = { schema: 'public', name: 'customer' }
 test('a retyped column is never read under its other type', async () => {
 	await using folder = await freshFolder()
 	const table = openVault({ store: fileStore(folder.path), database: 'shop' }).table(name)
+	const columns: string[][] = []
 	const asText = sourceTable([column(1, 'code', 'text')], { key: ['code'] })
 	const asNumber = sourceTable([column(1, 'code', 'integer')], { key: ['code'] })
 	for (const [at, [source, cell]] of (
@@ -19,8 +20,14 @@ test('a retyped column is never read under its other type', async () => {
 	).entries()) {
 		const position = BigInt(at + 1)
 		const segments = await table.write(changeRows(source, [{ cells: [cell], position }]))
+		columns.push(...segments.flatMap((segment) => segment.columns.map(({ name, type }) => [name, type])))
 		await table.commit({ source: 'l', position, segments })
 	}
+	expect(columns).toEqual([
+		['code', 'string'],
+		['code_2', 'integer'],
+		['code', 'string'],
+	])
 	expect(await readCells(table.read({}))).toEqual([['007'], ['7'], ['08']])
 	expect(await table.schemas()).toEqual([asText, asNumber])
 	expect((await readAll(table.read({}))).map((rows) => rows.table)).toEqual([asText, asNumber, asText])
