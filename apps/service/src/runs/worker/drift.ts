@@ -7,7 +7,7 @@ export type UnitRange = { from: number; to: number }
 
 /** A planned row that is not deleted; `table` is its index in the plan's body. */
 export type DriftedRow = { table: number; unit: number; n: number; why: DriftReason }
-export type DriftReason =
+type DriftReason =
 	| 'changed'
 	| 'gone'
 	| 'keeperGone'

@@ -47,7 +47,7 @@ export async function tallyBatch(
 }
 
 /** Deletions that the statement did not return, by leaf. Throws when a count is short or a relinked table differs. */
-export function compareCounts(
+function compareCounts(
 	shape: Pick<RunShape, 'tables'>,
 	counted: { returned: LeafCount[]; before: ServerCounts; after: ServerCounts },
 ): { leaf: number; rows: number }[] {
