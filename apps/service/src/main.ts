@@ -1,18 +1,19 @@
+import { exitCode, ReprieveError } from '@reprieve/contracts'
 import { maskConfig, readConfig } from './config.ts'
 import { startService } from './start.ts'
 
-const config = readConfig(process.env)
-const service = await startService(config)
-service.services.log.info({ config: maskConfig(config), url: service.url }, 'service started')
-
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-	process.once(signal, () => {
-		service.stop().then(
-			() => process.exit(0),
-			(err) => {
-				service.services.log.error({ err }, 'service did not stop cleanly')
-				process.exit(70)
-			},
-		)
+async function main(): Promise<void> {
+	const config = readConfig(process.env)
+	const service = await startService(config)
+	service.services.log.info({ config: maskConfig(config), url: service.url }, 'service started')
+	await new Promise<void>((resolve) => {
+		for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
 	})
+	await service.stop()
 }
+
+main().catch((error: Error) => {
+	const known = error instanceof ReprieveError ? error : undefined
+	process.stderr.write(`${known ? `${known.code}: ` : ''}${error.message}\n${known?.hint ? `${known.hint}\n` : ''}`)
+	process.exit(exitCode(known?.code ?? 'INTERNAL'))
+})
