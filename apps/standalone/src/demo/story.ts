@@ -118,7 +118,7 @@ async function bringBack(
 		`${count(restore.restored)} of ${count(selected)} rows restored, no conflict`,
 	)
 	teller.claim(
-		restore.verified === restore.restored + restore.relinked,
+		restore.verified === restore.restored,
 		`${count(restore.verified)} rows read back and compared`,
 	)
 }
