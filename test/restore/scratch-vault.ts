@@ -14,7 +14,7 @@ export type ScratchVault = Vault & {
 	read(sql: Session, table: string, where: string): Promise<Archived[]>
 }
 
-export type Archived = {
+type Archived = {
 	table: SourceTable
 	values: (string | null)[]
 	op: number

@@ -119,6 +119,6 @@ export async function countFates(tx: Transaction, stage: Stage): Promise<Record<
 }
 
 /** Sets a state for the rows whose number is given. */
-export async function setFate(tx: Transaction, stage: Stage, ns: string[], state: string): Promise<void> {
+async function setFate(tx: Transaction, stage: Stage, ns: string[], state: string): Promise<void> {
 	await tx.unsafe(`update ${stage.fate} set state = $1 where n = any($2::text::int8[])`, [state, arrayLiteral(ns)])
 }

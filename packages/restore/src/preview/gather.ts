@@ -40,7 +40,7 @@ async function dropTwins(tx: Transaction, { sql, book }: Stage): Promise<void> {
 }
 
 /** The live table of an archived one: the same OID under whatever name, else the same name. */
-export async function findLive(tx: Transaction, vault: Vault, table: TableName): Promise<SourceTable | undefined> {
+async function findLive(tx: Transaction, vault: Vault, table: TableName): Promise<SourceTable | undefined> {
 	const newest = (await vault.table(table).schemas()).at(-1)
 	const same = newest && (await describeTable(tx, newest.oid))
 	if (same && (await isRoot(tx, same.oid))) return same

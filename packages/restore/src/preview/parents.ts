@@ -19,7 +19,7 @@ export type MissingParent = {
 const shown = 1000
 
 /** SQL list of the fates that end with the row being in the table by this restore's doing. */
-export function comingStates(conflict: string): string {
+function comingStates(conflict: string): string {
 	return conflict === 'overwrite' ? "('missing', 'different')" : "('missing')"
 }
 
@@ -29,7 +29,7 @@ export function allPresent(columns: string[], alias: string): string {
 }
 
 /** SQL of the foreign key's own comparison, parent alias first. */
-export function pointsAt(reference: Reference, parent: string, child: string): string {
+function pointsAt(reference: Reference, parent: string, child: string): string {
 	return reference.columns
 		.map((column, i) => {
 			const referenced = `${parent}.${quoteIdentifier(reference.references[i] ?? '')}`

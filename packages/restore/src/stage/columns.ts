@@ -48,7 +48,7 @@ export function textOf(expression: string): string {
 }
 
 /** SQL of a value as a JSON cell: boolean, int2 and int4 natively, text else. */
-export function cellOf(expression: string, column: Pick<SourceColumn, 'typeOid'>): string {
+function cellOf(expression: string, column: Pick<SourceColumn, 'typeOid'>): string {
 	if ([16, 21, 23].includes(column.typeOid)) return `to_jsonb(${expression})`
 	return `to_jsonb(${textOf(expression)})`
 }
