@@ -1,6 +1,6 @@
 import { cpuUsage, resourceUsage } from 'node:process'
 
-export type Side = {
+type Side = {
 	/** What is run, as a reader would type it. */
 	command: string
 	/** Before each round, not timed. */

@@ -82,7 +82,7 @@ function textColumn(cells: (string | null)[]): TextColumn {
 }
 
 /** The cells of changes, row by row. */
-export function cellsOf(rows: ChangeRows): (string | null)[][] {
+function cellsOf(rows: ChangeRows): (string | null)[][] {
 	return Array.from({ length: rows.count }, (_, row) =>
 		rows.columns.map(({ bytes, offsets, present }) =>
 			present[row] === 1 ? Buffer.from(bytes.subarray(offsets[row], offsets[row + 1])).toString() : null,

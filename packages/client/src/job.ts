@@ -42,7 +42,7 @@ export function followJob<State extends JobState>(source: JobSource<State>, id: 
 }
 
 /** Whether a job's status is one that it keeps. */
-export function isFinal(status: JobStatus): boolean {
+function isFinal(status: JobStatus): boolean {
 	return final.has(status)
 }
 

@@ -49,7 +49,7 @@ async function writeMerged(
 }
 
 /** Vault columns of the source's key. */
-export function keyColumns(table: SourceTable, columns: readonly VaultColumn[]): string[] {
+function keyColumns(table: SourceTable, columns: readonly VaultColumn[]): string[] {
 	return table.key.flatMap((name) => columns[table.columns.findIndex((column) => column.name === name)]?.name ?? [])
 }
 

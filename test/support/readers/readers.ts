@@ -10,7 +10,7 @@ const here = import.meta.dirname
 const engines = ['deltalake', 'polars', 'duckdb'] as const
 
 /** What each engine sees in a Delta table: rows as texts (see read.py), and rows found per asked value. */
-export type Seen = {
+type Seen = {
 	version: number
 	rows: Record<(typeof engines)[number], Record<string, unknown>[]>
 	found: Record<(typeof engines)[number], number[]>

@@ -17,7 +17,7 @@ export function initCommand(io: Io): Command {
 }
 
 /** One role each for planning, deleting, restoring and capturing, with no more than each needs. */
-export function grants({ database, schema, prefix }: Options): string[] {
+function grants({ database, schema, prefix }: Options): string[] {
 	const role = (name: string) => quoteIdentifier(`${prefix}_${name}`)
 	const into = quoteIdentifier(schema)
 	const all = ['planner', 'deleter', 'restorer', 'capture']

@@ -2,7 +2,7 @@ import type { SourceTable } from '@reprieve/contracts'
 import { arrayLiteral, describeTables, type Sql } from '@reprieve/postgres'
 
 /** A parent's columns that a SET NULL or SET DEFAULT foreign key names. */
-export type ReferencedColumns = { oid: number; columns: string[] }
+type ReferencedColumns = { oid: number; columns: string[] }
 
 /** What the catalog says about a relation of the stream. */
 export type RelationFacts = {

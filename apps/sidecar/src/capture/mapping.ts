@@ -5,10 +5,10 @@ import type { RelationFacts } from './catalog.ts'
 import type { Match } from './match.ts'
 
 /** A parent's columns, and where a row has the values that name them. */
-export type ParentKey = { name: string; places: number[] }
+type ParentKey = { name: string; places: number[] }
 
 /** A foreign key that SET NULL or SET DEFAULT rewrites. */
-export type RelinkKey = { parent: string; places: number[]; columns: string[] }
+type RelinkKey = { parent: string; places: number[]; columns: string[] }
 
 /** Everything that a row of one relation needs, looked up once per Relation message. */
 export type Mapping = {

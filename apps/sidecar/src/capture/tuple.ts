@@ -8,7 +8,7 @@ export function textAt(tuple: Tuple, place: number): string | null {
 }
 
 /** A value's bytes as a view. */
-export function bytesAt(tuple: Tuple, place: number): Buffer {
+function bytesAt(tuple: Tuple, place: number): Buffer {
 	const start = tuple.start[place] as number
 	const { buffer, byteOffset } = tuple.bytes
 	return Buffer.from(buffer, byteOffset + start, tuple.length[place] as number)

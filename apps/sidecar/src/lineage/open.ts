@@ -50,7 +50,7 @@ export async function openLineage(ground: Ground): Promise<OpenLineage> {
 }
 
 /** Reads what {@link judgeLineage} decides by. */
-export async function gatherEvidence({ sql, control, vault }: Ground): Promise<Evidence> {
+async function gatherEvidence({ sql, control, vault }: Ground): Promise<Evidence> {
 	const identity = await readIdentity(sql)
 	const open = (await vault.lineages()).findLast((lineage) => lineage.closedAt === undefined)
 	return {
@@ -63,11 +63,7 @@ export async function gatherEvidence({ sql, control, vault }: Ground): Promise<E
 }
 
 /** Opens a lineage: database first, then slot, then vault, so that an opening cut short is taken up again. */
-export async function beginLineage(
-	{ sql, control, vault }: Ground,
-	identity: DatabaseIdentity,
-	id: string,
-): Promise<void> {
+async function beginLineage({ sql, control, vault }: Ground, identity: DatabaseIdentity, id: string): Promise<void> {
 	const slot = slotName(identity.databaseOid)
 	const { systemIdentifier, databaseOid, timeline } = identity
 	await control.db.transaction(async (tx) => {

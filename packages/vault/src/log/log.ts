@@ -6,7 +6,7 @@ import { findCheckpoint, newestCheckpoint, readCheckpoint, writeCheckpoint } fro
 import { type GrowingState, growState, type LogState } from './state.ts'
 
 /** What a writer wants to append to a log; `undefined` when the log already says it. */
-export type Proposal = (state: LogState) => Omit<Entry, 'previous' | 'timestamp'> | undefined
+type Proposal = (state: LogState) => Omit<Entry, 'previous' | 'timestamp'> | undefined
 
 /** The log of one Delta table: read incrementally, written by put-if-absent. One handle's writes queue up. */
 export type Log = {

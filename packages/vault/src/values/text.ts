@@ -129,7 +129,7 @@ function cutText(column: TextColumn, row: number): string {
 }
 
 /** Order of two cells of one column by their bytes, which is how Delta readers compare text. */
-export function compareCells(column: TextColumn, a: number, b: number): number {
+function compareCells(column: TextColumn, a: number, b: number): number {
 	const { bytes, offsets } = column
 	const [fromA, toA] = [offsets[a] as number, offsets[a + 1] as number]
 	const [fromB, toB] = [offsets[b] as number, offsets[b + 1] as number]
