@@ -1,4 +1,4 @@
-import { messagePrefix, ReprieveError } from '@reprieve/contracts'
+import { messagePrefix } from '@reprieve/contracts'
 import type { Sql, TransactionSql } from 'postgres'
 
 /** Who does this and why; kept with every row that the transaction deletes, shown as the application's own claim. */
@@ -12,7 +12,7 @@ export type DrizzleTransaction = { execute(query: string): PromiseLike<unknown> 
 
 /**
  * Runs `work` in a transaction that says who deletes and why. Given a transaction that is already open, the claim is
- * made in it; a Drizzle savepoint is refused (INVALID), since the claim is made at the transaction's top level.
+ * made in it, at its top level; given a savepoint, the claim lasts exactly as long as what the savepoint holds.
  */
 export function tagged<T>(
 	sql: Sql | TransactionSql,
@@ -45,16 +45,10 @@ async function inDrizzle<T>(
 		return work(tx)
 	}
 	if (typeof database.rollback !== 'function') return database.transaction(tagAndWork)
-	if (database.nestedIndex) {
-		throw new ReprieveError('INVALID', `the transaction is ${database.nestedIndex} savepoints deep`, {
-			hint: 'Call tagged on the database, or on its outermost transaction.',
-		})
-	}
 	return tagAndWork(database)
 }
 
-type OpenDrizzle = DrizzleDatabase<DrizzleTransaction> &
-	DrizzleTransaction & { rollback?: unknown; nestedIndex?: number }
+type OpenDrizzle = DrizzleDatabase<DrizzleTransaction> & DrizzleTransaction & { rollback?: unknown }
 
 function isDrizzle(database: unknown): database is OpenDrizzle {
 	return typeof (database as { transaction?: unknown }).transaction === 'function'

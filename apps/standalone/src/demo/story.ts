@@ -117,10 +117,7 @@ async function bringBack(
 		restore.status === 'succeeded' && restore.conflicts === 0,
 		`${count(restore.restored)} of ${count(selected)} rows restored, no conflict`,
 	)
-	teller.claim(
-		restore.verified === restore.restored,
-		`${count(restore.verified)} rows read back and compared`,
-	)
+	teller.claim(restore.verified === restore.restored, `${count(restore.verified)} rows read back and compared`)
 }
 
 async function compareEverything({ sql, teller }: Stage): Promise<void> {
