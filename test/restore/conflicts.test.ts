@@ -174,10 +174,10 @@ test('a relink is undone where the child still has the rewritten value, else rep
 	await sql`create table public.t (id int primary key, parent int references public.parent on delete set null, note text)`
 	await sql`insert into public.parent values (1), (2)`
 	await sql`insert into public.t values (1, 1, 'a'), (2, 1, 'b'), (3, 1, 'c')`
-	const relinks = (await vault.read(sql, 't', 'true')).map((row) => ({ ...row, op: 1, rewritten: { parent: null } }))
-	const parents = await vault.read(sql, 'parent', 'id = 1')
+	const relinks = (await vault.copy(sql, 't', 'true')).map((row) => ({ ...row, op: 1, rewritten: { parent: null } }))
+	const parents = await vault.copy(sql, 'parent', 'id = 1')
 	await sql`delete from public.parent where id = 1`
-	vault.transaction([...parents, ...relinks], { run: 'r' })
+	await vault.transaction([...parents, ...relinks], { run: 'r' })
 	await sql`update public.t set parent = 2 where id = 2`
 	await sql`delete from public.t where id = 3`
 	const seen = await preview(scene, { selection: { run: 'r' } })
@@ -192,4 +192,20 @@ test('a relink is undone where the child still has the rewritten value, else rep
 		{ id: 2, parent: 2 },
 	])
 	expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ restored: 0, relinked: 0, identical: 2 })
+})
+
+test('a missing parent that nobody archived is named as such', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create table public.parent (id int primary key)`
+	await sql`create table public.t (id int primary key, parent int references public.parent)`
+	await sql`insert into public.parent values (1)`
+	await sql`insert into public.t values (5, 1)`
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	await sql`delete from public.parent`
+	const { parents } = await preview(scene, { selection: { run: 'r' }, parents: true })
+	expect(parents).toEqual([{ table: 'parent', key: { id: '1' }, archived: false }])
+	await expect(restore(scene, { selection: { run: 'r' }, parents: true })).rejects.toMatchObject({
+		code: 'PARENT_MISSING',
+	})
 })

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Preview, PreviewInput, Restore } from '@reprieve/contracts'
 import { parseTableName, quoteIdentifier, quoteTable } from '@reprieve/contracts'
 import type { Sql } from '@reprieve/postgres'
@@ -8,15 +11,17 @@ import { claimRestore } from '../../apps/service/src/restores/worker/claim.ts'
 import { executeRestore } from '../../apps/service/src/restores/worker/execute.ts'
 import { freshDatabase, type TestDatabase } from '../support/postgres.ts'
 import { admin, type TestServices, testServices } from '../support/services.ts'
-import { type ScratchVault, scratchVault } from './scratch-vault.ts'
+import { type FilledVault, filledVault } from './filled-vault.ts'
 
-export type Scene = AsyncDisposable & { database: TestDatabase; sql: Sql; vault: ScratchVault; services: TestServices }
+export type Scene = AsyncDisposable & { database: TestDatabase; sql: Sql; vault: FilledVault; services: TestServices }
 
-/** A database with services over an archive in memory. */
+/** A database with services over a vault that the test fills. */
 export async function openScene(cluster?: { url: string }): Promise<Scene> {
 	const database = await freshDatabase(cluster)
-	const vault = scratchVault()
+	const folder = await mkdtemp(join(tmpdir(), 'reprieve-vault-'))
+	const vault = filledVault(folder)
 	const services = await testServices(database, { vault })
+	vault.lineage = services.lineageId
 	return {
 		database,
 		sql: database.sql,
@@ -25,6 +30,7 @@ export async function openScene(cluster?: { url: string }): Promise<Scene> {
 		async [Symbol.asyncDispose]() {
 			await services[Symbol.asyncDispose]()
 			await database[Symbol.asyncDispose]()
+			await rm(folder, { recursive: true, force: true })
 		},
 	}
 }

@@ -27,9 +27,9 @@ test('a cycle of foreign keys that are not deferrable comes back in one statemen
 	await sql`alter table public.hen add foreign key (egg) references public.egg`
 	await keep(sql, 'hen')
 	await keep(sql, 'egg')
-	const rows = [...(await vault.read(sql, 'hen', 'true')), ...(await vault.read(sql, 'egg', 'true'))]
+	const rows = [...(await vault.copy(sql, 'hen', 'true')), ...(await vault.copy(sql, 'egg', 'true'))]
 	await sql`with a as (delete from public.hen) delete from public.egg`
-	vault.transaction(rows, { run: 'r' })
+	await vault.transaction(rows, { run: 'r' })
 	expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ status: 'succeeded', verified: 4 })
 	expect(await differences(sql, 'hen', ['id'])).toEqual([])
 	expect(await differences(sql, 'egg', ['id'])).toEqual([])
