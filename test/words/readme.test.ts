@@ -15,10 +15,24 @@ function section(title: string): string {
 	return readme.split(`## ${title}\n`)[1]?.split('\n## ')[0] ?? ''
 }
 
+/** `NAME_FILE` stands for the secret NAME wherever one is read. */
+function variablesOf(file: string): string[] {
+	const names = [...readFileSync(file, 'utf8').matchAll(/\b((?:REPRIEVE|DATABASE)_[A-Z_]+)\b/g)]
+	return names.map((match) => match[1] as string).filter((name) => !name.endsWith('_FILE'))
+}
+
 describe('README', () => {
 	test('names every error code under troubleshooting, and no other', () => {
 		const named = [...section('Troubleshooting').matchAll(/`([A-Z_]+)`/g)].map((match) => match[1])
 		expect(named.sort()).toEqual([...errorCodes].sort())
+	})
+
+	test('names every variable that the configurations read, and no other', () => {
+		const read = ['service', 'sidecar', 'standalone'].flatMap((app) =>
+			variablesOf(join(root, 'apps', app, 'src/config.ts')),
+		)
+		const named = [...section('Configuration').matchAll(/`((?:REPRIEVE|DATABASE)_[A-Z_]+)`/g)].map((match) => match[1])
+		expect([...new Set(named)].sort()).toEqual([...new Set(read)].sort())
 	})
 
 	test('names only scripts that exist', () => {
