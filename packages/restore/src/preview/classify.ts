@@ -1,5 +1,5 @@
 import { quoteIdentifier } from '@reprieve/contracts'
-import { arrayLiteral, type Transaction } from '@reprieve/postgres'
+import type { Transaction } from '@reprieve/postgres'
 import type { Unique } from '../catalog/uniques.ts'
 import { freshPrefix, keyColumns, list, literal, ownRows, sameImage, textOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
@@ -116,9 +116,4 @@ export async function countFates(tx: Transaction, stage: Stage): Promise<Record<
 		`select state, count(*)::int4 as rows from ${stage.fate} group by state`,
 	)
 	return Object.fromEntries(rows.map((row) => [row.state, row.rows]))
-}
-
-/** Sets a state for the rows whose number is given. */
-async function setFate(tx: Transaction, stage: Stage, ns: string[], state: string): Promise<void> {
-	await tx.unsafe(`update ${stage.fate} set state = $1 where n = any($2::text::int8[])`, [state, arrayLiteral(ns)])
 }
