@@ -4,6 +4,7 @@ import { auditCommand } from './commands/audit.ts'
 import { barrierCommand } from './commands/barrier.ts'
 import { cleanupCommand } from './commands/cleanup.ts'
 import { discardCommand } from './commands/discard.ts'
+import { incidentsCommand } from './commands/incidents.ts'
 import { initCommand } from './commands/init.ts'
 import { planCommand } from './commands/plan.ts'
 import { plansCommand } from './commands/plans.ts'
@@ -46,6 +47,7 @@ const verbs = [
 	policiesCommand,
 	tokensCommand,
 	auditCommand,
+	incidentsCommand,
 ]
 
 /** The whole command line, writing to `io` alone. */

@@ -6,6 +6,7 @@ import type {
 	changesInput,
 	cleanupInput,
 	driftedOutput,
+	incidentListOutput,
 	planListInput,
 	planListOutput,
 	planRowsOutput,
@@ -84,6 +85,7 @@ export type Token = z.output<typeof token>
 export type TokenCreateInput = z.input<typeof tokenCreateInput>
 export type TokenSecret = z.output<typeof tokenCreateOutput>
 export type TokenList = z.output<typeof tokenListOutput>
+export type IncidentList = z.output<typeof incidentListOutput>
 export type AuditListInput = z.input<typeof auditListInput>
 export type AuditList = z.output<typeof auditListOutput>
 export type AuditVerdict = z.output<typeof auditVerifyOutput>

@@ -16,6 +16,6 @@ function statusLines({ status, capture, archive, incidents, versions }: Status):
 		`reprieve ${versions.reprieve} is ${status} (PostgreSQL ${versions.postgresql})`,
 		`capture: ${capture.state}, slot ${capture.slot}, ${count(capture.lagBytes)} bytes behind`,
 		`archive: ${count(Math.round(archive.lagMs))} ms behind, ${count(archive.exposure)} rows without a receipt`,
-		...incidents.map(({ at, message, remedy }) => `incident at ${at}: ${message}. ${remedy}`),
+		...incidents.map(({ id, at, message, remedy }) => `incident ${id} at ${at}: ${message}. ${remedy}`),
 	]
 }

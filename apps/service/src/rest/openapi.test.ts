@@ -44,6 +44,8 @@ const contract = [
 	'POST /api/v1/restores/{id}/cancel',
 	'POST /api/v1/restores/{id}/undo',
 	'GET /api/v1/system/status',
+	'GET /api/v1/system/incidents',
+	'POST /api/v1/system/incidents/{id}/resolve',
 	'POST /api/cleanup/duplicates',
 	'POST /api/cleanup/stale',
 	'POST /api/cleanup/orphans',

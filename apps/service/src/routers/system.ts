@@ -1,7 +1,18 @@
-import { status, statusInput, verifyInput, verifyOutput } from '@reprieve/contracts'
+import {
+	incident,
+	incidentListInput,
+	incidentListOutput,
+	incidentResolveInput,
+	status,
+	statusInput,
+	verifyInput,
+	verifyOutput,
+} from '@reprieve/contracts'
+import { listIncidents } from '../system/incidents.ts'
+import { resolveIncident } from '../system/resolve-incident.ts'
 import { systemStatus } from '../system/status.ts'
 import { verifyVault } from '../system/verify.ts'
-import { createRouter, query } from '../trpc.ts'
+import { command, createRouter, query } from '../trpc.ts'
 
 export const system = createRouter({
 	status: query
@@ -9,6 +20,16 @@ export const system = createRouter({
 		.input(statusInput)
 		.output(status)
 		.query(({ ctx }) => systemStatus(ctx.services)),
+	incidents: query
+		.meta({ role: 'viewer' })
+		.input(incidentListInput)
+		.output(incidentListOutput)
+		.query(({ ctx, input }) => listIncidents(ctx.services, ctx.principal, input)),
+	resolveIncident: command
+		.meta({ role: 'admin' })
+		.input(incidentResolveInput)
+		.output(incident)
+		.mutation(({ ctx, input }) => resolveIncident(ctx.services, ctx.principal, input)),
 	verify: query
 		.meta({ role: 'operator' })
 		.input(verifyInput)

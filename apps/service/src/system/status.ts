@@ -4,6 +4,7 @@ import { captureState, incidents } from '@reprieve/control'
 import { desc, isNull } from 'drizzle-orm'
 import type { Services } from '../context.ts'
 import { version } from '../version.ts'
+import { toIncident } from './incidents.ts'
 
 /** Capture that has not written its heartbeat for so long is counted as stopped. */
 const staleMs = 30_000
@@ -36,12 +37,7 @@ export async function systemStatus(services: Services): Promise<Status> {
 			lagMs: readings.archiveLagMs + (state === 'stopped' ? silentMs : 0),
 			exposure: readings.exposure,
 		},
-		incidents: open.map(({ table, position: at, resolvedAt, stopsCapture: _, resolvedBy: __, ...rest }) => ({
-			...rest,
-			table: table ?? undefined,
-			position: at ?? undefined,
-			resolvedAt: resolvedAt ?? undefined,
-		})),
+		incidents: open.map(toIncident),
 		versions: { reprieve: version, postgresql: readings.postgresql, node: process.versions.node },
 	}
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { id, idempotencyKey, instant, page, tableText } from './common.ts'
+import { id, idempotencyKey, instant, page, reasonText, tableText } from './common.ts'
 
 export const roles = ['viewer', 'operator', 'approver', 'admin'] as const
 export const role = z.enum(roles)
@@ -13,11 +13,19 @@ export const incident = z
 		remedy: z.string(),
 		table: z.string().optional(),
 		position: z.string().optional(),
+		/** Capture stands still until it is adopted; such an incident is not resolved by hand. */
+		stopsCapture: z.boolean(),
 		at: instant,
 		resolvedAt: instant.optional(),
+		resolvedBy: z.string().optional(),
 	})
 	.meta({ id: 'Incident' })
 export type Incident = z.infer<typeof incident>
+
+export const incidentListInput = z.strictObject({ ...page })
+export const incidentListOutput = z.object({ items: z.array(incident), next: z.string().optional() })
+/** `reason` says what was done about it; it goes into the audit. */
+export const incidentResolveInput = z.strictObject({ id, reason: reasonText, idempotencyKey })
 
 export const statusInput = z.strictObject({})
 export const status = z
