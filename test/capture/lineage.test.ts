@@ -82,7 +82,7 @@ test('a database that was rewound behind an acknowledgement stops capture until 
 	await sql`update reprieve.lineages set nonce = ${old[0]?.nonce}, previous_nonce = ${old[0]?.previous_nonce}`
 	const rewound = await ground.start()
 	await expect(rewound.ended).rejects.toMatchObject({ incident: { code: 'DATABASE_REWOUND', stopsCapture: true } })
-	expect((await sql`select code, remedy from reprieve.incidents`)[0]?.remedy).toContain('reprieve adopt')
+	expect((await sql`select code, remedy from reprieve.incidents`)[0]?.remedy).toContain('pnpm start --adopt')
 
 	const { lineage } = await adopt({ databaseUrl: url }, { vault, principal: 'ann' })
 	await ground.start()

@@ -70,7 +70,7 @@ test('a column of another type than catalog and vault know stops capture, with i
 	await expect(sidecar.ended).rejects.toMatchObject({ code: 'SCHEMA_DRIFT' })
 	const [incident] = await sql`select code, "table", remedy, stops_capture from reprieve.incidents`
 	expect(incident).toMatchObject({ code: 'SCHEMA_DRIFT', table: 't', stops_capture: true })
-	expect(incident?.remedy).toContain('reprieve adopt')
+	expect(incident?.remedy).toContain('pnpm start --adopt')
 	expect((await sql`select state from reprieve.capture_state`)[0]?.state).toBe('stopped')
 })
 

@@ -1,3 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { ReprieveError } from '@reprieve/contracts'
 import { z } from 'zod'
 
 /** What a sidecar needs to know; parsed by {@link parseConfig}. */
@@ -41,4 +45,62 @@ export type SidecarConfig = Readonly<z.infer<typeof configSchema>>
 /** Checks and completes a configuration. Throws a ZodError that names every wrong field. */
 export function parseConfig(input: z.input<typeof configSchema>): SidecarConfig {
 	return Object.freeze(configSchema.parse(input))
+}
+
+const url = z.string().regex(/^postgres(ql)?:\/\//, 'an address like postgres://user@host:5432/database')
+
+const environment = z.object({
+	/** The database served; for the stream as well where REPRIEVE_CAPTURE_URL is absent. */
+	DATABASE_URL: url.optional(),
+	/** Direct, not through a pooler, as a role that may replicate. */
+	REPRIEVE_CAPTURE_URL: url.optional(),
+	/** Role that owns the tables; the database's where absent. */
+	REPRIEVE_OWNER_URL: url.optional(),
+	/** Folder of the vault, unless REPRIEVE_VAULT says where it is. */
+	REPRIEVE_DATA: z.string().min(1).default('.reprieve'),
+	REPRIEVE_VAULT: z
+		.string()
+		.regex(/^(file|s3):\/\//, 'file:///folder or s3://bucket/prefix')
+		.optional(),
+	REPRIEVE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+})
+
+/** What a capture in a process of its own needs to know; read once in main. */
+export type ProcessConfig = {
+	sidecar: SidecarConfig
+	/** `file://` or `s3://` address of the vault's root. */
+	vault: string
+	logLevel: string
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Reads the environment (`NAME_FILE` stands for a secret `NAME`). Throws INVALID that names every bad variable, never its value. */
+export function readConfig(env: Environment): ProcessConfig {
+	const names = Object.keys(environment.shape)
+	const parsed = environment.safeParse(Object.fromEntries(names.map((name) => [name, readVariable(env, name)])))
+	if (!parsed.success) {
+		const issues = parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`)
+		throw new ReprieveError('INVALID', `configuration: ${issues.join('; ')}`)
+	}
+	const { DATABASE_URL, REPRIEVE_CAPTURE_URL, REPRIEVE_OWNER_URL, REPRIEVE_DATA, ...rest } = parsed.data
+	const databaseUrl = REPRIEVE_CAPTURE_URL ?? DATABASE_URL
+	if (!databaseUrl) throw new ReprieveError('INVALID', 'configuration: DATABASE_URL is not set')
+	return Object.freeze({
+		sidecar: parseConfig({ databaseUrl, ownerUrl: REPRIEVE_OWNER_URL ?? DATABASE_URL }),
+		vault: rest.REPRIEVE_VAULT ?? pathToFileURL(join(resolve(REPRIEVE_DATA), 'vault')).href,
+		logLevel: rest.REPRIEVE_LOG_LEVEL,
+	})
+}
+
+function readVariable(env: Environment, name: string): string | undefined {
+	const file = name.endsWith('_URL') ? env[`${name}_FILE`] : undefined
+	if (!file) return env[name] || undefined
+	if (env[name])
+		throw new ReprieveError('INVALID', `both ${name} and ${name}_FILE are set`, { hint: 'Set one of them.' })
+	try {
+		return readFileSync(file, 'utf8').trim()
+	} catch (cause) {
+		throw new ReprieveError('INVALID', `the file named by ${name}_FILE cannot be read`, { cause })
+	}
 }

@@ -38,7 +38,7 @@ export class CaptureStopped extends ReprieveError {
 
 /** The remedy of whatever a lineage does not survive. */
 export const adoptRemedy =
-	'Make sure that this is the database you mean, then run `reprieve adopt`: it records the gap and opens a new lineage.'
+	'Make sure that this is the database you mean, stop reprieve, and run `pnpm start --adopt` (`pnpm --filter @reprieve/sidecar start adopt` where capture runs apart): it records the gap and opens a new lineage.'
 
 /** A transaction that is delivered again is not the one that the vault has at its position. */
 export function changedTransaction(transaction: { position: bigint; xid: number }, table?: string): CaptureStopped {

@@ -6,7 +6,7 @@ import { type Logger, pino } from 'pino'
 import { recordIncident, recordStandpoint } from './archive/record.ts'
 import type { SidecarConfig } from './config.ts'
 import { CaptureStopped } from './incident.ts'
-import { adoptLineage, type Ground } from './lineage/open.ts'
+import { type Adopted, adoptLineage, type Ground } from './lineage/open.ts'
 import { runSession, type SessionOptions } from './session.ts'
 import { startUpkeep } from './upkeep/loop.ts'
 
@@ -61,16 +61,21 @@ export function startSidecar(config: SidecarConfig, parts: SidecarParts): Sideca
 	}
 }
 
-/** Closes the lineage that capture cannot continue and opens a new one, with a recorded gap. No capture may run. */
+/**
+ * Closes the lineage that capture cannot continue and opens a new one, with a recorded gap and a note in the vault's
+ * audit. Throws CONFLICT while a capture runs, and when there is nothing to adopt.
+ */
 export async function adopt(
 	config: Pick<SidecarConfig, 'databaseUrl'>,
 	parts: { vault: Vault; principal: string },
-): Promise<{ lineage: string; gap: string }> {
+): Promise<Adopted> {
 	const sql = openSessions(config.databaseUrl, { applicationName: 'reprieve adopt', max: 1 })
 	const control = openControl(config.databaseUrl, { max: 1, applicationName: 'reprieve adopt' })
 	const ground: Ground = { sql, control, vault: parts.vault }
 	try {
-		return await adoptLineage(ground, parts.principal)
+		const adopted = await adoptLineage(ground, parts.principal)
+		await parts.vault.putAudit({ act: 'adopt', principal: parts.principal, ...adopted })
+		return adopted
 	} finally {
 		await Promise.all([sql.end({ timeout: 5 }), control.close()])
 	}

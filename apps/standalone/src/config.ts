@@ -16,6 +16,8 @@ export type Config = {
 	captureUrl?: string
 	/** Change somebody's own database without asking. */
 	yes: boolean
+	/** Leave the lineage that capture cannot continue, before capture starts. */
+	adopt: boolean
 	/** Publications of others that may take in reprieve's own tables. */
 	acknowledged: string[]
 	/** The service's part, once it is known which database it serves. */
@@ -31,6 +33,7 @@ const environment = z.object({
 
 const options = {
 	yes: { type: 'boolean', default: false },
+	adopt: { type: 'boolean', default: false },
 	'acknowledge-publication': { type: 'string', multiple: true, default: [] as string[] },
 } as const
 
@@ -52,6 +55,7 @@ export function readConfig(env: Environment, args: string[]): Config {
 		databaseUrl,
 		captureUrl,
 		yes: given.yes,
+		adopt: given.adopt,
 		acknowledged: given['acknowledge-publication'],
 		service: (served: string) =>
 			readServiceConfig({ ...env, DATABASE_URL: served, DATABASE_URL_FILE: undefined, REPRIEVE_DATA: data }),

@@ -1,16 +1,17 @@
 import { exitCode, ReprieveError } from '@reprieve/contracts'
 import { type Config, readConfig } from './config.ts'
-import { consents } from './consent.ts'
+import { consents, consentsToAdopt } from './consent.ts'
 import { readChanges } from './own-database.ts'
 import { type Standalone, startStandalone } from './start.ts'
-import { welcome } from './welcome.ts'
+import { captureStopped, welcome } from './welcome.ts'
 
 const refusedExit = 64
 
-const help = `pnpm start [--yes] [--acknowledge-publication NAME]
+const help = `pnpm start [--yes] [--adopt] [--acknowledge-publication NAME]
 
 Without DATABASE_URL: an embedded PostgreSQL with a sample shop, in the folder .reprieve (REPRIEVE_DATA).
-With DATABASE_URL: your own database; what would be added is shown before anything is, --yes goes on unasked.`
+With DATABASE_URL: your own database; what would be added is shown before anything is, --yes goes on unasked.
+--adopt leaves a lineage that capture cannot continue, records the gap and opens a new one; then everything starts.`
 
 function say(line: string): void {
 	process.stdout.write(`${line}\n`)
@@ -32,6 +33,7 @@ async function main(args: string[]): Promise<number> {
 }
 
 async function mayChange(config: Config): Promise<boolean> {
+	if (config.adopt && !(await consentsToAdopt(config.yes, say))) return false
 	if (!config.databaseUrl) return true
 	return consents(await readChanges(config.databaseUrl, config.acknowledged), config.yes, say)
 }
@@ -44,9 +46,9 @@ function untilAsked(): Promise<void> {
 
 /** A stopped capture keeps the service up: its status says why and what to do. An ended PostgreSQL ends everything. */
 async function untilBroken(standalone: Standalone): Promise<void> {
-	standalone.captureEnded.catch((error: Error) =>
-		say(`capture has stopped: ${error.message} (see \`pnpm reprieve status\`)`),
-	)
+	standalone.captureEnded.catch((error: Error) => {
+		for (const line of captureStopped(error)) say(line)
+	})
 	if (!standalone.embedded) return new Promise(() => {})
 	await standalone.embedded.ended
 	throw new ReprieveError('UNAVAILABLE', 'the embedded PostgreSQL has ended; its log is postgres.log beside its data')

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { ReprieveError } from '@reprieve/contracts'
 import { type Config as ServiceConfig, startService } from '@reprieve/service'
-import { parseConfig, startSidecar } from '@reprieve/sidecar'
+import { adopt, parseConfig, type Sidecar, startSidecar } from '@reprieve/sidecar'
 import { openVaultAt } from '@reprieve/vault'
 import { pino } from 'pino'
 import postgres from 'postgres'
@@ -42,7 +43,7 @@ export async function startStandalone(config: Config, say: (line: string) => voi
 		const embedded = config.databaseUrl ? undefined : await startEmbedded(folder.path, say)
 		if (embedded) endings.push(() => embedded.stop())
 		const databaseUrl = config.databaseUrl ?? (embedded as Embedded).databaseUrl
-		const parts = await startParts(config, databaseUrl, folder.path, endings)
+		const parts = await startParts({ config, databaseUrl, folder: folder.path, endings, say })
 		const standalone = { ...parts, databaseUrl, embedded, stop }
 		if (embedded) await protectSample(embedded, standalone, say)
 		return standalone
@@ -52,7 +53,15 @@ export async function startStandalone(config: Config, say: (line: string) => voi
 	}
 }
 
-async function startParts(config: Config, databaseUrl: string, folder: string, endings: (() => Promise<unknown>)[]) {
+type Ground = {
+	config: Config
+	databaseUrl: string
+	folder: string
+	endings: (() => Promise<unknown>)[]
+	say(line: string): void
+}
+
+async function startParts({ config, databaseUrl, folder, endings, say }: Ground) {
 	const service = config.service(databaseUrl)
 	await requireFreePort(service)
 	const logFile = join(folder, 'reprieve.log')
@@ -60,9 +69,15 @@ async function startParts(config: Config, databaseUrl: string, folder: string, e
 	const vault = openVaultAt(service.vault, await databaseName(databaseUrl))
 	endings.push(() => vault.close())
 	const running = await startService(service, { vault, log })
-	const sidecar = startSidecar(parseConfig({ databaseUrl: config.captureUrl ?? databaseUrl }), { vault, log })
-	endings.push(() => sidecar.stop())
+	let sidecar: Sidecar | undefined
+	endings.push(async () => sidecar?.stop())
 	endings.push(() => running.stop())
+	const capture = parseConfig({ databaseUrl: config.captureUrl ?? databaseUrl, ownerUrl: service.urls.owner })
+	if (config.adopt) {
+		const { lineage, gap } = await adopt(capture, { vault, principal: userInfo().username })
+		say(`adopted as lineage ${lineage}; not archived: ${gap}`)
+	}
+	sidecar = startSidecar(capture, { vault, log })
 	const adminKeyFile = join(folder, 'admin-key')
 	const adminKey = service.adminKey ?? (await readFile(adminKeyFile, 'utf8').catch(() => '')).trim()
 	return { url: running.url, adminKey, adminKeyFile, logFile, captureEnded: sidecar.ended }

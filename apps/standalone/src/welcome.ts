@@ -1,4 +1,5 @@
 import { relative } from 'node:path'
+import { CaptureStopped } from '@reprieve/sidecar'
 import type { Standalone } from './start.ts'
 
 /** What a person reads once everything runs: where it is, where the key lies, and three commands to try next. */
@@ -15,6 +16,17 @@ export function welcome(standalone: Standalone, isTerminal: boolean): string[] {
 		'Try next, in another terminal:',
 		...(standalone.embedded ? sampleCommands : ownCommands),
 		'',
+	]
+}
+
+/** What a person reads when capture has stopped for a reason that only an operator can resolve. */
+export function captureStopped(error: Error): string[] {
+	const incident = error instanceof CaptureStopped ? error.incident : undefined
+	return [
+		'',
+		`capture has stopped${incident ? ` (${incident.code})` : ''}: ${error.message}`,
+		...(incident ? [incident.remedy] : []),
+		'Until then deletions are not archived and no run is started; the service goes on, `pnpm reprieve status` says the same.',
 	]
 }
 

@@ -1,4 +1,4 @@
-import { formatInstant, formatLsn } from '@reprieve/contracts'
+import { formatInstant, formatLsn, ReprieveError } from '@reprieve/contracts'
 import { type Control, incidents, lineages } from '@reprieve/control'
 import {
 	createSlot,
@@ -15,9 +15,13 @@ import { and, eq, isNull, sql as raw } from 'drizzle-orm'
 import { recordGap, recordIncident } from '../archive/record.ts'
 import { adoptRemedy, CaptureStopped, makeIncident } from '../incident.ts'
 import { type ControlLineage, type Evidence, judgeLineage } from './judge.ts'
+import { takeLease } from './lease.ts'
 
 /** Any constant: one process at a time opens a lineage. */
 const openingLock = 7_236_514_203
+
+/** Milliseconds to wait for the lease of a capture that was killed. */
+const leasePatienceMs = 15_000
 
 export type Ground = { sql: Sql; control: Control; vault: Vault }
 
@@ -84,12 +88,50 @@ async function beginLineage({ sql, control, vault }: Ground, identity: DatabaseI
 
 /**
  * Closes the open lineage and opens a new one for the database as it is now, recording everything in between as a gap.
- * Incidents that stopped capture are resolved by `principal`. No capture may be running. Answers the new lineage's id.
+ * Incidents that stopped capture are resolved by `principal`. Throws CONFLICT while a capture runs, and when capture
+ * could go on without it.
  */
-export async function adoptLineage(ground: Ground, principal: string): Promise<{ lineage: string; gap: string }> {
-	const { sql, control, vault } = ground
-	await ensurePublications(sql)
-	const { identity, vault: old, archived } = await gatherEvidence(ground)
+export async function adoptLineage(ground: Ground, principal: string): Promise<Adopted> {
+	await ensurePublications(ground.sql)
+	const evidence = await gatherEvidence(ground)
+	await refuseNeedless(ground, evidence)
+	refuseRunning(evidence)
+	if (!evidence.vault) return await leaveLineage(ground, evidence, principal)
+	const signal = AbortSignal.timeout(leasePatienceMs)
+	const lease = await takeLease({
+		...{ vault: ground.vault, lineage: evidence.vault.id, owner: crypto.randomUUID() },
+		...{ ttlMs: leasePatienceMs, signal },
+	})
+	try {
+		return await leaveLineage(ground, evidence, principal)
+	} finally {
+		await lease.release()
+	}
+}
+
+async function refuseNeedless({ control }: Ground, evidence: Evidence): Promise<void> {
+	if (judgeLineage(evidence).kind === 'stop') return
+	const isStopped = and(isNull(incidents.resolvedAt), eq(incidents.stopsCapture, true))
+	const [stopped] = await control.db.select({ id: incidents.id }).from(incidents).where(isStopped).limit(1)
+	if (stopped) return
+	throw new ReprieveError('CONFLICT', 'there is nothing to adopt: capture can go on where it ended', {
+		hint: 'Start without adopting.',
+	})
+}
+
+function refuseRunning({ slot }: Evidence): void {
+	if (!slot?.activePid) return
+	throw new ReprieveError('CONFLICT', `process ${slot.activePid} of the server streams from slot ${slot.name}`, {
+		hint: 'Stop the capture that runs, then adopt.',
+	})
+}
+
+/** The new lineage, and the range of the log that no lineage has. */
+export type Adopted = { lineage: string; gap: string }
+
+async function leaveLineage(ground: Ground, evidence: Evidence, principal: string): Promise<Adopted> {
+	const { control, vault } = ground
+	const { identity, vault: old, archived } = evidence
 	const now = formatInstant(BigInt(Date.now()) * 1000n)
 	for (const lineage of await vault.lineages()) {
 		if (lineage.closedAt === undefined) await vault.putLineage({ ...lineage, closedAt: now })
@@ -122,7 +164,8 @@ async function recordSlotGap(
 		makeIncident({
 			code: 'CAPTURE_GAP',
 			message: `${gap.reason}: what was deleted in between is not in the vault`,
-			remedy: 'Find out who moved or dropped the slot, then resolve the incident; the gap stays on record.',
+			remedy:
+				'Find out who moved or dropped the slot, then resolve the incident (`pnpm reprieve incidents`); the gap stays on record.',
 			position: gap.to,
 			stopsCapture: false,
 		}),

@@ -107,7 +107,8 @@ function slotFindings(slot: CaptureFacts['slot'], limits: CaptureLimits): Findin
 			{
 				code: 'slotLost',
 				message: `slot ${slot.name} has wal_status ${slot.walStatus}: log that was not archived may be gone`,
-				remedy: 'Raise max_slot_wal_keep_size, then let `reprieve adopt` record the gap and open a new lineage.',
+				remedy:
+					'Raise max_slot_wal_keep_size. Capture goes on with a new slot and records the gap; then resolve its incident (`pnpm reprieve incidents`).',
 			},
 		]
 	}
