@@ -123,3 +123,27 @@ test('a stalled writer whose place in the log was cleaned away does not commit b
 	expect(await late).toEqual({ outcome: 'committed', version: 7 })
 	expect(await idsOf(open(folder.path))).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
 })
+
+test('an entry that another handle saw and took into a checkpoint at once stays', async () => {
+	for (const more of [0n, 2n]) {
+		await using folder = await freshFolder()
+		const store = fileStore(folder.path)
+		const interrupted: Store = {
+			...store,
+			async put(key, bytes) {
+				const outcome = await store.put(key, bytes)
+				if (!key.endsWith('2.json')) return outcome
+				const other = open(folder.path)
+				for (let position = 10n; position < 10n + more; position++) await archive(other, position, 'other')
+				await other.checkpoint({ every: 1 })
+				return outcome
+			},
+		}
+		const table = openVault({ store: interrupted, database: 'shop' }).table(name)
+		for (let position = 1n; position <= 3n; position++) await archive(table, position)
+		await archive(table, 4n)
+		const ids = more === 0n ? [1, 2, 3, 4] : [1, 2, 3, 4, 10, 11]
+		expect(await idsOf(open(folder.path))).toEqual(ids)
+		expect((await Array.fromAsync(open(folder.path).verify())).filter(({ problem }) => problem)).toEqual([])
+	}
+})

@@ -61,12 +61,12 @@ export function openLog(
 		const previous = version === 0 ? undefined : current.digest
 		const bytes = formatEntry({ ...proposal, previous, timestamp: options.now() }, options.columns)
 		if ((await putOnce(store, key, bytes)) === 'exists') return undefined
-		if ((await newestCheckpoint(store, folder)) >= version) {
+		const { digest, ...entry } = parseEntry(key, bytes)
+		if (await isVoid(store, folder, { version, digest })) {
 			await store.delete(key)
 			state = undefined
 			return undefined
 		}
-		const { digest, ...entry } = parseEntry(key, bytes)
 		current.advance(entry, digest)
 		options.onAppend?.(version, digest)
 		return { isAppended: true, version }
@@ -91,6 +91,18 @@ export function openLog(
 				return await writeCheckpoint(store, folder, current, options.columns)
 			}),
 	}
+}
+
+/**
+ * Whether an entry just put lies below what was cleaned away. A checkpoint at or behind it alone does not say so: another
+ * handle may have seen the entry and taken it in. The newest checkpoint's own entry is never cleaned away, so its place was
+ * free only for this one; elsewhere the entry behind names the one it follows.
+ */
+async function isVoid(store: Store, folder: string, own: { version: number; digest: string }): Promise<boolean> {
+	if ((await newestCheckpoint(store, folder)) <= own.version) return false
+	const key = `${folder}/${entryPath(own.version + 1)}`
+	const next = await store.get(key)
+	return next === undefined || parseEntry(key, next).previous !== own.digest
 }
 
 /** Starts from the newest checkpoint; without any, from the first entry. */
