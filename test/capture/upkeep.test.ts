@@ -1,4 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { copyFile, readdir, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { createSigner, signMessage } from '@reprieve/cdc'
 import { messagePrefix, type Overwritten } from '@reprieve/contracts'
 import { findTable, protectTable } from '@reprieve/postgres'
@@ -49,6 +52,55 @@ test('small segments are merged and logs get their checkpoints in the background
 	expect((await archivedRows(vault, 't')).map((row) => Number(row.values.id)).sort((a, b) => a - b)).toEqual(
 		Array.from({ length: 40 }, (_, at) => at + 1),
 	)
+})
+
+test('a table that was pending behind an older transaction becomes ready by itself, and is proved', async () => {
+	await using ground = await captureGround()
+	const { sql } = ground
+	await sql`create table public.t (id int primary key)`
+	await ground.start({ protectMs: 50 })
+	const row = async () =>
+		(await sql`select status, proof_nonce, protected_since from reprieve.protected_tables where name = 't'`)[0]
+	const { promise: released, resolve: release } = Promise.withResolvers<void>()
+	const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+	const older = sql.begin(async (tx) => {
+		await tx`select pg_current_xact_id()`
+		begin()
+		await released
+	})
+	await begun
+	try {
+		await protectTable(sql, (await findTable(sql, { schema: 'public', name: 't' }))?.oid ?? 0)
+		const nonce = crypto.randomUUID()
+		await sql`select pg_logical_emit_message(true, 'reprieve.barrier', ${nonce})`
+		await until(async () => (await sql`select from reprieve.barriers where nonce = ${nonce}`)[0], 'a barrier')
+		expect(await row()).toMatchObject({ status: 'pending', protected_since: null })
+	} finally {
+		release()
+		await older
+	}
+	await until(async () => (await row())?.status === 'ready', 'protection')
+	expect((await row())?.protected_since).not.toBeNull()
+})
+
+test('an object that no log names is swept once it is older than a week', async () => {
+	await using ground = await captureGround()
+	const { sql, vault } = ground
+	await sql`create table public.t (id int primary key)`
+	await sql`insert into public.t values (1), (2)`
+	await ground.start({ upkeepMs: 20 })
+	await publish(ground, 'public.t')
+	await sql`delete from public.t`
+	await ground.barrier()
+	const data = join(fileURLToPath(ground.vaultUrl), ground.name, 'public/t/data')
+	const [named = ''] = await readdir(data)
+	const [old, fresh] = [join(data, 'old.parquet'), join(data, 'fresh.parquet')]
+	for (const copy of [fresh, old]) await copyFile(join(data, named), copy)
+	const longAgo = Date.now() / 1000 - 8 * 24 * 3600
+	for (const path of [join(data, named), old]) await utimes(path, longAgo, longAgo)
+	await until(async () => !(await readdir(data)).includes('old.parquet'), 'the sweep')
+	expect((await readdir(data)).sort()).toEqual([named, 'fresh.parquet'].sort())
+	expect((await archivedRows(vault, 't')).length).toBe(2)
 })
 
 test('images that a restore overwrote are archived as overwrites and counted nowhere', async () => {
