@@ -1,4 +1,7 @@
+import { execFile } from 'node:child_process'
+import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { fileStore, openVault, type Store } from '@reprieve/vault'
 import { afterAll, describe, expect, test } from 'vitest'
 import { storeSuite } from '../port-suites/store.ts'
@@ -49,4 +52,37 @@ test('a commit that never reached the store fails and can be tried again', async
 	await expect(table.commit({ source: 'l', position: 1n, segments })).rejects.toThrow('down')
 	isDown = false
 	expect((await table.commit({ source: 'l', position: 1n, segments })).outcome).toBe('committed')
+})
+
+test('a write that a full disk cuts short leaves nothing behind', async () => {
+	const root = join(folder.path, 'full')
+	await mkdir(root)
+	const script = `
+		import { fileStore } from '@reprieve/vault'
+		const store = fileStore(process.argv[1])
+		for (const write of ['put', 'replace']) {
+			const refusal = await store[write]('a/b', new Uint8Array(1024 * 1024)).catch((error) => error.code)
+			if (refusal !== 'VAULT_UNAVAILABLE') throw new Error('expected a refusal, got ' + refusal)
+		}
+		await store.put('a/c', new Uint8Array(1024))`
+	const limited = `ulimit -f 64; exec '${process.execPath}' --input-type=module -e "$0" "$1"`
+	await promisify(execFile)('bash', ['-c', limited, script, root], { cwd: import.meta.dirname })
+	expect(await readdir(join(root, '.tmp'))).toEqual([])
+	expect(await readdir(join(root, 'a'))).toEqual(['c'])
+})
+
+test('a put whose folder could not be synced is made durable before it counts', async () => {
+	const settled: string[] = []
+	const store = fileStore(join(folder.path, 'unsynced'))
+	const failing: Store = {
+		...store,
+		settle: async (prefix) => void settled.push(prefix),
+		async put(key, bytes) {
+			await store.put(key, bytes)
+			if (key.includes('/data/')) throw new Error('the folder cannot be synced')
+			return 'created'
+		},
+	}
+	await openVault({ store: failing, database: 'shop' }).table({ schema: 'public', name: 'customer' }).write(rows)
+	expect(settled).toContain('shop/public/customer/data/')
 })

@@ -26,7 +26,8 @@ export interface Store {
 
 /**
  * Puts an object and settles an unknown outcome: after a conflict or a failure, what is there is compared with what was sent,
- * so that an own success whose answer was lost is not mistaken for somebody else's. Throws the failure when nothing is there.
+ * so that an own success whose answer was lost is not mistaken for somebody else's, and made durable, which may be what
+ * failed. Throws the failure when nothing is there.
  */
 export async function putOnce(store: Store, key: string, bytes: Uint8Array): Promise<'created' | 'exists'> {
 	let failure: unknown
@@ -37,5 +38,6 @@ export async function putOnce(store: Store, key: string, bytes: Uint8Array): Pro
 	}
 	const found = await store.get(key)
 	if (found === undefined) throw failure ?? new Error(`${key} exists, yet cannot be read`)
+	if (failure !== undefined) await store.settle(key.slice(0, key.lastIndexOf('/') + 1))
 	return Buffer.compare(found, bytes) === 0 ? 'created' : 'exists'
 }

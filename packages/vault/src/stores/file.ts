@@ -7,19 +7,23 @@ import type { Store, StoredObject } from '../store.ts'
 /** Folder for files under construction; it is on the same file system, so that they can be linked into place. */
 const workshop = '.tmp'
 
+/** A store's folder, and those of its folders whose names are known to survive a power failure. */
+type Place = { root: string; durable: Set<string> }
+
 /**
  * A store in a local folder. An object is written to a temporary file, synced, and linked into place: `link` refuses an
  * existing name, `rename` would silently overwrite it. Folders are synced too, new ones up to the root.
  */
 export function fileStore(folder: string): Store {
+	const place: Place = { root: folder, durable: new Set() }
 	const pathOf = (key: string) => join(folder, ...checked(key).split('/'))
 	return {
-		put: (key, bytes) => guarded(key, () => putFile(folder, pathOf(key), bytes)),
+		put: (key, bytes) => guarded(key, () => putFile(place, pathOf(key), bytes)),
 		get: (key) => guarded(key, () => absentAsUndefined(readFile(pathOf(key)))),
 		getRange: (key, from, to) => guarded(key, () => readRange(pathOf(key), from, to)),
 		size: (key) => guarded(key, async () => (await absentAsUndefined(stat(pathOf(key))))?.size),
 		list: (prefix) => listFiles(folder, prefix),
-		replace: (key, bytes) => guarded(key, () => replaceFile(folder, pathOf(key), bytes)),
+		replace: (key, bytes) => guarded(key, () => replaceFile(place, pathOf(key), bytes)),
 		delete: (key) => guarded(key, () => rm(pathOf(key), { force: true })),
 		settle: (prefix) => guarded(prefix, () => settleFolder(join(folder, ...prefix.split('/')))),
 	}
@@ -44,10 +48,10 @@ async function guarded<T>(key: string, act: () => Promise<T>): Promise<T> {
 	}
 }
 
-async function putFile(root: string, path: string, bytes: Uint8Array): Promise<'created' | 'exists'> {
-	const draft = await writeDraft(root, bytes)
+async function putFile(place: Place, path: string, bytes: Uint8Array): Promise<'created' | 'exists'> {
+	const draft = await writeDraft(place.root, bytes)
 	try {
-		await makeFolder(root, dirname(path))
+		await makeFolder(place, dirname(path))
 		const created = await linked(draft, path)
 		await syncFolder(dirname(path))
 		return created ? 'created' : 'exists'
@@ -66,30 +70,46 @@ async function linked(draft: string, path: string): Promise<boolean> {
 	}
 }
 
-async function replaceFile(root: string, path: string, bytes: Uint8Array): Promise<void> {
-	const draft = await writeDraft(root, bytes)
-	await makeFolder(root, dirname(path))
-	await rename(draft, path)
-	await syncFolder(dirname(path))
+async function replaceFile(place: Place, path: string, bytes: Uint8Array): Promise<void> {
+	const draft = await writeDraft(place.root, bytes)
+	try {
+		await makeFolder(place, dirname(path))
+		await rename(draft, path)
+		await syncFolder(dirname(path))
+	} finally {
+		await rm(draft, { force: true })
+	}
 }
 
+/** What a full disk cut short goes at once: every further try would leave as much again. */
 async function writeDraft(root: string, bytes: Uint8Array): Promise<string> {
 	const draft = join(root, workshop, randomUUID())
 	await mkdir(dirname(draft), { recursive: true })
-	await using file = await open(draft, 'wx', 0o640)
-	await file.writeFile(bytes)
-	await file.sync()
-	return draft
+	try {
+		await using file = await open(draft, 'wx', 0o640)
+		await file.writeFile(bytes)
+		await file.sync()
+		return draft
+	} catch (error) {
+		await rm(draft, { force: true })
+		throw error
+	}
 }
 
-/** Creates the folder and syncs the parent of each folder that was missing. */
-async function makeFolder(root: string, folder: string): Promise<void> {
+/**
+ * Creates the folder and syncs the parent of each folder that was missing. One that is there already may be somebody else's
+ * who has not come to that yet: the first put into it syncs its parents up to the root too.
+ */
+async function makeFolder({ root, durable }: Place, folder: string): Promise<void> {
 	const first = await mkdir(folder, { recursive: true })
-	if (first === undefined) return
-	for (let child = folder; ; child = dirname(child)) {
+	if (first === undefined && durable.has(folder)) return
+	for (let child = folder; child !== dirname(child); child = dirname(child)) {
+		const isAbove = child === root || !child.startsWith(join(root, sep))
+		if (isAbove && first === undefined) break
 		await syncFolder(dirname(child))
-		if (child === first || child === root || child === dirname(child)) return
+		if (isAbove && child === first) break
 	}
+	durable.add(folder)
 }
 
 async function settleFolder(folder: string): Promise<void> {
