@@ -59,6 +59,22 @@ test('a handle that did not see the newest commit is told that its position is a
 	expect(await idsOf(first)).toEqual([1, 2, 3])
 })
 
+test('a writer that was overtaken midway does not add rows that the other archived', async () => {
+	await using folder = await freshFolder()
+	const [first, second] = [open(folder.path), open(folder.path)]
+	await archive(first, 1n)
+	const slow = await first.write(
+		changeRows(
+			source,
+			[2n, 3n].map((at) => ({ cells: [String(at), 'x'], position: at })),
+		),
+	)
+	await archive(second, 2n)
+	await expect(first.commit({ source: 'l', position: 3n, segments: slow })).rejects.toMatchObject({ code: 'CONFLICT' })
+	await archive(first, 3n)
+	expect(await idsOf(open(folder.path))).toEqual([1, 2, 3])
+})
+
 test('a segment without a commit is invisible', async () => {
 	await using folder = await freshFolder()
 	const table = open(folder.path)

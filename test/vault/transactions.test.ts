@@ -53,6 +53,16 @@ test('a keepalive without transactions moves the position', async () => {
 	})
 })
 
+test('a batch of which another writer recorded a part is refused', async () => {
+	const store = freshStore()
+	const [first, second] = [0, 1].map(() => openVault({ store, database: 'shop' }).transactions)
+	await second?.append({ source: 'l', position: 18n, transactions: [transaction(10n)] })
+	const late = first?.append({ source: 'l', position: 28n, transactions: [transaction(10n), transaction(20n)] })
+	await expect(late).rejects.toMatchObject({ code: 'CONFLICT' })
+	await first?.append({ source: 'l', position: 28n, transactions: [transaction(20n)] })
+	expect((await Array.fromAsync(first?.read({}) ?? [])).map(({ xid }) => xid)).toEqual([10, 20])
+})
+
 test('queries by position, time and job find their transactions alone', async () => {
 	const { transactions } = freshVault()
 	for (const lsn of [10n, 20n, 30n]) {

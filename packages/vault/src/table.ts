@@ -7,6 +7,7 @@ import type { SegmentFile, TableMeta } from './log/actions.ts'
 import { type Log, openLog } from './log/log.ts'
 import type { LogState } from './log/state.ts'
 import { compactTable } from './merge.ts'
+import { parseRange } from './segment/range.ts'
 import { buildSegment, splitRows } from './segment/write.ts'
 import { putOnce } from './store.ts'
 import { sweepTable } from './sweep.ts'
@@ -72,6 +73,7 @@ async function commitSegments(
 	const { isAppended, version } = await log.append((state) => {
 		const archived = state.transactions.get(source)
 		if (archived !== undefined && archived >= position) return undefined
+		if (archived !== undefined) checkFollows(segments, archived, source)
 		const meta = extendMeta(state, segments, now)
 		return {
 			operation: 'WRITE',
@@ -116,6 +118,21 @@ function versionOf(meta: TableMeta, schema: SourceTable): number {
 /** The schema as the log gives it back: without keys that are undefined. */
 function asStored(schema: SourceTable): SourceTable {
 	return JSON.parse(JSON.stringify(schema)) as SourceTable
+}
+
+/** Rows at or below what the source has here already came by another writer: taking the batch would double them. */
+function checkFollows(segments: readonly PendingSegment[], archived: bigint, source: string): void {
+	const known = segments.find(({ range }) => parseRange(range).first.position <= archived)
+	if (known) throw overtaken(parseRange(known.range).first.position, archived, source)
+}
+
+/** The error of a batch of which another writer archived a part. */
+export function overtaken(position: bigint, archived: bigint, source: string): ReprieveError {
+	return new ReprieveError(
+		'CONFLICT',
+		`the batch begins at ${position}, another writer archived ${source} up to ${archived} meanwhile`,
+		{ hint: 'Read what is archived, then send what follows.', retryable: true },
+	)
 }
 
 function columnsTaken({ schema, name }: TableName): ReprieveError {

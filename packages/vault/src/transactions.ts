@@ -12,6 +12,7 @@ import { formatRange, parseRange, rangeOf } from './segment/range.ts'
 import { parseStatistics, statisticsOf } from './segment/statistics.ts'
 import { putOnce } from './store.ts'
 import { sweepTable } from './sweep.ts'
+import { overtaken } from './table.ts'
 import type { DeltaType } from './values/codec.ts'
 import { formatTimestamp, parseInstantJson, parseTimestamp } from './values/instant.ts'
 import { codecOf } from './values/types.ts'
@@ -53,6 +54,8 @@ export function openTransactions(
 			const { isAppended, version } = await log.append((state) => {
 				const archived = state.transactions.get(source)
 				if (archived !== undefined && archived >= position) return undefined
+				const first = transactions[0]?.position.lsn
+				if (archived !== undefined && first !== undefined && first < archived) throw overtaken(first, archived, source)
 				return {
 					operation: 'WRITE',
 					facts: { id: randomUUID(), heads: Object.fromEntries(heads) },
