@@ -7,8 +7,10 @@ import { isSameRow, type KeyColumn } from '../source.ts'
 const sampleRows = 10
 /** Rows weighed for the estimate of a table. */
 const weighedRows = 200
-/** Rows that a run deletes in a second, as measured with receipts on two cores; runs report their own rate. */
-const rowsPerSecond = 20_000
+/** Rows that a run deletes in a second: assumed while no run of this database has succeeded. */
+const assumedRowsPerSecond = 20_000
+/** Runs whose rates count. */
+const recentRuns = 20
 
 export type MeasuredTable = { planned: PlannedTable; table: SourceTable; key: KeyColumn[] }
 
@@ -37,5 +39,14 @@ export async function estimate(sql: Transaction, tables: MeasuredTable[]): Promi
 		bytes += Number(weight?.bytes) * planned.rows
 		rows += planned.rows
 	}
-	return { seconds: Math.ceil(rows / rowsPerSecond), bytes: Math.round(bytes) }
+	return { seconds: Math.ceil(rows / (await readRate(sql))), bytes: Math.round(bytes) }
+}
+
+/** The median rate of recent runs that succeeded, in rows a second. */
+async function readRate(sql: Transaction): Promise<number> {
+	const [row] = await sql<{ rate: number | null }[]>`
+		select percentile_cont(0.5) within group (order by r.rows_per_second)::float8 as rate from (
+			select rows_per_second from reprieve.runs where status = 'succeeded' and rows_per_second > 0
+			order by finished_at desc limit ${recentRuns}) r`
+	return row?.rate ?? assumedRowsPerSecond
 }
