@@ -88,6 +88,8 @@ export type PlanBody = {
 	units: number
 	/** Rows of the largest unit. */
 	largestUnit: number
+	/** Columns of the planned tables and of the witness's parent: a name that comes to mean another column is noticed. */
+	columns: { oid: number; attnum: number; name: string }[]
 }
 
 export const plans = reprieve.table(

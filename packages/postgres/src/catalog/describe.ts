@@ -95,3 +95,32 @@ function toSourceTable(row: TableRow): SourceTable {
 		})),
 	}
 }
+
+/** A column by what stays (table and number) and by its name. */
+export type NumberedColumn = { oid: number; attnum: number; name: string }
+
+/** Every column of the tables, by number. */
+export async function readColumnNumbers(sql: Session, oids: number[]): Promise<NumberedColumn[]> {
+	const rows = await sql<NumberedColumn[]>`
+		select a.attrelid::int8::float8 as oid, a.attnum, a.attname as name from pg_attribute a
+		where a.attrelid = any(${arrayLiteral(oids)}::oid[]) and a.attnum > 0 and not a.attisdropped order by 1, 2`
+	return rows.map(({ oid, attnum, name }) => ({ oid: Number(oid), attnum, name }))
+}
+
+/**
+ * Names that mean something else by now: of tables (quoted, by OID) that another table bears or none, and of columns
+ * that another column of the table bears. Empty when each means what it did.
+ */
+export async function readChangedNames(
+	sql: Session,
+	named: { tables: { oid: number; name: string }[]; columns: NumberedColumn[] },
+): Promise<string[]> {
+	const rows = await sql<{ name: string }[]>`
+		select t.name from json_to_recordset(${JSON.stringify(named.tables)}::text::json) t(oid int8, name text)
+		where to_regclass(t.name)::oid::int8 is distinct from t.oid
+		union all
+		select format('%s.%I', a.attrelid::regclass, a.attname)
+		from json_to_recordset(${JSON.stringify(named.columns)}::text::json) c(oid int8, attnum int2, name name)
+		join pg_attribute a on a.attrelid = c.oid::oid and a.attname = c.name and a.attnum <> c.attnum`
+	return rows.map((row) => row.name)
+}

@@ -1,6 +1,6 @@
 import type { Policy, Row } from '@reprieve/contracts'
 import type { PlanBody, PlannedTable } from '@reprieve/control'
-import { closureHash, readIncoming, type Transaction } from '@reprieve/postgres'
+import { closureHash, readColumnNumbers, readIncoming, type Transaction } from '@reprieve/postgres'
 import type { Candidates } from '../candidates/candidates.ts'
 import { compileCandidates } from '../candidates/compile.ts'
 import { digestRows } from '../hash.ts'
@@ -86,6 +86,7 @@ async function describeWritten(work: Workspace, candidates: Candidates, written:
 		closureHash: await closureHash(sql, oids),
 		units,
 		largestUnit: work.keys.length === 0 ? Math.min(rows, 1) : await readLargestUnit(work, tables),
+		columns: await readColumnNumbers(sql, [...oids, ...witnessOids(candidates)]),
 	}
 	return {
 		body,
@@ -97,6 +98,10 @@ async function describeWritten(work: Workspace, candidates: Candidates, written:
 		sample: measured[0] ? await readSample(sql, measured[0]) : [],
 		estimate: await estimate(sql, measured),
 	}
+}
+
+function witnessOids({ witness }: Candidates): number[] {
+	return witness.kind === 'absentParent' ? [witness.oid] : []
 }
 
 function measure(work: Workspace, planned: PlannedTable): MeasuredTable {

@@ -4,6 +4,7 @@ import {
 	closureHash,
 	describeTables,
 	type IncomingForeignKey,
+	readColumnNumbers,
 	readIncoming,
 	type Transaction,
 } from '@reprieve/postgres'
@@ -165,10 +166,12 @@ async function toBody(tx: Transaction, tables: PlannedTable[]): Promise<PlanBody
 				from (select unit, sum(rows) as rows from (${counts.join(' union all ')}) each_table group by unit) units`,
 			)
 		: []
+	const oids = [...new Set(tables.map((table) => table.oid))]
 	return {
 		tables,
 		witness: { kind: 'none' },
-		closureHash: await closureHash(tx, [...new Set(tables.map((table) => table.oid))]),
+		closureHash: await closureHash(tx, oids),
+		columns: await readColumnNumbers(tx, oids),
 		units: row?.units ?? 0,
 		largestUnit: row?.largest ?? 0,
 	}

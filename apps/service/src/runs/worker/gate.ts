@@ -1,5 +1,5 @@
 import { type Finding, ReprieveError } from '@reprieve/contracts'
-import { closureHash, readGate, type Transaction } from '@reprieve/postgres'
+import { closureHash, readChangedNames, readGate, type Transaction } from '@reprieve/postgres'
 import { BatchFinding } from './finding.ts'
 import type { RunShape } from './shape.ts'
 
@@ -23,13 +23,30 @@ export class GateClosed extends ReprieveError {
 export async function lockAndReadGate(tx: Transaction, shape: RunShape): Promise<void> {
 	const tables = [...new Set(shape.tables.map((table) => table.source))]
 	await tx.unsafe(`lock table ${tables.join(', ')} in row exclusive mode`)
+	// A rename needs more than that, so names mean the same until the end.
+	const read = [...new Set(shape.read.map((table) => table.name))]
+	if (read.length > 0) await tx.unsafe(`lock table ${read.join(', ')} in access share mode`)
 	await requireOpenGate(tx, shape.oids)
+	await requireSameNames(tx, shape)
 	const hash = await closureHash(tx, shape.oids)
 	if (hash === shape.body.closureHash) return
 	throw new BatchFinding(
 		'PLAN_DRIFTED',
 		`the foreign keys, triggers and rules of the plan's tables are ${hash}, the plan saw ${shape.body.closureHash}`,
 		{ hint: 'Make a new plan.' },
+	)
+}
+
+async function requireSameNames(tx: Transaction, { tables, read, body }: RunShape): Promise<void> {
+	const planned = tables.map((table) => ({ oid: table.planned.oid, name: table.source }))
+	const changed = await readChangedNames(tx, { tables: [...planned, ...read], columns: body.columns })
+	if (changed.length === 0) return
+	throw new BatchFinding(
+		'SCHEMA_DRIFT',
+		`${changed.join(', ')} means another table or column than when it was planned`,
+		{
+			hint: 'Make a new plan.',
+		},
 	)
 }
 

@@ -1,4 +1,4 @@
-import { formatTableName, quoteIdentifier, quoteTable, ReprieveError } from '@reprieve/contracts'
+import { formatTableName, quoteIdentifier, quoteTable, ReprieveError, type SourceTable } from '@reprieve/contracts'
 import type { PlanBody, PlannedTable } from '@reprieve/control'
 import {
 	arrayLiteral,
@@ -30,6 +30,8 @@ export type RunShape = {
 	tables: TableShape[]
 	/** Foreign keys that refer to planned tables, wherever they lie. */
 	incoming: IncomingForeignKey[]
+	/** Tables that are only read, quoted: those that refer to planned ones, and the parent that must stay absent. */
+	read: { oid: number; name: string }[]
 	/** For orphans: whether the row that must stay absent exists, for row `t`; undefined when its table is gone. */
 	parentCame?: string
 	/** OIDs of planned tables. */
@@ -45,8 +47,16 @@ export async function readShape(sql: Session, body: PlanBody): Promise<RunShape>
 	const keys = await readKeyColumns(sql, body.tables)
 	const tables = body.tables.map((planned, index) => tableShape(planned, named(names, planned), keys[index] ?? []))
 	const incoming = await readIncoming(sql, oids)
-	const [parentCame, hasTriggers] = [await readParentCame(sql, body), await readTriggers(sql, oids)]
-	return { body, tables, incoming, oids, parentCame, hasTriggers }
+	const parent = await readParent(sql, body)
+	const parentCame = parent && (await readParentCame(sql, body, parent))
+	const read = [...incoming.map((key) => key.child), ...(parent ? [parent] : [])]
+		.filter(({ oid }) => !oids.includes(oid))
+		.map((table) => ({ oid: table.oid, name: quoteTable(table) }))
+	return { body, tables, incoming, oids, read, parentCame, hasTriggers: await readTriggers(sql, oids) }
+}
+
+async function readParent(sql: Session, { witness }: PlanBody): Promise<SourceTable | undefined> {
+	return witness.kind === 'absentParent' ? await describeTable(sql, witness.oid) : undefined
 }
 
 async function readTriggers(sql: Session, oids: number[]): Promise<boolean> {
@@ -58,11 +68,13 @@ async function readTriggers(sql: Session, oids: number[]): Promise<boolean> {
 	return row?.has === true
 }
 
-async function readParentCame(sql: Session, { tables, witness }: PlanBody): Promise<string | undefined> {
-	if (witness.kind !== 'absentParent') return undefined
+async function readParentCame(
+	sql: Session,
+	{ tables, witness }: PlanBody,
+	parent: SourceTable,
+): Promise<string | undefined> {
 	const own = await describeTable(sql, tables[0]?.oid ?? 0)
-	const parent = await describeTable(sql, witness.oid)
-	if (!own || !parent) return undefined
+	if (!own || witness.kind !== 'absentParent') return undefined
 	const pairs: string[] = []
 	for (const [place, name] of witness.columns.entries()) {
 		const reference = witness.references[place] ?? ''
