@@ -7,8 +7,10 @@ import { LeaseLost } from './record.ts'
 const withCode = (code: string) => Object.assign(new Error(code), { code })
 
 test('contention is tried again, a lost connection is looked at anew, all else fails', () => {
-	for (const code of ['40001', '40P01', '55P03', '57014']) expect(judgeFailure(withCode(code))).toBe('retry')
-	for (const code of ['08006', '57P01', 'CONNECTION_CLOSED', 'ECONNREFUSED']) {
+	for (const code of ['40001', '40P01', '55P03', '57014', '53100', '53200', '25P03', '25P04', '57P05']) {
+		expect(judgeFailure(withCode(code))).toBe('retry')
+	}
+	for (const code of ['08006', '57P01', '53300', 'CONNECTION_CLOSED', 'ECONNREFUSED']) {
 		expect(judgeFailure(withCode(code))).toBe('reconnect')
 	}
 	for (const code of ['23503', '42P01', '57P04', 'P0001']) expect(judgeFailure(withCode(code))).toBe('fail')

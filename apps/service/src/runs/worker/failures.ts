@@ -5,10 +5,24 @@ import { LeaseLost } from './record.ts'
 /** What a failed batch asks of its loop. */
 export type Verdict = 'leave' | 'gate' | 'retry' | 'reconnect' | 'fail'
 
-/** Serialization failure, deadlock, lock timeout, statement timeout: nothing was changed, the same may succeed. */
-const retried: ReadonlySet<string> = new Set(['40001', '40P01', '55P03', '57014'])
-/** The connection ended; whether the batch committed is in the run's row. */
-const disconnected = /^(08...|57P0[123]|CONNECTION_.*|CONNECT_TIMEOUT|ECONN.*|EPIPE|ETIMEDOUT)$/
+/**
+ * Serialization failure, deadlock, lock timeout, statement timeout, out of memory or disk, and the server's own limits on
+ * a transaction (a process that was stopped for a minute meets them): nothing was changed, the same may succeed.
+ */
+const retried: ReadonlySet<string> = new Set([
+	'40001',
+	'40P01',
+	'55P03',
+	'57014',
+	'53000',
+	'53100',
+	'53200',
+	'25P03',
+	'25P04',
+	'57P05',
+])
+/** The connection ended, or there was none to be had; whether the batch committed is in the run's row. */
+const disconnected = /^(08...|57P0[123]|53300|CONNECTION_.*|CONNECT_TIMEOUT|ECONN.*|EPIPE|ETIMEDOUT)$/
 
 /** Tells what an error of a batch means. */
 export function judgeFailure(error: unknown): Verdict {
