@@ -20,12 +20,13 @@ const largestBatchRows = 100_000
 const defaultTargetMs = 500
 
 /**
- * Queues the one run of a plan. Throws NOT_FOUND, PLAN_EXPIRED, APPROVAL_REQUIRED, PLAN_DRIFTED (edited plan tables),
- * NOT_RESTORABLE, LIMIT_EXCEEDED (a unit larger than the window), CONFLICT (used, or its table has a run).
+ * Queues the one run of a plan. Throws NOT_FOUND, PLAN_EXPIRED, APPROVAL_REQUIRED, PLAN_DRIFTED (edited plan tables,
+ * or a plan of a closed lineage), NOT_RESTORABLE, LIMIT_EXCEEDED (a unit larger than the window), CONFLICT (used, or its table has a run).
  */
 export async function startRun(services: Services, principal: Principal, input: StartInput): Promise<Run> {
 	const seen = requireUsable(services, await readPlan(services.control.db, principal, input.planId))
 	requireWindow(services, seen, input)
+	await requireLineage(services, seen)
 	await requireRestorable(services, seen)
 	await verifyPlanRows(services, seen)
 	return await services.control.db.transaction(async (tx) => {
@@ -93,6 +94,16 @@ function requireWindow(services: Services, plan: RunnablePlan, input: StartInput
 		`${plan.body.largestUnit} rows must go in one batch, the exposure window is ${exposureRows} rows`,
 		{ hint: `Start the run with exposure.rows of at least ${plan.body.largestUnit}, or narrow the policy.` },
 	)
+}
+
+/** A database that was rewound, cloned or upgraded has other rows, and receipts of another lineage. */
+async function requireLineage(services: Services, plan: RunnablePlan): Promise<void> {
+	const open = await services.lineage()
+	if (open === plan.lineage) return
+	throw new ReprieveError('PLAN_DRIFTED', `plan ${plan.id} belongs to lineage ${plan.lineage}, ${open} is open`, {
+		hint: 'Make a new plan.',
+		planId: plan.id,
+	})
 }
 
 async function requireRestorable(services: Services, plan: RunnablePlan): Promise<void> {

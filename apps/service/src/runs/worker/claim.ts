@@ -21,7 +21,14 @@ export type ClaimedRun = {
 }
 
 /** What may change under a worker between two batches. */
-export type RunState = { status: JobStatus; unit: number; batches: number; batchRows: number }
+export type RunState = {
+	status: JobStatus
+	unit: number
+	batches: number
+	batchRows: number
+	/** Whether the lineage of its plan is open: receipts of a closed one do not come. */
+	isLineageOpen: boolean
+}
 
 /**
  * Takes the oldest run that is queued or whose lease has expired, under a new epoch; undefined when there is none.
@@ -67,7 +74,10 @@ export async function releaseRun(services: Services, lease: Lease): Promise<void
 /** Reads what may have changed. Throws {@link LeaseLost}. */
 export async function readRunState(services: Services, lease: Lease): Promise<RunState> {
 	const [row] = await services.control.sql<RunState[]>`
-		select status, unit::float8 as unit, batches, batch_rows as "batchRows" from reprieve.runs
+		select r.status, r.unit::float8 as unit, r.batches, r.batch_rows as "batchRows", exists (
+				select from reprieve.plans p join reprieve.lineages l on l.id = p.lineage
+				where p.id = r.plan_id and l.closed_at is null) as "isLineageOpen"
+		from reprieve.runs r
 		where id = ${lease.runId} and epoch = ${lease.epoch} and lease_owner = ${lease.owner}`
 	if (!row) throw new LeaseLost(lease)
 	return row

@@ -62,6 +62,7 @@ async function takeTurn(hold: Hold): Promise<boolean> {
 	const { services, run, shape } = hold
 	const state = await readRunState(services, run.lease)
 	if (state.status !== 'running') return await leave(hold, 'settle')
+	if (!state.isLineageOpen) throw lineageClosed(run)
 	const readings = await takeReadings(services, run.lease.runId, shape.oids)
 	if (state.unit >= run.body.units) {
 		if (readings.exposedBatches === 0) return await leave(hold, 'finish')
@@ -160,6 +161,12 @@ async function retry(hold: Hold): Promise<boolean> {
 		where id = ${run.lease.runId} and epoch = ${run.lease.epoch}`
 	await options.wake.wait(Math.min(options.pollMs * 10, 20 * 2 ** attempts), options.signal)
 	return false
+}
+
+function lineageClosed(run: ClaimedRun): ReprieveError {
+	return new ReprieveError('CAPTURE_GAP', `the run belongs to lineage ${run.lineage}, which is closed`, {
+		hint: 'What it deleted without a receipt may lie in the recorded gap. Make a new plan.',
+	})
 }
 
 function planEnded(run: ClaimedRun, state: RunState): ReprieveError {
