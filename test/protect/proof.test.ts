@@ -171,7 +171,7 @@ describe.each(postgresVersions)('proof and gate on PostgreSQL %i', (version) => 
 		],
 		[
 			'a new partition came',
-			'notProtected',
+			'newPartition',
 			'create table public.r2 partition of public.r for values from (10) to (20)',
 			true,
 		],

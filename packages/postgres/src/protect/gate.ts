@@ -17,6 +17,8 @@ type GateTable = {
 	identity: string
 	persistence: string
 	isPartition: boolean
+	/** The partition root above it is protected. */
+	isRootProtected: boolean
 	isRelinked: boolean
 	status: 'pending' | 'ready' | null
 	/** Our publications that hold the table whole: without row filter and column list. */
@@ -40,6 +42,7 @@ export async function readGate(sql: Session, oids: number[], limits?: Partial<Ca
 			(select count(*)::int from pg_class c where c.oid = any(${arrayLiteral(oids)}::oid[])) as found,
 			(select coalesce(json_agg(json_build_object('schema', n.nspname, 'name', c.relname, 'kind', c.relkind, 'identity', c.relreplident,
 				'persistence', c.relpersistence, 'isPartition', c.relispartition, 'status', p.status,
+				'isRootProtected', exists (select from reprieve.protected_tables r where r.oid = pg_partition_root(c.oid)),
 				'isRelinked', exists (
 					select from pg_constraint k join reprieve.protected_tables parent on parent.oid = k.confrelid
 					where k.conrelid = c.oid and k.contype = 'f' and k.confdeltype in ('n', 'd')),
@@ -76,6 +79,9 @@ const gone: Finding = {
 function tableFindings(table: GateTable): Finding[] {
 	const name = formatTableName(table)
 	const close = (code: string, message: string) => [{ code, table: name, message, remedy: `Protect ${name} again.` }]
+	if (table.status === null && table.isPartition && table.isRootProtected) {
+		return close('newPartition', `${name} is a new partition that upkeep has not protected yet`)
+	}
 	if (table.status === null) return close('notProtected', `${name} is not protected`)
 	if (table.kind !== 'p') {
 		const weakness = leafWeakness(table, name)

@@ -3,8 +3,15 @@ import { closureHash, readChangedNames, readGate, type Transaction } from '@repr
 import { BatchFinding } from './finding.ts'
 import type { RunShape } from './shape.ts'
 
-/** Findings that pass when capture goes on: a run waits for them instead of failing. */
-const passing: ReadonlySet<string> = new Set(['slotInactive', 'captureStopped', 'captureLag', 'safeWalSize', 'pending'])
+/** Findings that pass when capture and upkeep go on: a run waits for them instead of failing. */
+const passing: ReadonlySet<string> = new Set([
+	'slotInactive',
+	'captureStopped',
+	'captureLag',
+	'safeWalSize',
+	'pending',
+	'newPartition',
+])
 
 /** The gate is closed for now; the run waits. */
 export class GateClosed extends ReprieveError {
