@@ -1,6 +1,10 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startService } from '@reprieve/service'
 import { expect, test } from 'vitest'
 import { freshDatabase } from '../support/postgres.ts'
-import { problemOf, startTestService } from './support.ts'
+import { adminKey, configFor, problemOf, startTestService } from './support.ts'
 
 type Entries = {
 	items: { seq: string; act: string; outcome: string; principal: string; target?: string }[]
@@ -83,4 +87,29 @@ test('entries come newest first, a page at a time, with none twice', async () =>
 		cursor = body.next
 	}
 	expect(seen).toEqual(['10', '9', '8', '7', '6', '5', '4', '3', '2', '1'])
+})
+
+test('entries cut off at the end are found by the checkpoint of the service that stopped, also after new ones came', async () => {
+	await using database = await freshDatabase()
+	const data = await mkdtemp(join(tmpdir(), 'reprieve-audit-'))
+	const restarted = async (calls: number) => {
+		const service = await startService(configFor(database.url, data))
+		const call = async (path: string, init?: RequestInit) =>
+			(await fetch(`${service.url}${path}`, { ...init, headers: { authorization: `Bearer ${adminKey}` } })).json()
+		try {
+			for (let n = 0; n < calls; n++) await call(`/api/v1/tokens/${n}/revoke`, { method: 'POST' })
+			return await call('/api/v1/audit/verify')
+		} finally {
+			await service.stop()
+		}
+	}
+	try {
+		expect(await restarted(3)).toEqual({ entries: 6, intact: true })
+		expect(await restarted(0)).toEqual({ entries: 6, intact: true })
+		await database.sql`delete from reprieve.audit where seq > 4`
+		expect(await restarted(0)).toEqual({ entries: 4, intact: false, brokenAt: '5' })
+		expect(await restarted(2)).toMatchObject({ intact: false, brokenAt: '6' })
+	} finally {
+		await rm(data, { recursive: true, force: true })
+	}
 })

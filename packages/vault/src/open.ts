@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { ReprieveError, type TableName } from '@reprieve/contracts'
 import { openKeys, openLeases, openLineages } from './ownership.ts'
 import { decodePart, encodePart, ownFolder, tableFolder } from './paths.ts'
-import { sealLines } from './seal.ts'
+import { sealLines, unsealLines } from './seal.ts'
 import { putOnce, type Store } from './store.ts'
 import { fileStore } from './stores/file.ts'
 import { openTable } from './table.ts'
@@ -45,6 +45,13 @@ export function openVault({ store, database, now = Date.now }: VaultOptions): Va
 			const at = new Date(now()).toISOString()
 			const key = `${ownFolder(database, 'audit')}/${encodePart(at)}-${randomUUID()}.json`
 			await putOnce(store, key, sealLines([JSON.stringify({ at, ...entry })]))
+		},
+		async *audit() {
+			for await (const { key } of store.list(`${ownFolder(database, 'audit')}/`)) {
+				const bytes = await store.get(key)
+				const [line] = bytes ? unsealLines(key, bytes) : []
+				if (line !== undefined) yield JSON.parse(line) as Record<string, unknown>
+			}
 		},
 		close: async () => {},
 	}

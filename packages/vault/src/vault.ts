@@ -116,7 +116,9 @@ export interface Vault {
 	lease(lineage: string, owner: string, ttlMs: number): Promise<void>
 	keys(): Promise<VaultKey[]>
 	putKey(key: VaultKey): Promise<void>
-	/** Appends an audit object (commands that read the vault directly). */
+	/** Appends an audit object: what is done beside the service, and where the service's own audit stood. */
 	putAudit(entry: Record<string, unknown>): Promise<void>
+	/** Every audit object, oldest first, each with `at`. Throws VAULT_CORRUPT for one that is not what was written. */
+	audit(): AsyncIterable<Record<string, unknown>>
 	close(): Promise<void>
 }
