@@ -1,3 +1,4 @@
+import type { SidecarConfig } from '@reprieve/sidecar'
 import { expect, test } from 'vitest'
 import { archivedRows, captureGround, publish } from './ground.ts'
 
@@ -34,6 +35,16 @@ test('a row that changes its partition is a move, not a deletion', async () => {
 	])
 	const [transaction] = await Array.fromAsync(vault.transactions.read({}))
 	expect(transaction?.rows).toEqual({ p: { deleted: 1, relinked: 0 } })
+})
+
+test('a row that memory must be made for on its way to another leaf is still a move', async () => {
+	await using ground = await partitioned({ bufferBytes: 1024 })
+	const { sql, vault } = ground
+	for (const name of ['x', 'y']) await sql.unsafe(`alter table public.p add column ${name.repeat(60)} int`)
+	await sql`update public.p set note = repeat('x', 5000) where id = 1`
+	await sql`update public.p set day = 12 where id = 1`
+	await ground.barrier()
+	expect((await archivedRows(vault, 'p')).map(({ op, values }) => [op, values.id])).toEqual([['move', '1']])
 })
 
 test('a deletion followed by the insert of another row is a deletion', async () => {
@@ -135,7 +146,7 @@ test('rows of a table that was dropped before they arrived are archived', async 
 	expect((await archivedRows(vault, 'gone')).map((row) => row.values)).toEqual([{ id: '1', note: 'x' }])
 })
 
-async function partitioned() {
+async function partitioned(config: Partial<SidecarConfig> = {}) {
 	const ground = await captureGround()
 	const { sql } = ground
 	await sql`create table public.p (id int, day int, note text, primary key (id, day)) partition by range (day)`
@@ -143,7 +154,7 @@ async function partitioned() {
 	await sql`alter table public.p attach partition public.p_low for values from (0) to (10)`
 	await sql`create table public.p_high partition of public.p for values from (10) to (20)`
 	await sql`insert into public.p select n, n, 'n' || n from generate_series(1, 12) n`
-	await ground.start()
+	await ground.start(config)
 	await publish(ground, 'public.p_low', 'public.p_high')
 	await sql`alter publication reprieve_move add table public.p_low, public.p_high`
 	return ground

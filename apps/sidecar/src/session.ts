@@ -28,7 +28,8 @@ export type SessionOptions = {
 	onStreaming: () => void
 }
 
-const insertKind = 'I'.charCodeAt(0)
+/** Insert, and what may stand before one (relation, type, origin): the row deleted before must still be at hand. */
+const insertKinds = new Set([...'IRYO'].map((kind) => kind.charCodeAt(0)))
 
 /**
  * One life of capture: lineage, lease, stream, archive. Resolves when the signal ends it; throws what broke it. It
@@ -112,7 +113,7 @@ function makeFrameHandler(parts: { archive: Archive; assembler: Assembler; relie
 		}
 		const { payload } = frame
 		bytesSince += payload.length
-		if (bytesSince <= reliefBytes || payload[0] === insertKind) return assembler.handle(payload)
+		if (bytesSince <= reliefBytes || insertKinds.has(payload[0] as number)) return assembler.handle(payload)
 		bytesSince = 0
 		const relief = archive.relief()
 		return relief === undefined ? assembler.handle(payload) : relief.then(() => assembler.handle(payload))

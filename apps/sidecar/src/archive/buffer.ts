@@ -1,5 +1,5 @@
 import { type RowOrigin, RowsBuilder, rebuild, type Tuple } from '@reprieve/cdc'
-import type { ChangeRows, SourceTable } from '@reprieve/contracts'
+import type { ChangeOp, ChangeRows, SourceTable } from '@reprieve/contracts'
 import type { PendingSegment, VaultTable } from '@reprieve/vault'
 
 /** The commit that the vault has for a position: a redelivered transaction must be the same one. */
@@ -8,11 +8,11 @@ export type KnownCommit = { xid: number; committedAt: bigint }
 /** What one table gives to a flush: everything of transactions that have committed, by schema version. */
 export type TableShare = { buffer: TableBuffer; rows: ChangeRows[]; segments: PendingSegment[] }
 
-/** Where a row was put; it may still be said to be a move while it is there. */
-export type RowPlace = { builder: RowsBuilder; row: number }
+/** Rows of one schema version: those of committed transactions come first, `gone` more were before them. */
+type Version = { builder: RowsBuilder; settled: number; gone: number }
 
-/** Rows of one schema version: those of committed transactions come first. */
-type Version = { builder: RowsBuilder; settled: number }
+/** Where a row was put, counted from the version's first; it may still be said to be a move until it is spilled. */
+export type RowPlace = { version: Version; row: number }
 
 /**
  * Rows of one root that are not in its log yet. Rows of the transaction under way are behind those of committed ones
@@ -46,10 +46,15 @@ export class TableBuffer {
 	append(table: SourceTable, row: { tuple: Tuple; places: Int16Array; origin: RowOrigin }): RowPlace {
 		let version = this.#versions.get(table)
 		if (!version) {
-			version = { builder: new RowsBuilder(table), settled: 0 }
+			version = { builder: new RowsBuilder(table), settled: 0, gone: 0 }
 			this.#versions.set(table, version)
 		}
-		return { builder: version.builder, row: version.builder.append(row.tuple, row.places, row.origin) }
+		return { version, row: version.gone + version.builder.append(row.tuple, row.places, row.origin) }
+	}
+
+	/** Says what a row of the transaction under way turned out to be; a flush may have moved it meanwhile. */
+	setOp({ version, row }: RowPlace, op: ChangeOp): void {
+		version.builder.setOp(row - version.gone, op)
 	}
 
 	/** The transaction under way has committed: its rows may become visible. */
@@ -61,9 +66,10 @@ export class TableBuffer {
 
 	/** Writes the rows of the transaction under way ahead of its commit; nothing names the segments until then. */
 	async spill(): Promise<void> {
-		for (const [table, { builder, settled }] of [...this.#versions]) {
+		for (const [table, version] of [...this.#versions]) {
+			const { builder, settled } = version
 			if (builder.count === settled) continue
-			this.#keep(table, builder, { from: 0, to: settled, settled })
+			this.#keep(table, version, { from: 0, to: settled, settled })
 			this.#spilled.push(...(await this.vault.write(builder.slice(settled, builder.count))))
 		}
 	}
@@ -72,16 +78,19 @@ export class TableBuffer {
 	take(): TableShare {
 		const share: TableShare = { buffer: this, rows: [], segments: this.#ready }
 		this.#ready = []
-		for (const [table, { builder, settled }] of [...this.#versions]) {
+		for (const [table, version] of [...this.#versions]) {
+			const { builder, settled } = version
 			if (settled === 0) continue
-			this.#keep(table, builder, { from: settled, to: builder.count, settled: 0 })
+			this.#keep(table, version, { from: settled, to: builder.count, settled: 0 })
 			share.rows.push(builder.slice(0, settled))
 		}
 		return share
 	}
 
-	#keep(table: SourceTable, builder: RowsBuilder, part: { from: number; to: number; settled: number }): void {
+	#keep(table: SourceTable, version: Version, part: { from: number; to: number; settled: number }): void {
 		if (part.from === part.to) this.#versions.delete(table)
-		else this.#versions.set(table, { builder: rebuild(builder.slice(part.from, part.to)), settled: part.settled })
+		version.builder = rebuild(version.builder.slice(part.from, part.to))
+		version.gone += part.from
+		version.settled = part.settled
 	}
 }

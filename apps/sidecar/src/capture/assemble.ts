@@ -116,7 +116,7 @@ export class Assembler implements PgoutputHandler {
 		const target = this.#mapping(oid)
 		if (!isMove(departed, target, row)) return
 		count(this.#open(), target.label, 'deleted', -1)
-		departed.place?.builder.setOp(departed.place.row, 'move')
+		if (departed.place) departed.mapping.buffer.setOp(departed.place, 'move')
 	}
 
 	update(oid: number, image: OldImage | undefined, old: Tuple, row: Tuple): void {

@@ -1,0 +1,47 @@
+import type { Tuple } from '@reprieve/cdc'
+import type { ChangeRows, SourceTable } from '@reprieve/contracts'
+import type { VaultTable } from '@reprieve/vault'
+import { expect, test } from 'vitest'
+import { type RowPlace, TableBuffer } from './buffer.ts'
+
+const id = { attnum: 1, name: 'id', typeOid: 25, typmod: -1, typeName: 'text', typeKind: 'b', notNull: true } as const
+const table: SourceTable = {
+	...{ oid: 1, schema: 'public', name: 't', kind: 'p', key: ['id'], foreignKeys: [] },
+	columns: [{ ...id, generated: '', identity: '' }],
+}
+
+test('a row that a flush moved while it was on its way to another leaf still becomes a move', () => {
+	const buffer = emptyBuffer()
+	append(buffer, 'a', 1n)
+	buffer.settle()
+	append(buffer, 'b', 2n)
+	const leaving = append(buffer, 'c', 2n)
+	expect(opsOf(buffer)).toEqual([0])
+	buffer.setOp(leaving, 'move')
+	append(buffer, 'd', 2n)
+	buffer.settle()
+	expect(opsOf(buffer)).toEqual([0, 2, 0])
+})
+
+test('rows of the transaction under way are handed over only after its commit', () => {
+	const buffer = emptyBuffer()
+	append(buffer, 'a', 1n)
+	expect(buffer.take().rows).toEqual([])
+	buffer.settle()
+	expect(opsOf(buffer)).toEqual([0])
+	expect(buffer.bytes).toBe(0)
+})
+
+function emptyBuffer(): TableBuffer {
+	return new TableBuffer('t', {} as VaultTable, { archived: 0n, known: new Map() })
+}
+
+function append(buffer: TableBuffer, value: string, position: bigint): RowPlace {
+	const tuple: Tuple = { bytes: Buffer.from(value), count: 1, start: Int32Array.of(0), length: Int32Array.of(1) }
+	const origin = { op: 'delete', position, ordinal: 0, xid: 1, committedAt: 0n, leaf: null, rewritten: null } as const
+	return buffer.append(table, { tuple, places: Int16Array.of(0), origin })
+}
+
+function opsOf(buffer: TableBuffer): number[] {
+	return buffer.take().rows.flatMap((rows: ChangeRows) => [...rows.op])
+}
