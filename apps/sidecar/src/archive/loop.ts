@@ -40,8 +40,8 @@ export class Archive {
 	#durable = 0n
 	#acknowledged = 0n
 	#inFlightBytes = 0
-	#appendedAt = Date.now()
-	#acknowledgedAt = 0
+	#appendedAt = performance.now()
+	#acknowledgedAt = Number.NEGATIVE_INFINITY
 	#flushing: Promise<void> | undefined
 	#linger: NodeJS.Timeout | undefined
 	#acknowledging: NodeJS.Timeout | undefined
@@ -119,7 +119,7 @@ export class Archive {
 	#isKeepaliveDue(): boolean {
 		const { keepaliveMs, keepaliveBytes } = this.#options.config
 		const heldBack = this.#received - this.#archived
-		return heldBack > BigInt(keepaliveBytes) && Date.now() - this.#appendedAt >= keepaliveMs
+		return heldBack > BigInt(keepaliveBytes) && performance.now() - this.#appendedAt >= keepaliveMs
 	}
 
 	/** Lets a running flush end, then does one more. Never throws: a failure goes to `onFailure`. */
@@ -134,10 +134,9 @@ export class Archive {
 	async #flushOnce(): Promise<void> {
 		clearTimeout(this.#linger)
 		this.#linger = undefined
-		const batch = this.#take()
-		if (!batch) return
 		try {
-			await this.#execute(batch)
+			const batch = this.#take()
+			if (batch) await this.#execute(batch)
 		} catch (error) {
 			this.#failure = { error }
 			this.#options.onFailure(error)
@@ -177,7 +176,7 @@ export class Archive {
 		if (batch.append) {
 			await vault.transactions.append({ source: lineage, ...batch.append })
 			this.#archived = batch.append.position
-			this.#appendedAt = Date.now()
+			this.#appendedAt = performance.now()
 		}
 		await recordArchived(control, batch.record, { ...this.standpoint, state: 'streaming' })
 		if (batch.record.length > 0) {
@@ -191,7 +190,7 @@ export class Archive {
 
 	/** At most one acknowledgement per interval; the last one is never left out. */
 	async #acknowledge(): Promise<void> {
-		const wait = this.#acknowledgedAt + this.#options.config.acknowledgeMs - Date.now()
+		const wait = this.#acknowledgedAt + this.#options.config.acknowledgeMs - performance.now()
 		if (wait > 0) {
 			this.#acknowledging ??= setTimeout(() => {
 				this.#acknowledging = undefined
@@ -204,7 +203,7 @@ export class Archive {
 		await this.#options.nonces.advance(position)
 		this.#options.acknowledge(position)
 		this.#acknowledged = position
-		this.#acknowledgedAt = Date.now()
+		this.#acknowledgedAt = performance.now()
 	}
 
 	/** Takes its turn among the flushes, so that nonces advance in order. */

@@ -3,7 +3,7 @@ import type { Vault } from '@reprieve/vault'
 
 export type LeaseOptions = { vault: Vault; lineage: string; owner: string; ttlMs: number; signal: AbortSignal }
 
-/** The right to archive one lineage: renewed by a timer, checked before every commit. */
+/** The right to archive one lineage: renewed by a timer, checked before every commit, by a clock that nobody sets. */
 export type Lease = {
 	/** Throws CONFLICT when the lease may have gone to another process. */
 	check(): void
@@ -14,10 +14,10 @@ export type Lease = {
 /** Waits until no other process holds the lineage. Throws UNAVAILABLE when the signal ends the wait. */
 export async function takeLease(options: LeaseOptions): Promise<Lease> {
 	const { vault, lineage, owner, ttlMs, signal } = options
-	let heldUntil = 0
+	let heldUntil = Number.NEGATIVE_INFINITY
 	let lost: unknown
 	const renew = async () => {
-		const asked = Date.now()
+		const asked = performance.now()
 		await vault.lease(lineage, owner, ttlMs)
 		heldUntil = asked + ttlMs
 	}
@@ -29,12 +29,13 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 	const timer = setInterval(() => {
 		renewing = renew().catch((error) => {
 			lost = error
+			if (isConflict(error)) heldUntil = Number.NEGATIVE_INFINITY
 		})
 	}, ttlMs / 3)
 	return {
 		check() {
-			if (Date.now() < heldUntil) return
-			throw new ReprieveError('CONFLICT', `the lease on lineage ${lineage} ran out ${Date.now() - heldUntil} ms ago`, {
+			if (performance.now() < heldUntil) return
+			throw new ReprieveError('CONFLICT', `the lease on lineage ${lineage} ran out or went to another capture`, {
 				hint: 'Another capture may have taken over; this one waits for its turn.',
 				retryable: true,
 				cause: lost,
@@ -43,7 +44,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 		async release() {
 			clearInterval(timer)
 			await renewing
-			if (Date.now() < heldUntil) await vault.lease(lineage, owner, 0).catch(() => {})
+			if (performance.now() < heldUntil) await vault.lease(lineage, owner, 0).catch(() => {})
 		},
 	}
 }
@@ -53,7 +54,11 @@ async function taken(renew: () => Promise<void>): Promise<boolean> {
 		await renew()
 		return true
 	} catch (error) {
-		if (error instanceof ReprieveError && error.code === 'CONFLICT') return false
+		if (isConflict(error)) return false
 		throw error
 	}
+}
+
+function isConflict(error: unknown): boolean {
+	return error instanceof ReprieveError && error.code === 'CONFLICT'
 }
