@@ -138,6 +138,26 @@ test('receipts that the database lost before their acknowledgement are written a
 	expect((await archivedRows(ground.vault, 't')).length).toBe(1)
 })
 
+test('a table renamed before its receipted deletions come again is neither an incident nor archived twice', async () => {
+	await using ground = await captureGround()
+	const { sql, vault } = ground
+	const sidecar = await ground.start({ acknowledgeMs: 3_600_000 })
+	await ground.barrier()
+	await sql`create table public.t (id int primary key)`
+	await sql`insert into public.t values (1), (2)`
+	await publish(ground, 'public.t')
+	await sql`delete from public.t where id = 1`
+	await ground.barrier()
+	await sidecar.stop()
+	await sql`alter table public.t rename to renamed`
+	await sql`delete from public.renamed`
+	await ground.start()
+	await ground.barrier()
+	expect((await archivedRows(vault, 't')).map((row) => row.values.id)).toEqual(['1'])
+	expect((await archivedRows(vault, 'renamed')).map((row) => row.values.id)).toEqual(['2'])
+	expect(await sql`select code from reprieve.incidents`).toEqual([])
+})
+
 async function startedAndStopped(ground: CaptureGround) {
 	const { sql } = ground
 	await sql`create table public.t (id int primary key)`

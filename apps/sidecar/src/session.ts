@@ -66,6 +66,7 @@ export async function runSession(options: SessionOptions): Promise<void> {
 			relations,
 			relief: () => archive.relief(),
 			timeline: opened.timeline,
+			archived: opened.archived,
 			messages: {
 				lineage,
 				keys,

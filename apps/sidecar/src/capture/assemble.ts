@@ -29,6 +29,8 @@ export type AssemblerOptions = {
 	relations: Relations
 	messages: MessageContext
 	timeline: number
+	/** Transactions before this have their receipts: `onCommit` checks them, their rows are not taken again. */
+	archived: bigint
 	/** Resolves when memory allows to go on. */
 	relief: () => Promise<void> | undefined
 	/** Where the archive takes over: called once per COMMIT. */
@@ -156,6 +158,7 @@ export class Assembler implements PgoutputHandler {
 	): RowPlace | undefined {
 		const transaction = this.#open()
 		transaction.archivedRows++
+		if (transaction.position < this.#options.archived) return undefined
 		if (transaction.position <= mapping.buffer.archived) return this.#skip(mapping, transaction)
 		Object.assign(transaction.origin, row, { leaf: mapping.leaf })
 		return mapping.buffer.append(mapping.table, { tuple, places: mapping.places, origin: transaction.origin })
