@@ -1,10 +1,10 @@
 import { formatLsn } from '@reprieve/contracts'
 import { adoptRemedy, CaptureStopped } from '../incident.ts'
 
-/** Errors of the server's decoding that would come again for ever. */
-const undecodable = new Set(['54000', 'XX000', '22021', '22P05', '53200'])
+/** Errors of the server's decoding that would come again for ever; a server short of memory (53200) is not among them. */
+const undecodable = new Set(['54000', 'XX000', '22021', '22P05'])
 const duringDecoding =
-	/invalid memory alloc request size|out of memory|invalid byte sequence|has no equivalent in encoding/
+	/invalid memory alloc request size|out of memory|string buffer exceeds|invalid byte sequence|has no equivalent in encoding/
 
 /**
  * What a broken stream means: a transaction that the server cannot write as text (a value beyond 1 GB) stops capture,
