@@ -5,14 +5,14 @@ import { comparePlaces, parseRange } from './segment/range.ts'
 import { parseStatistics } from './segment/statistics.ts'
 
 export type CompactOptions = {
-	/** Size up to which segments are merged into one. Default 64 MiB. */
+	/** Size up to which segments are merged into one. Default 16 MiB. */
 	targetBytes?: number
 	/** Fewer neighbours than this are left as they are. Default 8. */
 	minSegments?: number
 }
 
-/** A merged segment is sorted in memory. */
-const maxRows = 1_000_000
+/** Values (rows times columns) of a merge at most: it is sorted in memory, beside the capture. */
+const maxValues = 2_000_000
 
 /**
  * Groups of segments to merge into one each: neighbours in log order and of one schema version, so that the merged segments
@@ -20,26 +20,37 @@ const maxRows = 1_000_000
  */
 export function planMerges(
 	files: Iterable<SegmentFile>,
-	{ targetBytes = 64 * 1024 * 1024, minSegments = 8 }: CompactOptions,
+	{ targetBytes = 16 * 1024 * 1024, minSegments = 8 }: CompactOptions,
 ): SegmentFile[][] {
 	const ordered = [...files].map((file) => ({ file, range: parseRange(file.range) }))
 	ordered.sort((a, b) => comparePlaces(a.range.first, b.range.first))
-	const merges: { files: SegmentFile[]; bytes: number; rows: number }[] = []
+	const merges: { files: SegmentFile[]; bytes: number; values: number }[] = []
 	for (const { file } of ordered) {
-		const { rows } = parseStatistics(file.stats)
+		const { rows, nulls } = parseStatistics(file.stats)
+		const values = rows * nulls.size
 		const newest = merges.at(-1)
 		const fits =
 			newest !== undefined &&
 			newest.files[0]?.schema === file.schema &&
 			newest.bytes + file.size <= targetBytes &&
-			newest.rows + rows <= maxRows
+			newest.values + values <= maxValues
 		if (fits) {
 			newest.files.push(file)
 			newest.bytes += file.size
-			newest.rows += rows
-		} else merges.push({ files: [file], bytes: file.size, rows })
+			newest.values += values
+		} else merges.push({ files: [file], bytes: file.size, values })
 	}
-	return merges.map((merge) => merge.files).filter((group) => group.length >= Math.max(2, minSegments))
+	return merges.map((merge) => withoutGrown(merge.files)).filter((group) => group.length >= Math.max(2, minSegments))
+}
+
+/** Leaves out what is larger than all behind it: else every round would write the grown segment again for a few small ones. */
+function withoutGrown(files: SegmentFile[]): SegmentFile[] {
+	let behind = files.reduce((bytes, { size }) => bytes + size, 0)
+	const start = files.findIndex(({ size }) => {
+		behind -= size
+		return size <= behind
+	})
+	return start < 0 ? [] : files.slice(start)
 }
 
 /** Exchanges segments for the one that has their rows; answers false, changing nothing, when one of them went meanwhile. */

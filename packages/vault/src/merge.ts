@@ -42,7 +42,7 @@ async function writeMerged(
 		for (const group of rowGroupsOf(openParquet(await readWhole(place, file)), table, columns))
 			refs.push(...(await keyedRefs(group, keyColumns(table, columns))))
 	refs.sort(compareKeyed)
-	const rows = await changesOf(refs, table)
+	const rows = await changesOf(refs, table, { isFinal: true })
 	const { bytes, path, stats, sha256, range } = await buildSegment(rows, columns, { start: 0, end: rows.count })
 	await putOnce(place.store, `${place.folder}/${path}`, bytes)
 	return { path, size: bytes.length, modifiedAt, stats, sha256, range, schema: inputs[0]?.schema }

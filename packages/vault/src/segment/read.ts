@@ -12,6 +12,8 @@ export type RowGroup = {
 	values(column: string): Promise<ArrayLike<unknown>>
 	/** PostgreSQL text of one source column, by its place in `table.columns`. */
 	texts(column: number): Promise<(row: number) => Cell>
+	/** Forgets the values of one source column. */
+	release(column: number): void
 }
 
 /** A cell's PostgreSQL text, as a string or as UTF-8; null is NULL. */
@@ -49,19 +51,30 @@ function openGroup(
 				return cell === null || cell === undefined ? (exact[row]?.[column.name] ?? null) : decode(cell)
 			}
 		},
+		release: (at) => void cache.delete((columns[at] as VaultColumn).name),
 	}
 }
 
 type MapCell = Record<string, string | null> | null | undefined
 
-/** The given rows, which all are of one schema version, as changes. */
-export async function changesOf(refs: readonly RowRef[], table: SourceTable): Promise<ChangeRows> {
+/**
+ * The given rows, which all are of one schema version, as changes. With `isFinal`, for rows that nothing is asked of
+ * afterwards, one column at a time is held in memory.
+ */
+export async function changesOf(
+	refs: readonly RowRef[],
+	table: SourceTable,
+	{ isFinal = false } = {},
+): Promise<ChangeRows> {
 	const gather = async <T>(column: string): Promise<T[]> => {
 		const values = await byGroup(refs, (group) => group.values(column))
 		return refs.map(({ group, row }) => values.get(group)?.[row] as T)
 	}
 	const columns: TextColumn[] = []
-	for (let at = 0; at < table.columns.length; at++) columns.push(await gatherTexts(refs, at))
+	for (let at = 0; at < table.columns.length; at++) {
+		columns.push(await gatherTexts(refs, at))
+		if (isFinal) for (const group of new Set(refs.map((ref) => ref.group))) group.release(at)
+	}
 	const ops = await gather<Uint8Array>('_op')
 	return {
 		table,
