@@ -19,12 +19,9 @@ import {
 	removeOf,
 	tombstoneOf,
 } from './actions.ts'
-import { growState, type LogState } from './state.ts'
+import { growState, type LogState, tombstoneMs } from './state.ts'
 
 const hintName = '_delta_log/_last_checkpoint'
-
-/** How long a checkpoint remembers a removed segment; the entry's own time counts, so that the file follows from the state. */
-const tombstoneMs = 30 * 24 * 3_600_000
 
 type CheckpointRow = {
 	txn: { appId: string; version: bigint; lastUpdated: bigint | null } | null

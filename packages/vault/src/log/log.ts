@@ -16,7 +16,7 @@ export type Log = {
 	known(): Promise<LogState>
 	/** Appends the entry that `propose` makes of the newest state; asks again after every entry that others put first. */
 	append(propose: Proposal): Promise<{ isAppended: boolean; version: number }>
-	/** Writes a checkpoint when `every` entries have come since the newest. */
+	/** Writes a checkpoint when `every` entries have come since the newest; a large one needs more to be worth it. */
 	checkpoint(every: number): Promise<boolean>
 }
 
@@ -87,10 +87,16 @@ export function openLog(
 		checkpoint: (every) =>
 			inTurn(async () => {
 				const current = await refresh()
-				if (current.version < 0 || current.version - (await newestCheckpoint(store, folder)) < every) return false
+				const since = current.version - (await newestCheckpoint(store, folder))
+				if (current.version < 0 || since < Math.max(every, entriesWorth(current))) return false
 				return await writeCheckpoint(store, folder, current, options.columns)
 			}),
 	}
+}
+
+/** A checkpoint holds everything, so it waits for a twentieth of that to be new; a reader reads at most so many entries. */
+function entriesWorth({ files, tombstones }: LogState): number {
+	return Math.min(1_000, (files.size + tombstones.size) / 20)
 }
 
 /**

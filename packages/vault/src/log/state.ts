@@ -1,5 +1,8 @@
 import type { Entry, SegmentFile, TableMeta, Tombstone } from './actions.ts'
 
+/** How long a removed segment is remembered; the entry's own time counts, so that a checkpoint follows from the state. */
+export const tombstoneMs = 8 * 24 * 3_600_000
+
 /** What a log says up to one of its entries. */
 export type LogState = {
 	/** Number of the newest entry; -1 before the first. */
@@ -24,7 +27,7 @@ export type GrowingState = LogState & {
 /** A state to carry forward; by default the one before the first entry. */
 export function growState(from?: LogState): GrowingState {
 	const files = new Map(from?.files)
-	const tombstones = new Map(from?.tombstones)
+	const tombstones = new Map([...(from?.tombstones ?? [])].sort(([, a], [, b]) => a.removedAt - b.removedAt))
 	const transactions = new Map(from?.transactions)
 	let { version, digest, timestamp, meta } = from ?? { version: -1, digest: '', timestamp: 0, meta: undefined }
 	return {
@@ -54,6 +57,10 @@ export function growState(from?: LogState): GrowingState {
 			version += 1
 			digest = entryDigest
 			timestamp = entry.timestamp
+			for (const { path, removedAt } of tombstones.values()) {
+				if (removedAt > timestamp - tombstoneMs) break
+				tombstones.delete(path)
+			}
 		},
 	}
 }
