@@ -88,7 +88,8 @@ const spreadDown = (matched: number) => `
 		loop
 			insert into pg_temp.plan_units
 			select e.child, min(u.unit) from pg_temp.plan_edges e join pg_temp.plan_units u on u.id = e.parent
-			where e.forcing and e.child > ${matched} group by e.child
+			left join pg_temp.plan_units own on own.id = e.child
+			where e.forcing and e.child > ${matched} and (own.id is null or u.unit < own.unit) group by e.child
 			on conflict (id) do update set unit = excluded.unit where excluded.unit < plan_units.unit;
 			exit when not found;
 		end loop;
