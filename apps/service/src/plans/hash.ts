@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import type { PlannedTable } from '@reprieve/control'
 import type { Session } from '@reprieve/postgres'
 
-/** Units whose rows are digested together, so that memory stays bounded. */
-const unitsAtOnce = 10_000
+/** Units, and rows of each, that are digested together: no string gets longer than PostgreSQL can hold. */
+const [unitsAtOnce, rowsAtOnce] = [10_000, 100]
 
 export type RowsDigest = { rows: number; hash: string }
 
@@ -13,10 +13,10 @@ export async function digestRows(sql: Session, tables: Pick<PlannedTable, 'rowsT
 	let rows = 0
 	for (const { rowsTable } of tables) {
 		const [row] = await sql.unsafe<{ rows: string; hash: string | null }[]>(`
-			select coalesce(sum(rows), 0)::text as rows, encode(sha256(string_agg(digest, ''::bytea order by part)), 'hex') as hash
-			from (select unit / ${unitsAtOnce} as part, count(*) as rows,
+			select coalesce(sum(rows), 0)::text as rows, encode(sha256(string_agg(digest, ''::bytea order by part, slice)), 'hex') as hash
+			from (select unit / ${unitsAtOnce} as part, n / ${rowsAtOnce} as slice, count(*) as rows,
 					sha256(convert_to(string_agg(r::text, E'\\n' order by unit, n), 'UTF8')) as digest
-				from reprieve.${rowsTable} r group by 1) parts`)
+				from reprieve.${rowsTable} r group by 1, 2) parts`)
 		digest.update(`${rowsTable}:${row?.rows}:${row?.hash ?? ''}\n`)
 		rows += Number(row?.rows)
 	}
