@@ -21,7 +21,7 @@ export async function listPlans(
 		.where(
 			and(
 				input.status ? hasStatus(input.status, services.clock.now().toISOString()) : undefined,
-				principal.tables ? inArray(plans.table, principal.tables) : undefined,
+				principal.tables ? touchesOnly(principal.tables) : undefined,
 				at ? sql`(${plans.createdAt}, ${plans.id}) < (${at}::timestamptz, ${id})` : undefined,
 			),
 		)
@@ -29,6 +29,13 @@ export async function listPlans(
 		.limit(limit + 1)
 	const page = toPage(rows, limit, (plan) => `${plan.createdAt} ${plan.id}`)
 	return { ...page, items: await showPlans(services, services.control.db, page.items) }
+}
+
+/** As when one plan is read: its dependents' tables must be granted too. */
+function touchesOnly(tables: string[]): SQL | undefined {
+	const granted = sql`${JSON.stringify(tables)}::text::jsonb`
+	const other = sql`select from jsonb_array_elements(${plans.dependents}) d where not ${granted} @> (d -> 'table')`
+	return and(inArray(plans.table, tables), sql`not exists (${other})`)
 }
 
 /** Expiry is a matter of time, not of a stored status. */
