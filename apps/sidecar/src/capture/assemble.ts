@@ -160,8 +160,12 @@ export class Assembler implements PgoutputHandler {
 		transaction.archivedRows++
 		if (transaction.position < this.#options.archived) return undefined
 		if (transaction.position <= mapping.buffer.archived) return this.#skip(mapping, transaction)
-		Object.assign(transaction.origin, row, { leaf: mapping.leaf })
-		return mapping.buffer.append(mapping.table, { tuple, places: mapping.places, origin: transaction.origin })
+		const { origin } = transaction
+		origin.op = row.op
+		origin.ordinal = row.ordinal
+		origin.rewritten = row.rewritten
+		origin.leaf = mapping.leaf
+		return mapping.buffer.append(mapping.table, { tuple, places: mapping.places, origin })
 	}
 
 	/** The table's log has the position: skipped only if it is the same transaction that it has there. */

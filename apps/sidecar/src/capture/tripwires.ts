@@ -14,20 +14,23 @@ export function tripOnImage(transaction: OpenTransaction, { mapping, image, old 
 	const { position } = transaction
 	const table = mapping.label
 	const { identity, columns } = mapping.relation
-	const where = `${formatTableName(mapping.relation)} at ${formatLsn(position)}`
+	const where = () => `${formatTableName(mapping.relation)} at ${formatLsn(position)}`
 	const trip = (code: string, message: string) =>
 		makeIncident({ code, message, remedy: protectAgain, table, position, stopsCapture: false })
 	if (image === 'K') {
-		const incident = trip('PARTIAL_IMAGE', `a row deleted from ${where} came with its key columns only`)
+		const incident = trip('PARTIAL_IMAGE', `a row deleted from ${where()} came with its key columns only`)
 		report(transaction, incident, { table, position, reason: 'deleted rows came with their key columns only' })
 		return
 	}
 	if (identity !== 'f')
-		report(transaction, trip('IDENTITY_NOT_FULL', `${where} had replica identity ${identity}, not f`))
+		report(transaction, trip('IDENTITY_NOT_FULL', `${where()} had replica identity ${identity}, not f`))
 	const missing = mapping.notNull.find((place) => isNullAt(old, place))
 	if (missing === undefined) return
 	const column = columns[missing]?.name
-	report(transaction, trip('NULL_IN_NOT_NULL', `a row deleted from ${where} has NULL in ${column}, which is NOT NULL`))
+	report(
+		transaction,
+		trip('NULL_IN_NOT_NULL', `a row deleted from ${where()} has NULL in ${column}, which is NOT NULL`),
+	)
 }
 
 /** An update without its whole old row hides the parent that it named: a rewritten foreign key may be lost. */

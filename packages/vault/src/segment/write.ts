@@ -62,9 +62,9 @@ function encodeColumn(column: TextColumn, target: VaultColumn, start: number, en
 function bookkeepingOf(rows: ChangeRows, start: number, end: number): SegmentColumn[] {
 	const length = end - start
 	const ops = Array.from(rows.op.subarray(start, end), (op) => changeOps[op] as string)
-	const xid = BigInt64Array.from(rows.xid.subarray(start, end), BigInt)
-	const position = BigInt64Array.from(rows.position.subarray(start, end), (value) => BigInt.asIntN(64, value))
-	const ordinal = Int32Array.from(rows.ordinal.subarray(start, end))
+	const xid = widened(rows.xid.subarray(start, end))
+	const position = new BigInt64Array(rows.position.slice(start, end).buffer)
+	const ordinal = new Int32Array(rows.ordinal.slice(start, end).buffer)
 	const committedAt = rows.committedAt.slice(start, end)
 	const plain = { length, nullCount: 0 }
 	const time = { ...plain, type: new TimestampMicrosecond('UTC'), data: committedAt }
@@ -77,6 +77,13 @@ function bookkeepingOf(rows: ChangeRows, start: number, end: number): SegmentCol
 		{ name: '_leaf', encoded: encodeStrings(rows.leaf.slice(start, end)) },
 		{ name: '_rewritten', encoded: encodeMaps(length, (row) => rows.rewritten[start + row] ?? null) },
 	]
+}
+
+/** 32-bit numbers as 64-bit ones, without a BigInt for each. */
+function widened(numbers: Uint32Array): BigInt64Array {
+	const words = new Uint32Array(numbers.length * 2)
+	for (let at = 0; at < numbers.length; at++) words[at * 2] = numbers[at] as number
+	return new BigInt64Array(words.buffer)
 }
 
 function whole(data: Encoded['data'], values?: Iterable<number | bigint>): Encoded {
