@@ -86,3 +86,23 @@ test('a put whose folder could not be synced is made durable before it counts', 
 	await openVault({ store: failing, database: 'shop' }).table({ schema: 'public', name: 'customer' }).write(rows)
 	expect(settled).toContain('shop/public/customer/data/')
 })
+
+test('tables are found without listing their objects', async () => {
+	const store = fileStore(join(folder.path, 'listed'))
+	const listless: Store = {
+		...store,
+		list: () => {
+			throw new Error('an object was listed')
+		},
+	}
+	const vault = openVault({ store, database: 'shop' })
+	for (const name of ['a.b', 'customer']) {
+		const table = vault.table({ schema: 'public', name })
+		await table.commit({ source: 'l', position: 1n, segments: await table.write(rows) })
+	}
+	await vault.table({ schema: 'public', name: 'uncommitted' }).write(rows)
+	expect(await openVault({ store: listless, database: 'shop' }).tables()).toEqual([
+		{ schema: 'public', name: 'a.b' },
+		{ schema: 'public', name: 'customer' },
+	])
+})

@@ -64,13 +64,16 @@ export function openVaultAt(url: string, database: string): Vault {
 	return openVault({ store: fileStore(fileURLToPath(url)), database })
 }
 
+/** Folders alone are listed: the objects in them grow with every flush. */
 async function listTables(store: Store, database: string): Promise<TableName[]> {
 	const root = `${encodePart(database)}/`
-	const found = new Map<string, TableName>()
-	for await (const { key } of store.list(root)) {
-		const [schema = '', name = '', log] = key.slice(root.length).split('/')
-		if (log !== '_delta_log' || schema.startsWith('_')) continue
-		found.set(`${schema}/${name}`, { schema: decodePart(schema), name: decodePart(name) })
+	const found: TableName[] = []
+	for (const schema of (await store.folders(root)).sort()) {
+		if (schema.startsWith('_')) continue
+		for (const name of (await store.folders(`${root}${schema}/`)).sort()) {
+			const parts = await store.folders(`${root}${schema}/${name}/`)
+			if (parts.includes('_delta_log')) found.push({ schema: decodePart(schema), name: decodePart(name) })
+		}
 	}
-	return [...found.values()]
+	return found
 }

@@ -16,6 +16,8 @@ export interface Store {
 	size(key: string): Promise<number | undefined>
 	/** Every object under a prefix that ends in `/` (or under '', all), in byte order of the keys. Never on the hot path. */
 	list(prefix: string): AsyncIterable<StoredObject>
+	/** Names of the folders right under a prefix that ends in `/`, at the cost of those alone. */
+	folders(prefix: string): Promise<string[]>
 	/** Overwrites an object atomically. Only for hints that may be lost or stale at any time (`_last_checkpoint`). */
 	replace(key: string, bytes: Uint8Array): Promise<void>
 	/** Removes an object; no error when there is none. */

@@ -106,7 +106,7 @@ export type VaultKey = { id: string; publicKey: string; validFrom: string; valid
 export interface Vault {
 	readonly database: string
 	table(name: TableName): VaultTable
-	/** Tables that have an archive; lists the store, so not for the hot path. */
+	/** Tables that have an archive; lists folders, so not for the hot path. */
 	tables(): Promise<TableName[]>
 	readonly transactions: TransactionLog
 	lineages(): Promise<VaultLineage[]>

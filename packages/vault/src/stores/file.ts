@@ -23,6 +23,7 @@ export function fileStore(folder: string): Store {
 		getRange: (key, from, to) => guarded(key, () => readRange(pathOf(key), from, to)),
 		size: (key) => guarded(key, async () => (await absentAsUndefined(stat(pathOf(key))))?.size),
 		list: (prefix) => listFiles(folder, prefix),
+		folders: (prefix) => guarded(prefix, () => listFolders(join(folder, ...prefix.split('/')))),
 		replace: (key, bytes) => guarded(key, () => replaceFile(place, pathOf(key), bytes)),
 		delete: (key) => guarded(key, () => rm(pathOf(key), { force: true })),
 		settle: (prefix) => guarded(prefix, () => settleFolder(join(folder, ...prefix.split('/')))),
@@ -144,6 +145,11 @@ async function* listFiles(root: string, prefix: string): AsyncIterable<StoredObj
 		const found = await absentAsUndefined(stat(join(root, key)))
 		if (found) yield { key, size: found.size, modifiedAt: found.mtimeMs }
 	}
+}
+
+async function listFolders(path: string): Promise<string[]> {
+	const entries = (await absentAsUndefined(readdir(path, { withFileTypes: true }))) ?? []
+	return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
 }
 
 async function absentAsUndefined<T>(reading: Promise<T>): Promise<T | undefined> {
