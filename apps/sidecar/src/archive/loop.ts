@@ -124,8 +124,9 @@ export class Archive {
 
 	/** Lets a running flush end, then does one more. Never throws: a failure goes to `onFailure`. */
 	async #flush(): Promise<void> {
-		if (this.#flushing !== undefined) await this.#flushing
-		if (this.#flushing !== undefined || this.#failure || this.#isStopped) return
+		// An acknowledgement may take the turn that this one waited for: then it waits again, or its transactions stay.
+		while (this.#flushing !== undefined) await this.#flushing
+		if (this.#failure || this.#isStopped) return
 		this.#flushing = this.#flushOnce()
 		await this.#flushing
 		this.#flushing = undefined
