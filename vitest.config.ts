@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
 	test: {
+		// Most of a real-server test is waiting for the server: more workers than cores.
+		maxWorkers: 3,
 		projects: [
 			{
 				test: {
