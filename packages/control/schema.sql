@@ -65,6 +65,7 @@ create table reprieve.batches (
     xid text not null,
     constraint batches_run_id_batch_pk PRIMARY KEY (run_id, batch)
 );
+CREATE INDEX batches_exposed ON reprieve.batches USING btree (run_id) WHERE (archived_at IS NULL);
 
 create table reprieve.canary (
     nonce text not null,
@@ -138,6 +139,7 @@ create table reprieve.lineages (
     nonce text,
     nonce_at pg_lsn,
     opened_at timestamp with time zone not null,
+    previous_nonce text,
     slot text not null,
     system_identifier text not null,
     timeline integer not null,
@@ -192,6 +194,7 @@ create table reprieve.policies (
 
 create table reprieve.protected_tables (
     acknowledged jsonb not null,
+    changed_at timestamp with time zone not null,
     changed_xid text not null,
     created_at timestamp with time zone not null,
     former_identity text not null,
@@ -272,6 +275,7 @@ CREATE INDEX restores_created ON reprieve.restores USING btree (created_at);
 create table reprieve.runs (
     actor text not null,
     archived bigint not null default 0,
+    batch_limit integer not null default 100000,
     batch_rows integer not null,
     batches integer not null default 0,
     collateral bigint not null default 0,

@@ -27,7 +27,7 @@ export type FilledVault = Vault & {
 	copy(sql: Session, table: string, where: string): Promise<Archived[]>
 }
 
-export type Archived = {
+type Archived = {
 	table: SourceTable
 	values: (string | null)[]
 	op: number

@@ -7,7 +7,7 @@ type Kind = keyof CleanupInput
 type Fields<K extends Kind> = CleanupInput[K] & { kind?: K }
 
 /** One of the one-call forms: the run, or the plan alone when `dryRun`. */
-export type CleanupCall<K extends Kind> = {
+type CleanupCall<K extends Kind> = {
 	(input: Fields<K> & { dryRun: true }): Promise<Plan>
 	(input: Fields<K> & { dryRun?: false }): Promise<RunJob>
 }

@@ -1,7 +1,7 @@
 import { answer, type Raw } from './connect.ts'
 import type { Page, Plan, PlanList, PlanListInput, PlanRows, PolicyInput } from './contract.ts'
 
-export type PolicyReference = { name: string; version?: number }
+type PolicyReference = { name: string; version?: number }
 
 /** Plans: the exact rows that a policy matched at one moment. */
 export type Plans = {
