@@ -2,6 +2,7 @@ import { parseTableName } from '@reprieve/contracts'
 import { findTable, protectTable } from '@reprieve/postgres'
 import { expect, test } from 'vitest'
 import { createPlan } from '../../apps/service/src/plans/create.ts'
+import { discardPlan } from '../../apps/service/src/plans/discard.ts'
 import { getRestore } from '../../apps/service/src/restores/get.ts'
 import { previewRestore } from '../../apps/service/src/restores/preview.ts'
 import { startRestore } from '../../apps/service/src/restores/start.ts'
@@ -80,8 +81,11 @@ test('a run is restored exactly, the restore undone by a run, and the run restor
 	expect(back).toMatchObject({ status: 'succeeded', restored: 20, verified: 20, relinked: 10, conflicts: 0 })
 	await isBack()
 
+	const { planId: givenUp } = await undoRestore(services, admin, { id: back.id })
+	expect(await undoRestore(services, admin, { id: back.id })).toEqual({ planId: givenUp })
+	await discardPlan(services, admin, { id: givenUp })
 	const { planId } = await undoRestore(services, admin, { id: back.id })
-	expect(await undoRestore(services, admin, { id: back.id })).toEqual({ planId })
+	expect(planId).not.toBe(givenUp)
 	expect(await run(loop, planId)).toMatchObject({ status: 'succeeded', deleted: 20, relinked: 10, drifted: 0 })
 	expect(await ground.sql`select from public.visit where customer is null`).toHaveLength(10)
 

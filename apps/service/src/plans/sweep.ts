@@ -68,9 +68,18 @@ async function dropUnneeded(services: Services): Promise<number> {
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace
 		where n.nspname = 'reprieve' and c.relkind = 'r' and c.relname ~ '^plan_[0-9a-f]{32}_[0-9]+$'`
 	const needed = await readNeeded(services)
-	const unneeded = stored.map(({ id }) => id).filter((id) => !needed.has(id))
-	for (const id of unneeded) await dropPlanRows(services.pools.plan, id)
-	return unneeded.length
+	let dropped = 0
+	for (const { id } of stored.filter((one) => !needed.has(one.id))) {
+		// Nobody at it, and still needed by none: in this order, since who was at it may have just stored the plan.
+		if ((await isWorkedAt(services, dashed(id))) || (await readNeeded(services)).has(id)) continue
+		await dropPlanRows(services.pools.plan, id)
+		dropped += 1
+	}
+	return dropped
+}
+
+function dashed(hex: string): string {
+	return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
 /** Plans that are being made, can be used, or have a run that is not over; ids without dashes. */

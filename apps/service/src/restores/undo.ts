@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Finding, type Policy, ReprieveError } from '@reprieve/contracts'
 import { type PlanBody, type PlannedTable, plans, restores } from '@reprieve/control'
-import { and, eq, isNull, sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import { requireTables } from '../access/grants.ts'
 import type { Principal, Services } from '../context.ts'
 import { refuseCrossing } from '../plans/conflict.ts'
@@ -28,7 +28,7 @@ export async function undoRestore(
 		principal,
 		tables.map((table) => table.name),
 	)
-	if (restore.undoPlanId) return { planId: restore.undoPlanId }
+	if (restore.undoPlanId && (await isUsable(services, restore.undoPlanId))) return { planId: restore.undoPlanId }
 	if (!isFinal(restore.status)) {
 		throw new ReprieveError('CONFLICT', `cannot undo a restore that is ${restore.status}`, {
 			hint: 'Cancel it, or wait until it has ended.',
@@ -36,6 +36,12 @@ export async function undoRestore(
 	}
 	const changed = await writeBackOverwritten(services, principal, { id: restore.id, reason: restore.reason, tables })
 	return { planId: await planUndo(services, principal, { restore, tables, findings: changedFinding(changed) }) }
+}
+
+/** A plan that expired or was given up undoes nothing any more: another is made in its place. */
+async function isUsable(services: Services, planId: string): Promise<boolean> {
+	const [plan] = await services.control.db.select({ status: plans.status }).from(plans).where(eq(plans.id, planId))
+	return plan !== undefined && !['expired', 'discarded', 'failed'].includes(plan.status)
 }
 
 function changedFinding(rows: number): Finding[] {
@@ -53,17 +59,24 @@ type Undo = { restore: RestoreRow; tables: { name: string; oid: number }[]; find
 
 async function planUndo(services: Services, principal: Principal, undo: Undo): Promise<string> {
 	const id = randomUUID()
-	const prefix = rowsPrefix(id)
 	try {
-		const { body, rowsHash } = await services.pools.plan.begin('isolation level repeatable read', async (tx) => {
-			const body = await writeUndoRows(tx, { restoreId: undo.restore.id, prefix, tables: undo.tables })
-			return { body, rowsHash: (await digestRows(tx, body.tables)).hash }
+		return await services.control.db.transaction(async (holding) => {
+			// The sweep leaves the rows of a plan that somebody is at, though no plan names them yet.
+			await holding.execute(sql`select pg_advisory_xact_lock(hashtext('reprieve.plan'), hashtext(${id}::text))`)
+			const { body, rowsHash } = await writeRows(services, id, undo)
+			return await insertPlan(services, principal, { ...undo, id, body, rowsHash })
 		})
-		return await insertPlan(services, principal, { ...undo, id, body, rowsHash })
 	} catch (error) {
 		await dropPlanRows(services.pools.plan, id)
 		throw error
 	}
+}
+
+async function writeRows(services: Services, id: string, { restore, tables }: Undo) {
+	return await services.pools.plan.begin('isolation level repeatable read', async (tx) => {
+		const body = await writeUndoRows(tx, { restoreId: restore.id, prefix: rowsPrefix(id), tables })
+		return { body, rowsHash: (await digestRows(tx, body.tables)).hash }
+	})
 }
 
 type NewPlan = Undo & { id: string; body: PlanBody; rowsHash: string }
@@ -86,7 +99,7 @@ async function insertPlan(services: Services, principal: Principal, plan: NewPla
 		const first = await tx
 			.update(restores)
 			.set({ undoPlanId: id })
-			.where(and(eq(restores.id, restore.id), isNull(restores.undoPlanId)))
+			.where(and(eq(restores.id, restore.id), sql`${restores.undoPlanId} is not distinct from ${restore.undoPlanId}`))
 			.returning({ id: restores.id })
 		if (first.length === 0)
 			throw new ReprieveError('CONFLICT', `restore ${restore.id} is being undone`, { retryable: true })
