@@ -94,6 +94,23 @@ test('a database that was rewound behind an acknowledgement stops capture until 
 	expect((await sql`select resolved_by from reprieve.incidents`)[0]?.resolved_by).toBe('ann')
 })
 
+test('a capture that waits its turn is not misled by acknowledgements between two readings', async () => {
+	await using ground = await captureGround()
+	const { sql, vault } = ground
+	const sidecar = await ground.start()
+	await ground.barrier()
+	const earlier = await vault.lineages()
+	await ground.barrier()
+	await ground.barrier()
+	await sidecar.stop()
+	const readings = [earlier]
+	const behind = { ...vault, lineages: async () => readings.shift() ?? (await vault.lineages()) }
+	await ground.start({}, { vault: behind })
+	await ground.barrier()
+	expect(readings).toEqual([])
+	expect(await sql`select code from reprieve.incidents`).toEqual([])
+})
+
 test('a clone of the database is noticed by its OID', async () => {
 	await using ground = await captureGround()
 	const { sql } = ground

@@ -1,3 +1,4 @@
+import { ReprieveError } from '@reprieve/contracts'
 import type { Control } from '@reprieve/control'
 import { openStream, publicationNames, type Sql, type StreamFrame } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
@@ -13,7 +14,7 @@ import { streamFailure } from './capture/undecodable.ts'
 import type { SidecarConfig } from './config.ts'
 import { takeLease } from './lineage/lease.ts'
 import { NonceChain } from './lineage/nonce.ts'
-import { openLineage } from './lineage/open.ts'
+import { findLineage, openLineage } from './lineage/open.ts'
 
 export type SessionOptions = {
 	config: SidecarConfig
@@ -37,11 +38,16 @@ const insertKinds = new Set([...'IRYO'].map((kind) => kind.charCodeAt(0)))
  */
 export async function runSession(options: SessionOptions): Promise<void> {
 	const { config, sql, control, vault, log, owner, signal } = options
-	const first = await openLineage(options)
-	const lease = await takeLease({ vault, lineage: first.lineage.id, owner, ttlMs: config.leaseMs, signal })
+	const named = await findLineage(options)
+	const lease = await takeLease({ vault, lineage: named, owner, ttlMs: config.leaseMs, signal })
 	try {
 		const opened = await openLineage(options)
 		const lineage = opened.lineage.id
+		if (lineage !== named) {
+			throw new ReprieveError('CONFLICT', `lineage ${lineage} was opened while ${named} was waited for`, {
+				retryable: true,
+			})
+		}
 		const keys = new KeyRing(vault)
 		await keys.refresh()
 		const checkRedelivery = await knownTransactions(vault, opened)

@@ -14,7 +14,7 @@ import type { Vault, VaultLineage } from '@reprieve/vault'
 import { and, eq, isNull, sql as raw } from 'drizzle-orm'
 import { recordGap, recordIncident } from '../archive/record.ts'
 import { adoptRemedy, CaptureStopped, makeIncident } from '../incident.ts'
-import { type ControlLineage, type Evidence, judgeLineage } from './judge.ts'
+import { type ControlLineage, type Evidence, judgeLineage, type Verdict } from './judge.ts'
 import { takeLease } from './lease.ts'
 
 /** Any constant: one process at a time opens a lineage. */
@@ -29,28 +29,46 @@ export type Ground = { sql: Sql; control: Control; vault: Vault }
 export type OpenLineage = { lineage: VaultLineage; slot: string; archived: bigint; confirmed: bigint; timeline: number }
 
 /**
- * Answers the lineage to continue, opening one on first use. A gap between slot and vault is recorded and capture goes
- * on behind it. Throws CaptureStopped when the database is not the one that the vault continues.
+ * Names the lineage to continue, opening one on first use; else changes nothing, since another capture may hold it.
+ * Throws CaptureStopped when the database is not the one that the vault continues.
+ */
+export async function findLineage(ground: Ground): Promise<string> {
+	await ensurePublications(ground.sql)
+	return (await judge(ground)).lineage.id
+}
+
+/**
+ * Answers the lineage to continue, under its lease. A gap between slot and vault is recorded and capture goes on behind
+ * it. Throws CaptureStopped when the database is not the one that the vault continues.
  */
 export async function openLineage(ground: Ground): Promise<OpenLineage> {
-	await ensurePublications(ground.sql)
-	const evidence = await gatherEvidence(ground)
-	const verdict = judgeLineage(evidence)
-	if (verdict.kind === 'stop') {
-		const { code, message } = verdict
-		throw new CaptureStopped('CAPTURE_GAP', { code, message, remedy: adoptRemedy })
-	}
-	if (verdict.kind === 'open') {
-		await beginLineage(ground, evidence.identity, verdict.id ?? crypto.randomUUID())
-		return await openLineage(ground)
-	}
-	const { lineage, archived, gap, isSlotUsable } = verdict
+	const { evidence, lineage, archived, gap, isSlotUsable } = await judge(ground)
 	const confirmed = isSlotUsable ? (evidence.slot?.confirmed ?? 0n) : await renewSlot(ground, lineage.slot)
 	if (gap) await recordSlotGap(ground, { lineage: lineage.id, ...gap, to: confirmed })
 	if (confirmed > archived)
 		await ground.vault.transactions.append({ source: lineage.id, position: confirmed, transactions: [] })
 	const position = confirmed > archived ? confirmed : archived
 	return { lineage, slot: lineage.slot, archived: position, confirmed, timeline: evidence.identity.timeline }
+}
+
+type Continuation = Extract<Verdict, { kind: 'continue' }> & { evidence: Evidence }
+
+/**
+ * The verdict to go on. What speaks against it is believed only when the database's nonce stood still meanwhile: beside
+ * a capture that acknowledges, vault and database are read at different moments.
+ */
+async function judge(ground: Ground, before?: { nonce: string | null }): Promise<Continuation> {
+	const evidence = await gatherEvidence(ground)
+	const verdict = judgeLineage(evidence)
+	if (verdict.kind === 'continue') return { ...verdict, evidence }
+	if (verdict.kind === 'open') {
+		await beginLineage(ground, evidence.identity, verdict.id ?? crypto.randomUUID())
+		return await judge(ground)
+	}
+	const nonce = evidence.control?.nonce ?? null
+	if (before?.nonce !== nonce) return await judge(ground, { nonce })
+	const { code, message } = verdict
+	throw new CaptureStopped('CAPTURE_GAP', { code, message, remedy: adoptRemedy })
 }
 
 /** Reads what {@link judgeLineage} decides by. */
