@@ -33,7 +33,10 @@ export async function refusals(sql: Sql, name: string): Promise<string[]> {
 
 /** A slot of our name, and control rows as a capture that streams would keep them. */
 export async function pretendCapture(sql: Sql): Promise<void> {
-	await sql`select pg_create_logical_replication_slot('reprieve_' || oid, 'pgoutput') from pg_database where datname = current_database()`
+	const [row] = await sql<{ slot: string }[]>`
+		select 'reprieve_' || oid as slot from pg_database where datname = current_database()`
+	// Not from within a scan: PostgreSQL 18 then loses track of the scan's buffer when slots are made at the same time.
+	await sql`select pg_create_logical_replication_slot(${row?.slot ?? ''}, 'pgoutput')`
 	await sql`insert into reprieve.capture_state (id, lineage, state, heartbeat_at) values (1, 'l', 'streaming', now())
 		on conflict (id) do update set state = 'streaming', heartbeat_at = now()`
 }

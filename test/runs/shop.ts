@@ -39,8 +39,9 @@ async function openGate(database: TestDatabase, lineage: string): Promise<{ clos
 	const { sql } = database
 	await ensurePublications(sql)
 	const [row] = await sql<{ slot: string }[]>`
-		select pg_create_logical_replication_slot('reprieve_' || oid, 'pgoutput') as created, 'reprieve_' || oid as slot
-		from pg_database where datname = current_database()`
+		select 'reprieve_' || oid as slot from pg_database where datname = current_database()`
+	// Not from within a scan: PostgreSQL 18 then loses track of the scan's buffer when slots are made at the same time.
+	await sql`select pg_create_logical_replication_slot(${row?.slot ?? ''}, 'pgoutput')`
 	await sql`insert into reprieve.capture_state (id, lineage, state, heartbeat_at) values (1, ${lineage}, 'streaming', 'infinity')`
 	return await openStream({
 		url: database.url,
