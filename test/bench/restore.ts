@@ -24,9 +24,8 @@ export async function benchRestore(rows: number, rounds: number): Promise<Outcom
 				await fillTable(sql, 'restored', rows)
 				await sql`delete from public.restored`
 				await client.archive.barrier({ timeoutMs: 600_000 })
-				for await (const change of client.archive.changes({ table: 'restored', key: { id: 1 }, limit: 1 })) {
-					selection = { transaction: change.transaction }
-				}
+				const newest = await client.archive.page({ table: 'restored', key: { id: '1' }, limit: 1 })
+				selection = { transaction: newest.items[0]?.transaction ?? '' }
 				preview = await client.restores.preview({ selection })
 			},
 			run: async () => {

@@ -122,7 +122,7 @@ test('of two deletions of one key the newest is restored and the older reported 
 	])
 })
 
-test('the same change is restored once, even when its row has another key by now', async () => {
+test('the same change is restored once, even when its row has another key by now, and the preview says so', async () => {
 	await using scene = await openScene()
 	const { sql, vault } = scene
 	await sql`create table public.t (id int primary key, note text)`
@@ -130,6 +130,8 @@ test('the same change is restored once, even when its row has another key by now
 	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
 	await restore(scene, { selection: { run: 'r' } })
 	await sql`update public.t set id = 2`
+	const seen = await preview(scene, { selection: { run: 'r' } })
+	expect(seen.findings).toContainEqual(expect.objectContaining({ code: 'broughtBackBefore', table: 't' }))
 	expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ restored: 0, skipped: 1 })
 	expect(await rows(scene)).toEqual([{ id: 2, note: 'a' }])
 })

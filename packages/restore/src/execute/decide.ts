@@ -25,15 +25,26 @@ export async function decide(tx: Transaction, stage: Stage, restoreId: string, c
 /** Restoring the same change twice restores it once, unless that restore was undone (exactness.md 9.8). */
 async function leaveRestored(tx: Transaction, stage: Stage, restoreId: string): Promise<void> {
 	await tx.unsafe(
-		`update ${stage.fate} f set state = 'skipped', note = format('restore %s brought this change back before', r.restore_id)
-		from ${stage.sql} s join reprieve.restored_rows r on r.change_id = s.${stage.book.change}
-		join reprieve.restores j on j.id = r.restore_id
-		where s.${stage.book.n} = f.n and f.state in ('missing', 'different', 'taken')
-			and r.state in ('restored', 'overwritten', 'altered') and r.restore_id <> $1
-			and not exists (select from reprieve.plans p join reprieve.runs u on u.plan_id = p.id where p.undoes = j.id)`,
+		`update ${stage.fate} f set state = 'skipped', note = format('restore %s brought this change back before', b.restore_id)
+		from ${stage.sql} s join (${broughtBack}) b on b.change_id = s.${stage.book.change}
+		where s.${stage.book.n} = f.n and f.state in ('missing', 'different', 'taken') and b.restore_id <> $1`,
 		[restoreId],
 	)
 }
+
+/** Rows of a stage, still missing, that a restore brought back before: they were deleted again since. */
+export async function countBroughtBack(tx: Transaction, stage: Stage): Promise<number> {
+	const [row] = await tx.unsafe<{ rows: number }[]>(
+		`select count(distinct f.n)::float8 as rows from ${stage.fate} f join ${stage.sql} s on s.${stage.book.n} = f.n
+		join (${broughtBack}) b on b.change_id = s.${stage.book.change} where f.state = 'missing'`,
+	)
+	return Number(row?.rows ?? 0)
+}
+
+/** Changes that a restore brought back and whose restore was not undone. */
+const broughtBack = `select r.change_id, r.restore_id from reprieve.restored_rows r
+	where r.state in ('restored', 'overwritten', 'altered')
+		and not exists (select from reprieve.plans p join reprieve.runs u on u.plan_id = p.id where p.undoes = r.restore_id)`
 
 async function settle(tx: Transaction, stage: Stage, filter: string, state: string, note: string): Promise<void> {
 	await tx.unsafe(`update ${stage.fate} f set state = '${state}', note = ${note}

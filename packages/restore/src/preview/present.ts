@@ -1,5 +1,6 @@
 import { cellFromText, type Finding, type Preview, quoteIdentifier, type Row } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
+import { countBroughtBack } from '../execute/decide.ts'
 import { ownRows, storedColumns, textOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
 import { type Examination, type Examined, liveTables, wentWithIt } from './examine.ts'
@@ -25,7 +26,12 @@ export async function presentPreview(
 			key: parentKey(parent, lives.get(parent.reference.parent)),
 			archived: parent.archived,
 		})),
-		findings: [...examination.findings, ...noteFindings(examination), ...rest.findings],
+		findings: [
+			...examination.findings,
+			...(await broughtBackFindings(tx, examination)),
+			...noteFindings(examination),
+			...rest.findings,
+		],
 		complete: rest.complete,
 		hash: rest.hash,
 	}
@@ -75,6 +81,22 @@ async function sample(
 		const keyRow = Object.fromEntries(stage.live.key.map((name) => [name, archived[name] ?? null]))
 		return { key: keyRow, archived, ...(row.lives ? { live: toRow(row.live) } : {}), state: row.state }
 	})
+}
+
+/** A change comes back once: what was deleted again since has a newer change, and that is the one to pick. */
+async function broughtBackFindings(tx: Transaction, examination: Examination): Promise<Finding[]> {
+	const findings: Finding[] = []
+	for (const { stage, name } of examination.tables) {
+		const rows = stage && stage.rows > 0 ? await countBroughtBack(tx, stage) : 0
+		if (rows === 0) continue
+		findings.push({
+			code: 'broughtBackBefore',
+			table: name,
+			message: `${rows} rows were brought back before and are gone again: this restore leaves them out`,
+			remedy: 'Select their newest deletion: by table and key, or by its own run or transaction.',
+		})
+	}
+	return findings
 }
 
 /** What the operator should know, and need not answer. */
