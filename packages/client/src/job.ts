@@ -31,6 +31,8 @@ const final: ReadonlySet<JobStatus> = new Set(['succeeded', 'failed', 'cancelled
 const longestWaitSeconds = 20
 const pollMs = 1_000
 const longestOutageMs = 120_000
+/** A subscription that says nothing for so long is left: it reconnects for ever and never tells that nobody is there. */
+const longestSilenceMs = 15_000
 
 /** Follows a job that was started now or earlier. */
 export function followJob<State extends JobState>(source: JobSource<State>, id: string): Job<State> {
@@ -67,7 +69,7 @@ async function* progress<State extends JobState>(source: JobSource<State>, id: s
 	}
 }
 
-/** What the subscription pushes until it ends, for whatever reason. */
+/** What the subscription pushes until it ends, for whatever reason, or falls silent. */
 async function* watched<State extends JobState>(source: JobSource<State>, id: string): AsyncGenerator<State> {
 	const arrived: State[] = []
 	let ended = false
@@ -86,11 +88,20 @@ async function* watched<State extends JobState>(source: JobSource<State>, id: st
 		while (!ended || arrived.length > 0) {
 			const next = arrived.shift()
 			if (next) yield next
-			else await new Promise<void>((resolve) => (wake = resolve))
+			else if (!(await isWoken((resolve) => (wake = resolve)))) return
 		}
 	} finally {
 		stop()
 	}
+}
+
+async function isWoken(listen: (wake: () => void) => void): Promise<boolean> {
+	let silence: ReturnType<typeof setTimeout> | undefined
+	const woken = new Promise<boolean>((resolve) => {
+		silence = setTimeout(() => resolve(false), longestSilenceMs)
+		listen(() => resolve(true))
+	})
+	return await woken.finally(() => clearTimeout(silence))
 }
 
 /** A service that restarts is waited for: the job goes on where it was. */
