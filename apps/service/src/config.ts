@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { ReprieveError } from '@reprieve/contracts'
+import { ReprieveError, readSecret } from '@reprieve/contracts'
 import { z } from 'zod'
 
 const url = z.string().regex(/^postgres(ql)?:\/\//, 'an address like postgres://user@host:5432/database')
@@ -123,16 +123,6 @@ function toConfig(env: z.infer<typeof environment>): Config {
 function withSecretFiles(env: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
 	const names = [...secrets, ...Object.keys(environment.shape).filter((name) => name.endsWith('_URL'))]
 	const known = Object.fromEntries(Object.keys(environment.shape).map((name) => [name, env[name] || undefined]))
-	const read = names.filter((name) => env[`${name}_FILE`]).map((name) => [name, secretFile(name, env)])
+	const read = names.map((name) => [name, readSecret(env, name, (path) => readFileSync(path, 'utf8'))])
 	return { ...known, ...Object.fromEntries(read) }
-}
-
-function secretFile(name: string, env: Readonly<Record<string, string | undefined>>): string {
-	if (env[name])
-		throw new ReprieveError('INVALID', `both ${name} and ${name}_FILE are set`, { hint: 'Set one of them.' })
-	try {
-		return readFileSync(env[`${name}_FILE`] as string, 'utf8').trim()
-	} catch (cause) {
-		throw new ReprieveError('INVALID', `the file named by ${name}_FILE cannot be read`, { cause })
-	}
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { ReprieveError } from '@reprieve/contracts'
+import { ReprieveError, readSecret } from '@reprieve/contracts'
 import { z } from 'zod'
 
 /** What a sidecar needs to know; parsed by {@link parseConfig}. */
@@ -78,7 +78,11 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** Reads the environment (`NAME_FILE` stands for a secret `NAME`). Throws INVALID that names every bad variable, never its value. */
 export function readConfig(env: Environment): ProcessConfig {
 	const names = Object.keys(environment.shape)
-	const parsed = environment.safeParse(Object.fromEntries(names.map((name) => [name, readVariable(env, name)])))
+	const parsed = environment.safeParse(
+		Object.fromEntries(
+			names.map((name) => [name, name.endsWith('_URL') ? readSecret(env, name, readText) : env[name] || undefined]),
+		),
+	)
 	if (!parsed.success) {
 		const issues = parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`)
 		throw new ReprieveError('INVALID', `configuration: ${issues.join('; ')}`)
@@ -93,14 +97,6 @@ export function readConfig(env: Environment): ProcessConfig {
 	})
 }
 
-function readVariable(env: Environment, name: string): string | undefined {
-	const file = name.endsWith('_URL') ? env[`${name}_FILE`] : undefined
-	if (!file) return env[name] || undefined
-	if (env[name])
-		throw new ReprieveError('INVALID', `both ${name} and ${name}_FILE are set`, { hint: 'Set one of them.' })
-	try {
-		return readFileSync(file, 'utf8').trim()
-	} catch (cause) {
-		throw new ReprieveError('INVALID', `the file named by ${name}_FILE cannot be read`, { cause })
-	}
+function readText(path: string): string {
+	return readFileSync(path, 'utf8')
 }

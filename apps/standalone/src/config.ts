@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { ReprieveError } from '@reprieve/contracts'
+import { ReprieveError, readSecret } from '@reprieve/contracts'
 import { readConfig as readServiceConfig, type Config as ServiceConfig } from '@reprieve/service'
 import { z } from 'zod'
 
@@ -42,8 +42,8 @@ export function readConfig(env: Environment, args: string[]): Config {
 	const given = parseArguments(args)
 	const parsed = environment.safeParse({
 		REPRIEVE_DATA: env.REPRIEVE_DATA || undefined,
-		DATABASE_URL: secret(env, 'DATABASE_URL'),
-		REPRIEVE_CAPTURE_URL: secret(env, 'REPRIEVE_CAPTURE_URL'),
+		DATABASE_URL: readSecret(env, 'DATABASE_URL', readText),
+		REPRIEVE_CAPTURE_URL: readSecret(env, 'REPRIEVE_CAPTURE_URL', readText),
 	})
 	if (!parsed.success) {
 		const names = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ')
@@ -70,14 +70,6 @@ function parseArguments(args: string[]) {
 	}
 }
 
-function secret(env: Environment, name: string): string | undefined {
-	const file = env[`${name}_FILE`]
-	if (!file) return env[name] || undefined
-	if (env[name])
-		throw new ReprieveError('INVALID', `both ${name} and ${name}_FILE are set`, { hint: 'Set one of them.' })
-	try {
-		return readFileSync(file, 'utf8').trim()
-	} catch (cause) {
-		throw new ReprieveError('INVALID', `the file named by ${name}_FILE cannot be read`, { cause })
-	}
+function readText(path: string): string {
+	return readFileSync(path, 'utf8')
 }
