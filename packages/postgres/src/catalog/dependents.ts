@@ -1,6 +1,7 @@
 import type { ForeignKeyAction, TableName } from '@reprieve/contracts'
 import type { Session } from '../session.ts'
 import { arrayLiteral } from '../values/array.ts'
+import { foreignKeyActions } from './describe.ts'
 
 /** A table at one end of a foreign key. */
 export type ForeignKeyEnd = TableName & {
@@ -33,14 +34,6 @@ export type IncomingForeignKey = {
 }
 
 type KeyRow = Omit<IncomingForeignKey, 'onDelete'> & { action: string }
-
-const actions: Record<string, ForeignKeyAction> = {
-	a: 'noAction',
-	r: 'restrict',
-	c: 'cascade',
-	n: 'setNull',
-	d: 'setDefault',
-}
 
 /** The tables with all their partitions and inheritance children, and the partition roots that they belong to. */
 const familyQuery = `
@@ -98,7 +91,7 @@ export async function readIncoming(sql: Session, oids: number[]): Promise<Incomi
 	if (oids.length === 0) return []
 	const family = await readFamily(sql, oids)
 	const rows = await sql.unsafe<{ key: KeyRow }[]>(keysQuery, [arrayLiteral(family)])
-	return rows.map(({ key: { action, ...key } }) => ({ ...key, onDelete: actions[action] ?? 'noAction' }))
+	return rows.map(({ key: { action, ...key } }) => ({ ...key, onDelete: foreignKeyActions[action] ?? 'noAction' }))
 }
 
 /**

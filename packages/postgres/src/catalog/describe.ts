@@ -14,7 +14,8 @@ type TableRow = {
 		| null
 }
 
-const actions: Record<string, ForeignKeyAction> = {
+/** pg_constraint.confdeltype in our words. */
+export const foreignKeyActions: Readonly<Record<string, ForeignKeyAction>> = {
 	a: 'noAction',
 	r: 'restrict',
 	c: 'cascade',
@@ -90,7 +91,7 @@ function toSourceTable(row: TableRow): SourceTable {
 		key: row.key ?? [],
 		foreignKeys: (row.foreignKeys ?? []).map(({ action, setColumns, ...key }) => ({
 			...key,
-			onDelete: actions[action] ?? 'noAction',
+			onDelete: foreignKeyActions[action] ?? 'noAction',
 			onDeleteColumns: setColumns ?? key.columns,
 		})),
 	}
