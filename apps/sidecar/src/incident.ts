@@ -1,23 +1,8 @@
 import { createHash } from 'node:crypto'
-import { type ErrorCode, formatLsn, ReprieveError } from '@reprieve/contracts'
-
-/** Something that must not go unseen; recorded in `reprieve.incidents`, where the gate reads it. */
-export type Incident = {
-	/** The same incident seen again has the same id. */
-	id: string
-	code: string
-	message: string
-	/** What the operator does. */
-	remedy: string
-	/** formatTableName of the root. */
-	table?: string
-	position?: bigint
-	/** Capture does not go on before it is resolved. */
-	stopsCapture: boolean
-}
+import { type CaptureIncident, type ErrorCode, formatLsn, ReprieveError } from '@reprieve/contracts'
 
 /** Makes an incident whose id follows from what happened where. */
-export function makeIncident(incident: Omit<Incident, 'id'>): Incident {
+export function makeIncident(incident: Omit<CaptureIncident, 'id'>): CaptureIncident {
 	const place = incident.position === undefined ? incident.message : formatLsn(incident.position)
 	const id = createHash('sha256')
 		.update(`${incident.code}\n${incident.table ?? ''}\n${place}`)
@@ -28,9 +13,9 @@ export function makeIncident(incident: Omit<Incident, 'id'>): Incident {
 
 /** Stops capture; carries the incident that is recorded before. */
 export class CaptureStopped extends ReprieveError {
-	readonly incident: Incident
+	readonly incident: CaptureIncident
 
-	constructor(code: ErrorCode, incident: Omit<Incident, 'id' | 'stopsCapture'>, cause?: unknown) {
+	constructor(code: ErrorCode, incident: Omit<CaptureIncident, 'id' | 'stopsCapture'>, cause?: unknown) {
 		super(code, incident.message, { hint: incident.remedy, cause })
 		this.incident = makeIncident({ ...incident, stopsCapture: true })
 	}

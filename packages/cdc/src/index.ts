@@ -1,3 +1,4 @@
+export type * from './frame/frame.ts'
 export * from './message.ts'
 export * from './pgoutput/decode.ts'
 export * from './pgoutput/messages.ts'

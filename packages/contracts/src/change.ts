@@ -125,3 +125,21 @@ export const messagePrefix = {
 	/** Signed. Body: {@link Overwritten}. */
 	overwrite: 'reprieve.overwrite',
 } as const
+
+/** Something that must not go unseen; recorded in `reprieve.incidents`, where the gate reads it. */
+export type CaptureIncident = {
+	/** The same incident seen again has the same id. */
+	id: string
+	code: string
+	message: string
+	/** What the operator does. */
+	remedy: string
+	/** formatTableName of the root. */
+	table?: string
+	position?: bigint
+	/** Capture does not go on before it is resolved. */
+	stopsCapture: boolean
+}
+
+/** A range of one table that was not archived. */
+export type MissedChanges = { table: string; position: bigint; reason: string }

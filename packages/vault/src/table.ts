@@ -29,6 +29,7 @@ export function openTable(place: Place, name: TableName, options: TableOptions):
 		name,
 		log,
 		archived: async (source) => (await log.refresh()).transactions.get(source),
+		sources: async () => new Map((await log.refresh()).transactions),
 		write: async (rows) => {
 			const known = (await log.known()).meta?.columns ?? []
 			const open = missingColumns(known, promised).filter((column) => fitsColumns(known, [column]))

@@ -44,6 +44,8 @@ export interface VaultTable {
 	readonly name: TableName
 	/** The newest commit position of a source in this log, by its `txn` action. */
 	archived(source: string): Promise<bigint | undefined>
+	/** Every source of the log's `txn` actions with its newest commit position. */
+	sources(): Promise<ReadonlyMap<string, bigint>>
 	/** Writes rows (any number, of one schema version) into segment objects: durable, not yet visible. */
 	write(rows: ChangeRows): Promise<PendingSegment[]>
 	/** One log entry: the segments, their schema version when new, and `txn` (source -> position). Put-if-absent. */
@@ -95,8 +97,20 @@ export type VaultLineage = {
 	timeline: number
 	openedAt: string
 	closedAt?: string
+	/** How changes reach the vault; absent: `stream`, epoch 0. A new epoch begins after the old one is drained. */
+	channel?: Channel
 	/** Nonces of the newest acknowledgements, newest last; at start the database must know the newest. */
 	nonces: { nonce: string; position: string }[]
+}
+
+/** The way of changes into the vault: the stream itself, our frames in Kafka, or Debezium's events. */
+export type Channel = {
+	epoch: number
+	kind: 'stream' | 'frames' | 'debezium'
+	/** Prefix of the topics. */
+	prefix?: string
+	/** Partitions of each table's topic. */
+	partitions?: number
 }
 
 /** A verification key of tags and seals. */

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { type ArchivedTransaction, formatInstant, formatLsn, type Position } from '@reprieve/contracts'
+import {
+	type ArchivedTransaction,
+	type CaptureIncident,
+	formatInstant,
+	formatLsn,
+	type Position,
+} from '@reprieve/contracts'
 import {
 	barriers,
 	type Control,
@@ -12,7 +18,6 @@ import {
 } from '@reprieve/control'
 import { and, eq, sql } from 'drizzle-orm'
 import type { CommittedTransaction } from '../capture/transaction.ts'
-import type { Incident } from '../incident.ts'
 
 /** Receipts per statement: each has a dozen parameters, and the protocol takes 65,535. */
 const chunk = 1_000
@@ -51,7 +56,7 @@ export async function recordStandpoint(control: Control, standpoint: Standpoint)
 }
 
 /** Records an incident; the same one again changes nothing. */
-export async function recordIncident(db: Control['db'] | ControlTransaction, incident: Incident): Promise<void> {
+export async function recordIncident(db: Control['db'] | ControlTransaction, incident: CaptureIncident): Promise<void> {
 	const { position, ...rest } = incident
 	await db
 		.insert(incidents)

@@ -1,10 +1,7 @@
 import type { Begin, RowOrigin } from '@reprieve/cdc'
-import type { ArchivedTransaction, RowCounts, Seal, Tag } from '@reprieve/contracts'
-import { type Incident, makeIncident } from '../incident.ts'
+import type { ArchivedTransaction, CaptureIncident, MissedChanges, RowCounts, Seal, Tag } from '@reprieve/contracts'
+import { makeIncident } from '../incident.ts'
 import { KeySet } from './key-set.ts'
-
-/** A range of one table that was not archived. */
-export type Gap = { table: string; position: bigint; reason: string }
 
 /** A transaction on its way from BEGIN to COMMIT. */
 export type OpenTransaction = Begin & {
@@ -23,9 +20,9 @@ export type OpenTransaction = Begin & {
 	/** Carries a message of ours: flushed at once. */
 	isUrgent: boolean
 	/** By id: the same tripwire may be touched by every row of a transaction. */
-	incidents: Map<string, Incident>
+	incidents: Map<string, CaptureIncident>
 	/** By table. */
-	gaps: Map<string, Gap>
+	gaps: Map<string, MissedChanges>
 	/** Keys of deleted parents that a child may have named. */
 	deletedParents: KeySet
 }
@@ -39,8 +36,8 @@ export type CommittedTransaction = {
 	committedAt: bigint
 	xid: number
 	isUrgent: boolean
-	incidents: Incident[]
-	gaps: Gap[]
+	incidents: CaptureIncident[]
+	gaps: MissedChanges[]
 }
 
 export function openTransaction(begin: Begin): OpenTransaction {
@@ -67,7 +64,7 @@ export function count(transaction: OpenTransaction, label: string, kind: 'delete
 }
 
 /** Notes something that must not go unseen, with the gap that it leaves, if any. */
-export function report(transaction: OpenTransaction, incident: Incident, gap?: Gap): void {
+export function report(transaction: OpenTransaction, incident: CaptureIncident, gap?: MissedChanges): void {
 	transaction.incidents.set(incident.id, incident)
 	if (gap) transaction.gaps.set(gap.table, gap)
 }
@@ -94,7 +91,7 @@ export function closeTransaction(open: OpenTransaction, end: bigint, timeline: n
 	return { ...closed, archived }
 }
 
-function sealIncident(open: OpenTransaction): Incident | undefined {
+function sealIncident(open: OpenTransaction): CaptureIncident | undefined {
 	if (open.tag?.kind !== 'run') return undefined
 	const { id, batch } = open.tag
 	const report = (message: string) =>
