@@ -89,6 +89,7 @@ create table reprieve.capture_gaps (
 create table reprieve.capture_state (
     acknowledged pg_lsn,
     archived pg_lsn,
+    findings jsonb not null default '[]'::jsonb,
     heartbeat_at timestamp with time zone not null,
     id integer not null default 1,
     lineage text not null,
@@ -133,6 +134,7 @@ create table reprieve.incidents (
 );
 
 create table reprieve.lineages (
+    channel text not null default 'stream'::text,
     closed_at timestamp with time zone,
     database_oid bigint not null,
     id text not null,

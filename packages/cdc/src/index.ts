@@ -1,3 +1,7 @@
+export * from './debezium/encode.ts'
+export * from './debezium/event.ts'
+export type { Json, JsonObject } from './debezium/json.ts'
+export * from './debezium/value.ts'
 export type * from './frame/frame.ts'
 export * from './message.ts'
 export * from './pgoutput/decode.ts'

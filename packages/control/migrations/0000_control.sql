@@ -217,6 +217,7 @@ CREATE TABLE "reprieve"."capture_state" (
 	"received" "pg_lsn",
 	"archived" "pg_lsn",
 	"acknowledged" "pg_lsn",
+	"findings" jsonb DEFAULT '[]'::jsonb NOT NULL,
 	"heartbeat_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
@@ -242,6 +243,7 @@ CREATE TABLE "reprieve"."lineages" (
 	"nonce" text,
 	"previous_nonce" text,
 	"nonce_at" "pg_lsn",
+	"channel" text DEFAULT 'stream' NOT NULL,
 	"opened_at" timestamp with time zone NOT NULL,
 	"closed_at" timestamp with time zone
 );

@@ -1,4 +1,4 @@
-import type { RowCounts } from '@reprieve/contracts'
+import type { Finding, RowCounts } from '@reprieve/contracts'
 import { bigint, bigserial, boolean, index, integer, jsonb, primaryKey, text } from 'drizzle-orm/pg-core'
 import { instant, lsn, reprieve } from './columns.ts'
 
@@ -14,6 +14,8 @@ export const lineages = reprieve.table('lineages', {
 	/** The one before: the vault may not have heard of `nonce` when capture was killed. */
 	previousNonce: text('previous_nonce'),
 	nonceAt: lsn('nonce_at'),
+	/** How changes reach the vault: `stream`, `frames` or `debezium`. */
+	channel: text().$type<'stream' | 'frames' | 'debezium'>().notNull().default('stream'),
 	openedAt: instant('opened_at').notNull(),
 	closedAt: instant('closed_at'),
 })
@@ -26,6 +28,8 @@ export const captureState = reprieve.table('capture_state', {
 	received: lsn(),
 	archived: lsn(),
 	acknowledged: lsn(),
+	/** What capture itself found wrong on its way to the vault; each closes the gate of every table. */
+	findings: jsonb().$type<Finding[]>().notNull().default([]),
 	heartbeatAt: instant('heartbeat_at').notNull(),
 })
 

@@ -1,6 +1,6 @@
 import type { Finding } from '@reprieve/contracts'
 import type { Session } from '../session.ts'
-import { publications } from './publications.ts'
+import { debeziumShape, publications } from './publications.ts'
 
 /** What the server and the control schema say about capture at one moment. */
 export type CaptureFacts = {
@@ -15,7 +15,9 @@ export type CaptureFacts = {
 		/** Bytes of log between the slot's confirmed position and the log's end. */
 		lagBytes: number
 	} | null
-	capture: { state: string; heartbeatAgeMs: number } | null
+	capture: { state: string; heartbeatAgeMs: number; findings: Finding[] } | null
+	/** Changes reach the vault through Debezium's connector. */
+	isDebezium: boolean
 	/** Our publications that do not publish what they should, or are absent. */
 	wrongPublications: string[]
 	incidents: { code: string; message: string; remedy: string; table: string | null; stopsCapture: boolean }[]
@@ -43,17 +45,20 @@ export function captureFacts(sql: Session) {
 				'lagBytes', case when s.confirmed_flush_lsn is null then 0
 					else greatest(0, pg_wal_lsn_diff(pg_current_wal_lsn(), s.confirmed_flush_lsn)) end)
 			from pg_replication_slots s
-			where s.slot_name = 'reprieve_' || (select oid from pg_database where datname = current_database())),
+			where s.slot_name = coalesce((select l.slot from reprieve.lineages l where l.closed_at is null),
+				'reprieve_' || (select oid from pg_database where datname = current_database()))),
+		'isDebezium', ${isDebezium(sql)},
 		'capture', (
-			select json_build_object('state', c.state, 'heartbeatAgeMs',
+			select json_build_object('state', c.state, 'findings', c.findings, 'heartbeatAgeMs',
 				round(extract(epoch from clock_timestamp() - c.heartbeat_at) * 1000))
 			from reprieve.capture_state c where c.id = 1),
 		'wrongPublications', (
 			select coalesce(json_agg(w.name), '[]') from (values
 				(${publications.deletes.name}, false, false, true, true),
 				(${publications.relinks.name}, false, true, false, false),
-				(${publications.moves.name}, true, false, false, false)) w(name, inserts, updates, deletes, truncates)
-			where not exists (
+				(${publications.moves.name}, true, false, false, false),
+				(${debeziumShape.name}, true, true, true, true)) w(name, inserts, updates, deletes, truncates)
+			where (w.name <> ${debeziumShape.name} or ${isDebezium(sql)}) and not exists (
 				select from pg_publication p where p.pubname = w.name and not p.pubviaroot and not p.puballtables
 					and (p.pubinsert, p.pubupdate, p.pubdelete, p.pubtruncate) = (w.inserts, w.updates, w.deletes, w.truncates)
 					and coalesce(to_jsonb(p)->>'pubgencols', 's') = 's')),
@@ -63,12 +68,18 @@ export function captureFacts(sql: Session) {
 			from reprieve.incidents i where i.resolved_at is null))`
 }
 
+/** SQL of whether the open lineage's changes come through Debezium. */
+export function isDebezium(sql: Session) {
+	return sql`exists (select from reprieve.lineages l where l.closed_at is null and l.channel = 'debezium')`
+}
+
 /** Findings that close every table's gate; empty when capture streams. Incidents of single tables are not among them. */
 export function captureFindings(facts: CaptureFacts, changed: Partial<CaptureLimits> = {}): Finding[] {
 	const limits = { ...captureLimits, ...changed }
 	return [
 		...slotFindings(facts.slot, limits),
 		...heartbeatFindings(facts.capture, limits),
+		...(facts.capture?.findings ?? []),
 		...facts.wrongPublications.map((name) => ({
 			code: 'publicationAltered',
 			message: `publication ${name} is absent or does not publish what it should`,

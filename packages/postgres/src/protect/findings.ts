@@ -1,13 +1,15 @@
-import { type Finding, formatTableName, quoteTable } from '@reprieve/contracts'
+import { type Finding, formatTableName, quoteTable, typeVerdict } from '@reprieve/contracts'
+import { ourPublications } from './publications.ts'
 import type { Membership, TableFacts } from './table-facts.ts'
 
-const ours = new Set(['reprieve', 'reprieve_relink', 'reprieve_move'])
 /** Text decoding ends at 1 GiB; an average row of a quarter of it is a risk. */
 const riskyRowBytes = 256 * 1024 * 1024
 
 export type TableCheck = {
 	/** Codes accepted by name. */
 	acknowledged: ReadonlySet<string>
+	/** Whether changes come through Debezium, whose JSON loses values of some types. */
+	isDebezium: boolean
 	/** Whether the session is the one that will change the table. */
 	isProtecting: boolean
 }
@@ -20,6 +22,7 @@ export function shapeFindings(table: TableFacts, check: TableCheck): Finding[] {
 	return [
 		...keyFindings(table, name),
 		...columnFindings(table, name, check.acknowledged),
+		...(check.isDebezium ? wireFindings(table, name) : []),
 		...table.memberships.flatMap((membership) => membershipFindings(table, name, membership)),
 		...deleteFindings(table, name, check.acknowledged),
 		...roleFindings(table, name, check.isProtecting),
@@ -106,12 +109,28 @@ function columnFindings(table: TableFacts, name: string, acknowledged: ReadonlyS
 	return findings
 }
 
+/** Debezium's JSON must give every value of every column back: nothing that it loses can be acknowledged. */
+function wireFindings(table: TableFacts, name: string): Finding[] {
+	return table.wireColumns.flatMap(({ column, type, wire }) => {
+		const { reason } = typeVerdict(wire)
+		if (reason === undefined) return []
+		return [
+			{
+				code: 'debeziumType',
+				table: name,
+				message: `${name}.${column}: values of type ${type} do not arrive whole through Debezium: ${reason}`,
+				remedy: "Archive this database by reprieve's own capture, or change the column's type.",
+			},
+		]
+	})
+}
+
 /** Under FULL a column list, or hidden generated columns, in anybody's publication break the application's own DELETE. */
 function membershipFindings(table: TableFacts, name: string, member: Membership): Finding[] {
 	const finding = (code: string, message: string, remedy: string) => ({ code, table: name, message, remedy })
 	const findings: Finding[] = []
 	const publishesOld = member.update || member.delete
-	if (member.hasColumnList && (publishesOld || ours.has(member.publication))) {
+	if (member.hasColumnList && (publishesOld || ourPublications.has(member.publication))) {
 		findings.push(
 			finding(
 				'columnList',
@@ -129,7 +148,7 @@ function membershipFindings(table: TableFacts, name: string, member: Membership)
 			),
 		)
 	}
-	if (ours.has(member.publication) && member.hasRowFilter) {
+	if (ourPublications.has(member.publication) && member.hasRowFilter) {
 		findings.push(
 			finding(
 				'rowFilter',

@@ -7,8 +7,9 @@ import {
 	captureFacts,
 	captureFindings,
 	incidentFinding,
+	isDebezium,
 } from './capture-facts.ts'
-import { publications } from './publications.ts'
+import { debeziumShape, ourPublications, publications } from './publications.ts'
 
 type GateTable = {
 	schema: string
@@ -20,6 +21,7 @@ type GateTable = {
 	/** The partition root above it is protected. */
 	isRootProtected: boolean
 	isRelinked: boolean
+	isDebezium: boolean
 	status: 'pending' | 'ready' | null
 	/** Our publications that hold the table whole: without row filter and column list. */
 	memberOf: string[]
@@ -43,6 +45,7 @@ export async function readGate(sql: Session, oids: number[], limits?: Partial<Ca
 			(select coalesce(json_agg(json_build_object('schema', n.nspname, 'name', c.relname, 'kind', c.relkind, 'identity', c.relreplident,
 				'persistence', c.relpersistence, 'isPartition', c.relispartition, 'status', p.status,
 				'isRootProtected', exists (select from reprieve.protected_tables r where r.oid = pg_partition_root(c.oid)),
+				'isDebezium', ${isDebezium(sql)},
 				'isRelinked', exists (
 					select from pg_constraint k join reprieve.protected_tables parent on parent.oid = k.confrelid
 					where k.conrelid = c.oid and k.contype = 'f' and k.confdeltype in ('n', 'd')),
@@ -54,7 +57,7 @@ export async function readGate(sql: Session, oids: number[], limits?: Partial<Ca
 					select coalesce(json_agg(b.pubname), '[]') from pg_publication_rel r
 					join pg_publication b on b.oid = r.prpubid
 					where r.prrelid = c.oid and (r.prqual is not null or r.prattrs is not null)
-						and b.pubname in ('reprieve', 'reprieve_relink', 'reprieve_move')))
+						and b.pubname = any(${arrayLiteral([...ourPublications])}::text[])))
 				order by c.oid), '[]')
 				from family f join pg_class c on c.oid = f.oid join pg_namespace n on n.oid = c.relnamespace
 				left join reprieve.protected_tables p on p.oid = c.oid) as tables`
@@ -93,7 +96,10 @@ function tableFindings(table: GateTable): Finding[] {
 
 /** Why deletes on a leaf or ordinary table would not be archived whole; undefined when they would. */
 export function leafWeakness(
-	table: Pick<GateTable, 'identity' | 'persistence' | 'isPartition' | 'isRelinked' | 'memberOf' | 'partlyIn'>,
+	table: Pick<
+		GateTable,
+		'identity' | 'persistence' | 'isPartition' | 'isRelinked' | 'isDebezium' | 'memberOf' | 'partlyIn'
+	>,
 	name: string,
 ): [code: string, message: string] | undefined {
 	if (table.identity !== 'f') {
@@ -107,10 +113,15 @@ export function leafWeakness(
 }
 
 /** Publications that must hold a leaf or ordinary table. */
-export function neededPublications(table: { isPartition: boolean; isRelinked: boolean }): string[] {
+export function neededPublications(table: {
+	isPartition: boolean
+	isRelinked: boolean
+	isDebezium: boolean
+}): string[] {
 	return [
 		publications.deletes.name,
 		...(table.isRelinked ? [publications.relinks.name] : []),
 		...(table.isPartition ? [publications.moves.name] : []),
+		...(table.isDebezium ? [debeziumShape.name] : []),
 	]
 }

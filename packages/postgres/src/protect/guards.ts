@@ -60,8 +60,8 @@ begin
 		select * from pg_event_trigger_dropped_objects() d
 		where (d.classid = 'pg_class'::regclass and d.objsubid = 0
 				and exists (select from reprieve.protected_tables p where p.oid = d.objid))
-			or (d.object_type = 'publication' and d.object_name in ('reprieve', 'reprieve_relink', 'reprieve_move'))
-			or (d.object_type = 'publication relation' and d.address_args[1] in ('reprieve', 'reprieve_relink', 'reprieve_move')
+			or (d.object_type = 'publication' and d.object_name in ('reprieve', 'reprieve_relink', 'reprieve_move', 'reprieve_debezium'))
+			or (d.object_type = 'publication relation' and d.address_args[1] in ('reprieve', 'reprieve_relink', 'reprieve_move', 'reprieve_debezium')
 				and exists (select from reprieve.protected_tables p
 					where p.oid = to_regclass(format('%I.%I', d.address_names[1], d.address_names[2]))))
 			or (d.object_type = 'trigger' and d.address_names[3] = 'reprieve_guard_truncate'

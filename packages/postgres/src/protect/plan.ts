@@ -50,7 +50,8 @@ export async function planProtection(sql: Session, oid: number, options: PlanOpt
 	if (!asked) throw new ReprieveError('NOT_FOUND', `there is no table with OID ${oid}`)
 	const server = await readServerFacts(sql)
 	const acknowledged = new Set([...server.acknowledged, ...(options.acknowledge ?? [])])
-	const check = { acknowledged, isProtecting: true }
+	const { isDebezium } = server.capture
+	const check = { acknowledged, isDebezium, isProtecting: true }
 	const refusals = [
 		...databaseFindings(server, acknowledged),
 		...askedFindings(asked),
@@ -58,7 +59,9 @@ export async function planProtection(sql: Session, oid: number, options: PlanOpt
 	]
 	const changes = closure.flatMap((member) => {
 		const table = facts.get(member.oid)
-		return table ? [changeTable(member, table, { ...options, isRepeated: asked.record?.why === 'asked' })] : []
+		return table
+			? [changeTable(member, table, { ...options, isRepeated: asked.record?.why === 'asked', isDebezium })]
+			: []
 	})
 	return { asked, closure, refusals, changes, server }
 }
@@ -74,13 +77,13 @@ function askedFindings(asked: TableFacts): Finding[] {
 function changeTable(
 	member: ClosureTable,
 	table: TableFacts,
-	options: PlanOptions & { isRepeated: boolean },
+	options: PlanOptions & { isRepeated: boolean; isDebezium: boolean },
 ): TableChange {
 	const { why } = member
 	const truncate = options.truncate ?? table.record?.truncate ?? 'refuse'
 	if (table.kind !== 'r') return { table, why, truncate, statements: [], needsProof: false, wasWeakened: false }
 	const identity = table.identity === 'f' ? [] : [`alter table ${quoteTable(table)} replica identity full`]
-	const missing = missingPublications(member, table)
+	const missing = missingPublications(member, table, options.isDebezium)
 	const published = missing.map((name) => `alter publication ${name} add table only ${quoteTable(table)}`)
 	// A relink that only a newly asked table brings was never promised before.
 	const lost = missing.filter((name) => name !== publications.relinks.name || options.isRepeated)
@@ -94,9 +97,9 @@ function changeTable(
 	}
 }
 
-function missingPublications(member: ClosureTable, table: TableFacts): string[] {
+function missingPublications(member: ClosureTable, table: TableFacts, isDebezium: boolean): string[] {
 	const own = new Set(table.memberships.filter((m) => m.by === 'table').map((m) => m.publication))
-	const needed = neededPublications({ isPartition: table.isPartition, isRelinked: member.isRelinked })
+	const needed = neededPublications({ isPartition: table.isPartition, isRelinked: member.isRelinked, isDebezium })
 	return needed.filter((name) => !own.has(name))
 }
 

@@ -1,5 +1,6 @@
-import { quoteIdentifier } from '@reprieve/contracts'
+import { debeziumPublication, quoteIdentifier } from '@reprieve/contracts'
 import type { Session, Sql, Transaction } from '../session.ts'
+import { arrayLiteral } from '../values/array.ts'
 import { recordGap } from './gaps.ts'
 
 /** One publication on the slot, and the kinds of change that it publishes. */
@@ -20,6 +21,24 @@ export const publications = {
 	relinks: { name: 'reprieve_relink', insert: false, update: true, delete: false, truncate: false },
 	moves: { name: 'reprieve_move', insert: true, update: false, delete: false, truncate: false },
 } as const satisfies Record<string, PublicationShape>
+
+/**
+ * Debezium's connector follows one publication, so it is the union of ours: every update and insert of every protected
+ * table travels. Made and kept by {@link ensureDebeziumPublication}.
+ */
+export const debeziumShape = {
+	name: debeziumPublication,
+	insert: true,
+	update: true,
+	delete: true,
+	truncate: true,
+} as const satisfies PublicationShape
+
+/** Names of every publication of ours. */
+export const ourPublications: ReadonlySet<string> = new Set([
+	...Object.values(publications).map((shape) => shape.name),
+	debeziumPublication,
+])
 
 /** Names of the publications that the replication stream asks for. */
 export const publicationNames: readonly string[] = Object.values(publications).map((shape) => shape.name)
@@ -55,7 +74,7 @@ export async function ensurePublicationsWithin(tx: Transaction): Promise<Ensured
 	for (const shape of Object.values(publications)) {
 		const state = found.get(shape.name)
 		if (state === 'right') continue
-		await tx.unsafe(statement(shape, version, state === undefined))
+		await tx.unsafe(publicationStatement(shape, version, state === undefined))
 		ensured[state === undefined ? 'created' : 'repaired'].push(shape.name)
 	}
 	await publishCanary(tx)
@@ -64,7 +83,7 @@ export async function ensurePublicationsWithin(tx: Transaction): Promise<Ensured
 }
 
 /** While a publication had another shape, deletes on tables that count on it may be absent from the stream. */
-async function recordRepair(tx: Transaction, names: string[]): Promise<void> {
+export async function recordRepair(tx: Transaction, names: string[]): Promise<void> {
 	if (names.length === 0) return
 	const pended = await tx<{ since: string | null }[]>`
 		update reprieve.protected_tables set status = 'pending', changed_xid = pg_current_xact_id()::text,
@@ -75,7 +94,7 @@ async function recordRepair(tx: Transaction, names: string[]): Promise<void> {
 }
 
 /** Statement that makes (or puts right) one publication. */
-function statement(shape: PublicationShape, version: number, isNew: boolean): string {
+export function publicationStatement(shape: PublicationShape, version: number, isNew: boolean): string {
 	const kinds = (['insert', 'update', 'delete', 'truncate'] as const).filter((kind) => shape[kind])
 	const options = [`publish = '${kinds.join(', ')}'`, 'publish_via_partition_root = false']
 	if (version >= 18) options.push('publish_generated_columns = stored')
@@ -86,12 +105,13 @@ function statement(shape: PublicationShape, version: number, isNew: boolean): st
 }
 
 /** Each of our publications that exists, and whether it still has its shape. */
-async function readShapes(sql: Session): Promise<Map<string, 'right' | 'wrong'>> {
+export async function readShapes(sql: Session): Promise<Map<string, 'right' | 'wrong'>> {
 	const rows = await sql<(PublicationShape & { viaRoot: boolean; generated: string })[]>`
 		select p.pubname as name, p.pubinsert as insert, p.pubupdate as update, p.pubdelete as delete,
 			p.pubtruncate as truncate, p.pubviaroot as "viaRoot", coalesce(to_jsonb(p)->>'pubgencols', 's') as generated
-		from pg_publication p where p.pubname in ('reprieve', 'reprieve_relink', 'reprieve_move')`
-	const shapes = new Map<string, PublicationShape>(Object.values(publications).map((shape) => [shape.name, shape]))
+		from pg_publication p where p.pubname = any(${arrayLiteral([...ourPublications])}::text[])`
+	const all: PublicationShape[] = [...Object.values(publications), debeziumShape]
+	const shapes = new Map(all.map((shape) => [shape.name, shape]))
 	return new Map(
 		rows.map((row) => {
 			const shape = shapes.get(row.name)

@@ -28,7 +28,9 @@ export async function readRestorability(
 	const answers = new Map<number, Restorability>()
 	for (const oid of oids) {
 		if (!facts.has(oid)) continue
-		const own = (members.get(oid) ?? []).flatMap((member) => memberFindings(member, facts, acknowledged))
+		const own = (members.get(oid) ?? []).flatMap((member) =>
+			memberFindings(member, facts, { acknowledged, isDebezium: server.capture.isDebezium }),
+		)
 		const incidents = incidentsOf(server, members.get(oid) ?? [], facts)
 		answers.set(oid, restorability([...own, ...incidents, ...shared]))
 	}
@@ -44,22 +46,22 @@ export function restorability(findings: Finding[]): Restorability {
 function memberFindings(
 	member: ClosureTable,
 	facts: ReadonlyMap<number, TableFacts>,
-	acknowledged: ReadonlySet<string>,
+	{ acknowledged, isDebezium }: { acknowledged: ReadonlySet<string>; isDebezium: boolean },
 ): Finding[] {
 	const table = facts.get(member.oid)
 	if (!table) return []
-	const shape = shapeFindings(table, { acknowledged, isProtecting: false })
+	const shape = shapeFindings(table, { acknowledged, isDebezium, isProtecting: false })
 	if (table.kind !== 'r' && table.kind !== 'p') return shape
-	return [...shape, ...protectionFindings(member, table)]
+	return [...shape, ...protectionFindings(member, table, isDebezium)]
 }
 
-function protectionFindings(member: ClosureTable, table: TableFacts): Finding[] {
+function protectionFindings(member: ClosureTable, table: TableFacts, isDebezium: boolean): Finding[] {
 	const name = formatTableName(table)
 	const close = (code: string, message: string) => [{ code, table: name, message, remedy: `Protect ${name} again.` }]
 	const { record } = table
 	if (!record) return [{ ...notProtected, table: name, message: `${name} is not protected` }]
 	if (table.kind === 'r') {
-		const weakness = leafWeakness({ ...table, ...membership(table), isRelinked: member.isRelinked }, name)
+		const weakness = leafWeakness({ ...table, ...membership(table), isRelinked: member.isRelinked, isDebezium }, name)
 		if (weakness) return close(...weakness)
 		if (table.guard?.enabled !== 'A' || table.guard.mode !== record.truncate) {
 			return close('guardMissing', `${name}: the trigger that guards TRUNCATE is absent or disabled`)

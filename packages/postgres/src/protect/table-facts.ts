@@ -1,3 +1,5 @@
+import type { WireType } from '@reprieve/contracts'
+import { wireColumns } from '../catalog/wire-types.ts'
 import type { Session } from '../session.ts'
 import { arrayLiteral } from '../values/array.ts'
 
@@ -49,6 +51,8 @@ export type TableFacts = {
 	virtualColumns: string[]
 	storedColumns: string[]
 	inexactColumns: { column: string; type: string }[]
+	/** Every stored column that is not generated. */
+	wireColumns: { column: string; type: string; wire: WireType }[]
 	deleteTriggers: string[]
 	deleteRules: string[]
 	guard: { mode: 'refuse' | 'archive' | null; enabled: string } | null
@@ -84,6 +88,7 @@ export async function readTableFacts(sql: Session, oids: number[]): Promise<Map<
 				select coalesce(json_agg(a.attname order by a.attnum), '[]') from pg_attribute a
 				where a.attrelid = c.oid and a.attgenerated = 's' and not a.attisdropped),
 			'inexactColumns', (${inexactColumns(sql)}),
+			'wireColumns', (${wireColumns(sql)}),
 			'deleteTriggers', (
 				select coalesce(json_agg(t.tgname order by t.tgname), '[]') from pg_trigger t
 				where t.tgrelid = c.oid and not t.tgisinternal and t.tgparentid = 0 and t.tgenabled <> 'D'

@@ -2,7 +2,7 @@ import { ReprieveError } from '@reprieve/contracts'
 import type { Sql } from '../session.ts'
 import { beginProtection } from './apply.ts'
 import { eventTriggerNames } from './guards.ts'
-import { publicationNames } from './publications.ts'
+import { ourPublications } from './publications.ts'
 import { unprotectAll } from './unprotect.ts'
 
 export type UninstallOptions = {
@@ -24,7 +24,7 @@ export async function uninstall(sql: Sql, options: UninstallOptions = {}): Promi
 		const [schema] = await tx<{ isThere: boolean }[]>`
 			select to_regclass('reprieve.protected_tables') is not null as "isThere"`
 		if (schema?.isThere) await unprotectAll(tx, options.lockTimeoutMs ?? 5_000)
-		for (const name of publicationNames) await tx.unsafe(`drop publication if exists ${name}`)
+		for (const name of ourPublications) await tx.unsafe(`drop publication if exists ${name}`)
 		await tx.unsafe('drop schema if exists reprieve cascade')
 	})
 	await dropSlot(sql)

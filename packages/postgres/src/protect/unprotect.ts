@@ -97,7 +97,7 @@ async function removeProtection(
 function removalStatements(table: TableFacts, indexes: ReadonlySet<string>): string[] {
 	const name = quoteTable(table)
 	const ours = table.memberships
-		.filter((member) => member.by === 'table' && /^reprieve(_relink|_move)?$/.test(member.publication))
+		.filter((member) => member.by === 'table' && /^reprieve(_relink|_move|_debezium)?$/.test(member.publication))
 		.map((member) => `alter publication ${member.publication} drop table only ${name}`)
 	const guard = table.guard ? [`drop trigger reprieve_guard_truncate on ${name}`] : []
 	const former = formerIdentity(table, indexes)
