@@ -19,6 +19,8 @@ import { findLineage, openLineage } from './lineage/open.ts'
 export type SessionOptions = {
 	config: SidecarConfig
 	sql: Sql
+	/** Of the role that owns the tables. */
+	ownerSql: Sql
 	control: Control
 	vault: Vault
 	log: Logger
@@ -127,7 +129,12 @@ function makeFrameHandler(parts: { archive: Archive; assembler: Assembler; relie
 	}
 }
 
-function beat({ config, control }: SessionOptions, archive: Archive, fail: (error: unknown) => void): NodeJS.Timeout {
+/** Writes where capture stands at every heartbeat. */
+export function beat(
+	{ config, control }: Pick<SessionOptions, 'config' | 'control'>,
+	archive: Archive,
+	fail: (error: unknown) => void,
+): NodeJS.Timeout {
 	let isBusy = false
 	const write = () => {
 		if (isBusy) return
@@ -142,7 +149,8 @@ function beat({ config, control }: SessionOptions, archive: Archive, fail: (erro
 	return setInterval(write, config.heartbeatMs)
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
+/** Resolves when the signal ends the session. */
+export function aborted(signal: AbortSignal): Promise<void> {
 	if (signal.aborted) return Promise.resolve()
 	return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }

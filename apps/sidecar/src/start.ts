@@ -31,6 +31,15 @@ export type Sidecar = {
  * for ever, with backoff; what it cannot be sure of stops it, with an incident. The control schema must be migrated.
  */
 export function startSidecar(config: SidecarConfig, parts: SidecarParts): Sidecar {
+	return startSessions(config, parts, runSession)
+}
+
+/** Sessions of one kind, one after the other, with upkeep beside them, until stopped. */
+export function startSessions(
+	config: SidecarConfig,
+	parts: SidecarParts,
+	runOne: (session: SessionOptions) => Promise<void>,
+): Sidecar {
 	const log = parts.log ?? pino({ name: 'sidecar' })
 	const stopping = new AbortController()
 	const sql = openSessions(config.databaseUrl, { applicationName: 'reprieve sidecar', max: 2 })
@@ -38,12 +47,12 @@ export function startSidecar(config: SidecarConfig, parts: SidecarParts): Sideca
 	const owner = openSessions(config.ownerUrl ?? config.databaseUrl, { applicationName: 'reprieve upkeep', max: 1 })
 	const upkeep = startUpkeep({ config, vault: parts.vault, owner, log })
 	const session = {
-		...{ config, sql, control, log, vault: parts.vault, owner: randomUUID(), signal: stopping.signal },
+		...{ config, sql, ownerSql: owner, control, log, vault: parts.vault, owner: randomUUID(), signal: stopping.signal },
 		onStreaming: () => parts.onState?.('streaming'),
 	}
 	const run = async () => {
 		try {
-			await follow(session, parts.onState)
+			await follow(session, runOne, parts.onState)
 		} finally {
 			await upkeep.stop()
 			parts.onState?.('stopped')
@@ -82,7 +91,11 @@ export async function adopt(
 }
 
 /** Sessions, one after the other, until stopped. */
-async function follow(session: SessionOptions, onState: SidecarParts['onState']): Promise<void> {
+async function follow(
+	session: SessionOptions,
+	runOne: (session: SessionOptions) => Promise<void>,
+	onState: SidecarParts['onState'],
+): Promise<void> {
 	const { config, log, signal } = session
 	let failures = 0
 	const onStreaming = () => {
@@ -92,7 +105,7 @@ async function follow(session: SessionOptions, onState: SidecarParts['onState'])
 	while (!signal.aborted) {
 		onState?.('starting')
 		try {
-			await runSession({ ...session, onStreaming })
+			await runOne({ ...session, onStreaming })
 		} catch (error) {
 			if (signal.aborted) break
 			if (error instanceof CaptureStopped) await halt(session, error)

@@ -1,3 +1,5 @@
+import type { Finding } from './api/common.ts'
+
 /** A column's type as the catalog has it, domains looked through. */
 export type WireType = {
 	/** OID of the type, of the base type for a domain. */
@@ -131,4 +133,113 @@ export const connectorSettings: Readonly<Record<string, string>> = {
 	'event.converting.failure.handling.mode': 'fail',
 	'event.processing.failure.handling.mode': 'fail',
 	'slot.drop.on.stop': 'false',
+}
+
+/** Connector settings that may not be there with any value: they take rows, columns or whole events away. */
+const forbidden = [
+	'transforms',
+	'table.include.list',
+	'table.exclude.list',
+	'schema.include.list',
+	'schema.exclude.list',
+	'column.include.list',
+	'column.exclude.list',
+	'message.prefix.include.list',
+	'message.prefix.exclude.list',
+	'converters',
+	'post.processors',
+]
+const forbiddenBeginnings = ['column.mask.', 'column.truncate.', 'predicates']
+
+/** Values that a setting may have besides the one that is printed. */
+const alsoFine: Readonly<Record<string, readonly string[]>> = {
+	'snapshot.mode': ['never'],
+	'interval.handling.mode': ['numeric'],
+}
+
+/** Settings without which the connector does the same by itself. */
+const defaults: Readonly<Record<string, string>> = {
+	'slot.drop.on.stop': 'false',
+	'event.processing.failure.handling.mode': 'fail',
+}
+
+/** What is wrong with a connector's settings, each with its remedy. Values are shown only of settings that are no secret. */
+export function wrongSettings(
+	connector: string,
+	config: Readonly<Record<string, string>>,
+	expected: { prefix: string; slot: string },
+): Finding[] {
+	const required = { ...connectorSettings, 'topic.prefix': expected.prefix, 'slot.name': expected.slot }
+	const findings = Object.entries(required).flatMap(([name, value]) => {
+		const found = config[name] ?? defaults[name]
+		if (found === value || alsoFine[name]?.includes(found ?? '')) return []
+		return [
+			wrong(connector, `${name} is ${found === undefined ? 'not set' : found}, not ${value}`, `Set ${name}=${value}`),
+		]
+	})
+	const taken = Object.keys(config).filter(
+		(name) => forbidden.includes(name) || forbiddenBeginnings.some((beginning) => name.startsWith(beginning)),
+	)
+	const odd = taken.map((name) =>
+		wrong(connector, `${name} is set: it may take changes or values away`, `Remove ${name}`),
+	)
+	return [...findings, ...odd]
+}
+
+function wrong(connector: string, what: string, remedy: string): Finding {
+	return {
+		code: 'connectorSetting',
+		message: `connector ${connector}: ${what}`,
+		remedy: `${remedy} (\`reprieve debezium config\` prints all of them), then protect the tables again.`,
+	}
+}
+
+export type ConnectorAddress = {
+	/** Of the connector in Kafka Connect. */
+	name: string
+	host: string
+	port: number
+	database: string
+	user: string
+	/** `topic.prefix`: REPRIEVE_KAFKA_PREFIX. */
+	prefix: string
+	/** The lineage's slot: `reprieve_<oid of the database>`. */
+	slot: string
+	/** Replicas of the topics that Connect makes. */
+	replication: number
+}
+
+/** A connector ready to post to Kafka Connect; the password is a placeholder that Connect's own file provider fills in. */
+export function connectorConfig(address: ConnectorAddress): { name: string; config: Record<string, string> } {
+	const { name, host, port, database, user, prefix, slot, replication } = address
+	return {
+		name,
+		config: {
+			...connectorSettings,
+			'tasks.max': '1',
+			'database.hostname': host,
+			'database.port': String(port),
+			'database.user': user,
+			// biome-ignore lint/suspicious/noTemplateCurlyInString: Kafka Connect's own placeholder.
+			'database.password': '${file:/run/secrets/reprieve.properties:database.password}',
+			'database.dbname': database,
+			'topic.prefix': prefix,
+			'slot.name': slot,
+			'key.converter': 'org.apache.kafka.connect.json.JsonConverter',
+			'key.converter.schemas.enable': 'false',
+			'value.converter': 'org.apache.kafka.connect.json.JsonConverter',
+			'value.converter.schemas.enable': 'false',
+			'tombstones.on.delete': 'false',
+			'heartbeat.interval.ms': '10000',
+			'poll.interval.ms': '20',
+			'max.batch.size': '16384',
+			'max.queue.size': '65536',
+			'topic.creation.default.partitions': '1',
+			'topic.creation.default.replication.factor': String(replication),
+			'topic.creation.default.cleanup.policy': 'delete',
+			'topic.creation.default.retention.ms': '-1',
+			...(replication >= 3 && { 'topic.creation.default.min.insync.replicas': '2' }),
+			'topic.creation.default.unclean.leader.election.enable': 'false',
+		},
+	}
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import {
 	type ArchivedTransaction,
 	type CaptureIncident,
+	type Finding,
 	formatInstant,
 	formatLsn,
 	type Position,
@@ -53,6 +54,11 @@ export async function recordArchived(
 /** Writes where capture stands, with a heartbeat of the database's own clock. */
 export async function recordStandpoint(control: Control, standpoint: Standpoint): Promise<void> {
 	await writeStandpoint(control.db, standpoint)
+}
+
+/** What capture itself finds wrong on its way to the vault: closes the gate of every table until it finds nothing. */
+export async function recordFindings(control: Control, findings: Finding[]): Promise<void> {
+	await control.db.update(captureState).set({ findings })
 }
 
 /** Records an incident; the same one again changes nothing. */

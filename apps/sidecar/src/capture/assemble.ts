@@ -22,7 +22,7 @@ import {
 	type OpenTransaction,
 	openTransaction,
 } from './transaction.ts'
-import { tripOnImage, tripOnTruncate, tripOnUpdate } from './tripwires.ts'
+import { tripOnImage, tripOnLoss, tripOnTruncate, tripOnUpdate } from './tripwires.ts'
 import { isSameAt, keyOf, textAt } from './tuple.ts'
 
 export type AssemblerOptions = {
@@ -109,6 +109,14 @@ export class Assembler implements PgoutputHandler {
 		count(transaction, mapping.label, 'deleted')
 		const place = this.#append(mapping, old, { op: 'delete', ordinal, rewritten: null })
 		if (mapping.staying) this.#departed = { mapping, old, place }
+	}
+
+	/** A deleted row whose values did not come whole: reported, with the gap that it leaves, and not archived. */
+	lose(oid: number, reason: string): void {
+		const transaction = this.#open()
+		transaction.nextOrdinal++
+		this.#departed = undefined
+		tripOnLoss(transaction, this.#mapping(oid), reason)
 	}
 
 	insert(oid: number, row: Tuple): void {

@@ -48,6 +48,21 @@ export function tripOnUpdate(transaction: OpenTransaction, mapping: Mapping): vo
 	report(transaction, incident, { table, position, reason: 'rewritten foreign keys came without their old values' })
 }
 
+/** A source that is not the server's own text lost a value: the row is not archived with another in its place. */
+export function tripOnLoss(transaction: OpenTransaction, mapping: Mapping, reason: string): void {
+	const { position } = transaction
+	const table = mapping.label
+	const incident = makeIncident({
+		code: 'LOSSY_VALUE',
+		message: `a row deleted from ${formatTableName(mapping.relation)} at ${formatLsn(position)} did not come whole: ${reason}`,
+		remedy: "Take the row from a backup if it is needed; archive this table by reprieve's own capture.",
+		table,
+		position,
+		stopsCapture: false,
+	})
+	report(transaction, incident, { table, position, reason: 'deleted rows did not come whole' })
+}
+
 /** A TRUNCATE carries no rows: reported, unless the guard deleted (and so archived) the leaf's rows before. */
 export function tripOnTruncate(transaction: OpenTransaction, mapping: Mapping): void {
 	if (transaction.truncateTags.has(mapping.relation.oid)) return

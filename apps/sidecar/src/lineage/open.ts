@@ -23,7 +23,13 @@ const openingLock = 7_236_514_203
 /** Milliseconds to wait for the lease of a capture that was killed. */
 const leasePatienceMs = 15_000
 
-export type Ground = { sql: Sql; control: Control; vault: Vault }
+export type Ground = {
+	sql: Sql
+	control: Control
+	vault: Vault
+	/** Another program (Debezium) acknowledges the slot: it may stand beyond the vault, whose rest lies in Kafka. */
+	isAcknowledgedElsewhere?: boolean
+}
 
 /** A lineage that capture may continue, and the position that the vault has everything before. */
 export type OpenLineage = { lineage: VaultLineage; slot: string; archived: bigint; confirmed: bigint; timeline: number }
@@ -45,9 +51,9 @@ export async function openLineage(ground: Ground): Promise<OpenLineage> {
 	const { evidence, lineage, archived, gap, isSlotUsable } = await judge(ground)
 	const confirmed = isSlotUsable ? (evidence.slot?.confirmed ?? 0n) : await renewSlot(ground, lineage.slot)
 	if (gap) await recordSlotGap(ground, { lineage: lineage.id, ...gap, to: confirmed })
-	if (confirmed > archived)
+	if (confirmed > archived && !ground.isAcknowledgedElsewhere)
 		await ground.vault.transactions.append({ source: lineage.id, position: confirmed, transactions: [] })
-	const position = confirmed > archived ? confirmed : archived
+	const position = confirmed > archived && !ground.isAcknowledgedElsewhere ? confirmed : archived
 	return { lineage, slot: lineage.slot, archived: position, confirmed, timeline: evidence.identity.timeline }
 }
 
@@ -72,15 +78,18 @@ async function judge(ground: Ground, before?: { nonce: string | null }): Promise
 }
 
 /** Reads what {@link judgeLineage} decides by. */
-async function gatherEvidence({ sql, control, vault }: Ground): Promise<Evidence> {
+async function gatherEvidence({ sql, control, vault, isAcknowledgedElsewhere }: Ground): Promise<Evidence> {
 	const identity = await readIdentity(sql)
 	const open = (await vault.lineages()).findLast((lineage) => lineage.closedAt === undefined)
+	const slot = await readSlot(sql, slotName(identity.databaseOid))
+	const archived = open && (await vault.transactions.archived(open.id))
+	const isAhead = isAcknowledgedElsewhere && slot && archived !== undefined && slot.confirmed > archived
 	return {
 		identity,
 		control: await readControlLineage(control),
 		vault: open,
-		slot: await readSlot(sql, slotName(identity.databaseOid)),
-		archived: open && (await vault.transactions.archived(open.id)),
+		slot: isAhead ? { ...slot, confirmed: archived } : slot,
+		archived,
 	}
 }
 

@@ -1,4 +1,4 @@
-import type { WireType } from '@reprieve/contracts'
+import type { TableName, WireType } from '@reprieve/contracts'
 import type { Session } from '../session.ts'
 
 /** A column and its type as Debezium sees it. */
@@ -35,7 +35,17 @@ export function wireColumns(sql: Session) {
 }
 
 /** A table as a source of Debezium events names it. */
-export type WireTable = { oid: number; schema: string; name: string; identity: string; columns: WireColumn[] }
+export type WireTable = {
+	oid: number
+	schema: string
+	name: string
+	/** The partition root, itself when it is none. */
+	root: TableName
+	identity: string
+	columns: WireColumn[]
+	/** Names of generated columns. */
+	generated: string[]
+}
 
 /** Finds a table by the name that it has, or had when it was protected; undefined when it was dropped. */
 export async function readWireTable(
@@ -44,10 +54,17 @@ export async function readWireTable(
 ): Promise<WireTable | undefined> {
 	const [row] = await sql<{ table: WireTable }[]>`
 		select json_build_object('oid', c.oid::int8, 'schema', n.nspname, 'name', c.relname, 'identity', c.relreplident,
-			'columns', (${wireColumns(sql)})) as table
+			'columns', (${wireColumns(sql)}),
+			'generated', (
+				select coalesce(json_agg(a.attname), '[]') from pg_attribute a
+				where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated <> ''),
+			'root', (
+				select json_build_object('schema', s.nspname, 'name', r.relname)
+				from pg_class r join pg_namespace s on s.oid = r.relnamespace
+				where r.oid = coalesce(pg_partition_root(c.oid)::oid, c.oid))) as table
 		from pg_class c join pg_namespace n on n.oid = c.relnamespace
 		where c.relkind = 'r' and ((n.nspname = ${name.schema} and c.relname = ${name.name}) or c.oid = (
 			select p.oid from reprieve.protected_tables p where p.schema = ${name.schema} and p.name = ${name.name}))
-		order by n.nspname = ${name.schema} and c.relname = ${name.name} desc limit 1`
+		order by (n.nspname = ${name.schema} and c.relname = ${name.name}) desc limit 1`
 	return row?.table
 }

@@ -1,0 +1,119 @@
+import { type DebeziumEnd, type DebeziumEvent, outside, readEvent } from '@reprieve/cdc'
+
+/** A record of a partition, as the broker gave it. */
+export type KafkaRecord = {
+	offset: bigint
+	value: Uint8Array | null
+	headers: Readonly<Record<string, unknown>>
+}
+
+type Head = { record: KafkaRecord; event: DebeziumEvent }
+
+/** Records of one partition that are not used up, oldest first. */
+type Lane = { records: KafkaRecord[]; at: number; head: Head | undefined; consumed: bigint }
+
+/**
+ * Joins the rows and messages of one transaction at a time out of many partitions. Within a partition Debezium keeps the
+ * order of transactions and of the changes in each; a connector that was killed sends some of them again, under the
+ * same numbers.
+ */
+export class Join {
+	readonly #lanes = new Map<string, Lane>()
+	/** Transactions whose events may still lie in a lane although nothing else dates them. */
+	readonly #ended = new Set<string>()
+	#bytes = 0
+
+	/** Bytes of all records at hand. */
+	get bytes(): number {
+		return this.#bytes
+	}
+
+	add(lane: string, record: KafkaRecord): void {
+		let known = this.#lanes.get(lane)
+		if (!known) {
+			known = { records: [], at: 0, head: undefined, consumed: record.offset }
+			this.#lanes.set(lane, known)
+		}
+		known.records.push(record)
+		this.#bytes += sizeOf(record)
+	}
+
+	isEmpty(lane: string): boolean {
+		const known = this.#lanes.get(lane)
+		return !known || known.at === known.records.length
+	}
+
+	/** Offset of the first record of each lane that is not used up. */
+	get consumed(): Map<string, bigint> {
+		return new Map([...this.#lanes].map(([name, lane]) => [name, lane.consumed]))
+	}
+
+	/** Event number `order` of a transaction; undefined while it has not come. `waiting` are ends read beyond this one. */
+	take(end: DebeziumEnd, order: number, waiting: readonly DebeziumEnd[]): DebeziumEvent | undefined {
+		for (const lane of this.#lanes.values()) {
+			for (let head = this.#headOf(lane); head; head = this.#headOf(lane)) {
+				const { event } = head
+				const isDue = isOf(event, end) && event.order === order
+				if (!isDue && !this.#isPast(event, { end, order, waiting })) break
+				this.#shift(lane)
+				if (isDue) return event
+			}
+		}
+		return undefined
+	}
+
+	/** A transaction that was taken, or is known from before: what comes of it again is dropped. */
+	ended(end: DebeziumEnd): void {
+		this.#ended.add(idOf(end))
+		if (this.#ended.size <= 10_000) return
+		for (const oldest of this.#ended) {
+			this.#ended.delete(oldest)
+			break
+		}
+	}
+
+	/** Whether an event is of a transaction before this one, or of this one and taken already. */
+	#isPast(
+		event: DebeziumEvent,
+		{ end, order, waiting }: { end: DebeziumEnd; order: number; waiting: readonly DebeziumEnd[] },
+	): boolean {
+		if (isOf(event, end)) return event.order < order
+		if (event.after !== undefined) return event.after < end.end
+		return this.#ended.has(`${event.xid}@${event.committedAt / 1000n}`) && !waiting.some((later) => isOf(event, later))
+	}
+
+	#headOf(lane: Lane): Head | undefined {
+		while (!lane.head) {
+			const record = lane.records[lane.at]
+			if (!record) return undefined
+			const event = readEvent(record.value, record.headers)
+			if (event === undefined || event === outside) this.#shift(lane)
+			else lane.head = { record, event }
+		}
+		return lane.head
+	}
+
+	#shift(lane: Lane): void {
+		const record = lane.records[lane.at++]
+		lane.head = undefined
+		if (record) {
+			this.#bytes -= sizeOf(record)
+			lane.consumed = record.offset + 1n
+		}
+		if (lane.at < 1_000 && lane.at < lane.records.length) return
+		lane.records = lane.records.slice(lane.at)
+		lane.at = 0
+	}
+}
+
+function isOf(event: DebeziumEvent, end: DebeziumEnd): boolean {
+	return event.xid === end.xid && event.committedAt / 1000n === end.committedMs
+}
+
+function idOf(end: DebeziumEnd): string {
+	return `${end.xid}@${end.committedMs}`
+}
+
+function sizeOf(record: KafkaRecord): number {
+	return (record.value?.length ?? 0) + 200
+}

@@ -1,0 +1,201 @@
+import { type DebeziumEnd, readEnd } from '@reprieve/cdc'
+import { ReprieveError } from '@reprieve/contracts'
+import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
+import { Join, type KafkaRecord } from './join.ts'
+
+export type ReaderOptions = {
+	kafka: Kafka
+	/** `topic.prefix` of the connector. */
+	prefix: string
+	group: string
+	/** Bytes of records held before partitions wait. */
+	bufferBytes: number
+	/** Milliseconds between looks for new topics, while something is waited for. */
+	topicsMs: number
+	/** Position up to which everything has its receipt, when the group has none yet. */
+	archived: bigint
+	onFailure: (error: unknown) => void
+}
+
+/** An end in the transaction topic, and where it lies. */
+type Ended = { end: DebeziumEnd; offset: bigint }
+
+/** Offsets to commit when a transaction has its receipt: first records not used up, by partition. */
+type Mark = { position: bigint; offsets: Map<string, bigint> }
+
+/** Reads a connector's topics: ends of transactions in order, and the events between. */
+export class Reader {
+	readonly join = new Join()
+	readonly #options: ReaderOptions
+	readonly #consumer: Consumer
+	readonly #ends: Ended[] = []
+	readonly #offsets = new Map<string, bigint>()
+	readonly #paused = new Set<string>()
+	readonly #marks: Mark[] = []
+	readonly #transactionTopic: string
+	#topics: string[] = []
+	#consumedEnds = 0n
+	#arrived = Promise.withResolvers<void>()
+	#lookedAt = performance.now()
+	#isStopped = false
+
+	constructor(options: ReaderOptions) {
+		this.#options = options
+		this.#transactionTopic = `${options.prefix}.transaction`
+		this.#consumer = options.kafka.consumer({ groupId: options.group, maxBytesPerPartition: 1024 * 1024 })
+	}
+
+	/** Begins to read; answers the position up to which everything is archived and recorded. */
+	async start(): Promise<bigint> {
+		await this.#consumer.connect()
+		this.#consumer.on(this.#consumer.events.CRASH, ({ payload }) => {
+			if (!payload.restart) this.#options.onFailure(payload.error)
+		})
+		const recorded = await this.#recorded()
+		await this.#listen(await this.#listTopics())
+		return recorded ?? this.#options.archived
+	}
+
+	/** The next end; undefined while none has come. */
+	shiftEnd(): DebeziumEnd | undefined {
+		const next = this.#ends.shift()
+		if (next) this.#consumedEnds = next.offset + 1n
+		return next?.end
+	}
+
+	/** Ends that were read already, oldest first. */
+	get waiting(): DebeziumEnd[] {
+		return this.#ends.slice(0, 100).map((next) => next.end)
+	}
+
+	/** Resolves when more has come, or when new topics were looked for. */
+	async more(): Promise<void> {
+		this.#resume()
+		const { topicsMs } = this.#options
+		let timer: NodeJS.Timeout | undefined
+		const late = new Promise<void>((resolve) => {
+			timer = setTimeout(resolve, topicsMs)
+		})
+		await Promise.race([this.#arrived.promise, late])
+		clearTimeout(timer)
+		this.#arrived = Promise.withResolvers()
+		if (performance.now() - this.#lookedAt >= topicsMs) await this.#lookForTopics()
+	}
+
+	/** Everything used up so far belongs to transactions that end at or before `position`. */
+	mark(position: bigint): void {
+		const offsets = this.join.consumed
+		offsets.set(`${this.#transactionTopic}:0`, this.#consumedEnds)
+		this.#marks.push({ position, offsets })
+		this.#resume()
+	}
+
+	/** Commits what lies before `position`; the group's offsets carry that position, since they may reach further back. */
+	async commit(position: bigint): Promise<void> {
+		const index = this.#marks.findLastIndex((mark) => mark.position <= position)
+		const mark = this.#marks[index]
+		if (!mark || this.#isStopped) return
+		this.#marks.splice(0, index + 1)
+		await this.#consumer.commitOffsets(
+			[...mark.offsets].map(([lane, offset]) => {
+				const cut = lane.lastIndexOf(':')
+				const metadata = mark.position.toString()
+				return {
+					topic: lane.slice(0, cut),
+					partition: Number(lane.slice(cut + 1)),
+					offset: offset.toString(),
+					metadata,
+				}
+			}),
+		)
+	}
+
+	async stop(): Promise<void> {
+		this.#isStopped = true
+		await this.#consumer.disconnect()
+	}
+
+	/** Position that the transaction topic's committed offset carries. */
+	async #recorded(): Promise<bigint | undefined> {
+		const admin = this.#options.kafka.admin()
+		await admin.connect()
+		try {
+			const topics = await admin.listTopics()
+			if (!topics.includes(this.#transactionTopic)) return undefined
+			const [known] = await admin.fetchOffsets({ groupId: this.#options.group, topics: [this.#transactionTopic] })
+			const metadata = known?.partitions[0]?.metadata ?? ''
+			return /^\d+$/.test(metadata) ? BigInt(metadata) : undefined
+		} finally {
+			await admin.disconnect()
+		}
+	}
+
+	async #listTopics(): Promise<string[]> {
+		const admin = this.#options.kafka.admin()
+		await admin.connect()
+		try {
+			return (await admin.listTopics()).filter((topic) => topic.startsWith(`${this.#options.prefix}.`)).sort()
+		} finally {
+			await admin.disconnect()
+		}
+	}
+
+	async #lookForTopics(): Promise<void> {
+		const topics = await this.#listTopics()
+		this.#lookedAt = performance.now()
+		if (topics.length <= this.#topics.length) return
+		await this.#consumer.stop()
+		await this.#listen(topics)
+	}
+
+	async #listen(topics: string[]): Promise<void> {
+		this.#topics = topics
+		if (topics.length === 0) return
+		await this.#consumer.subscribe({ topics, fromBeginning: true })
+		await this.#consumer.run({
+			autoCommit: false,
+			eachBatchAutoResolve: true,
+			eachBatch: async (payload) => this.#take(payload),
+		})
+		this.#paused.clear()
+	}
+
+	#take({ batch }: EachBatchPayload): void {
+		const lane = `${batch.topic}:${batch.partition}`
+		for (const { offset, value, headers } of batch.messages) {
+			const at = BigInt(offset)
+			if (at < (this.#offsets.get(lane) ?? 0n)) continue
+			this.#offsets.set(lane, at + 1n)
+			this.#put(batch.topic, lane, { offset: at, value, headers: headers ?? {} })
+		}
+		if (this.join.bytes > this.#options.bufferBytes && !this.join.isEmpty(lane)) this.#pause(batch)
+		this.#arrived.resolve()
+	}
+
+	#put(topic: string, lane: string, record: KafkaRecord): void {
+		if (topic !== this.#transactionTopic) return this.join.add(lane, record)
+		if (!lane.endsWith(':0')) {
+			throw new ReprieveError('INVALID', `topic ${topic} has more than one partition: its ends have no order`, {
+				hint: 'Make the topic anew with one partition.',
+			})
+		}
+		const end = readEnd(record.value)
+		if (end) this.#ends.push({ end, offset: record.offset })
+	}
+
+	#pause({ topic, partition }: { topic: string; partition: number }): void {
+		this.#paused.add(`${topic}:${partition}`)
+		this.#consumer.pause([{ topic, partitions: [partition] }])
+	}
+
+	/** A partition of which nothing is at hand is never held back: the event that is waited for may be there. */
+	#resume(): void {
+		const isRoomy = this.join.bytes <= this.#options.bufferBytes / 2
+		for (const lane of this.#paused) {
+			if (!isRoomy && !this.join.isEmpty(lane)) continue
+			const cut = lane.lastIndexOf(':')
+			this.#consumer.resume([{ topic: lane.slice(0, cut), partitions: [Number(lane.slice(cut + 1))] }])
+			this.#paused.delete(lane)
+		}
+	}
+}

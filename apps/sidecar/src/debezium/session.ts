@@ -1,0 +1,174 @@
+import type { Finding } from '@reprieve/contracts'
+import { lineages } from '@reprieve/control'
+import { ensureDebeziumPublication } from '@reprieve/postgres'
+import { eq } from 'drizzle-orm'
+import type { Kafka } from 'kafkajs'
+import { Archive } from '../archive/loop.ts'
+import { recordFindings, recordGap, recordIncident } from '../archive/record.ts'
+import { Assembler } from '../capture/assemble.ts'
+import { KeyRing } from '../capture/keys.ts'
+import { appendOverwritten } from '../capture/overwrites.ts'
+import { knownTransactions } from '../capture/redelivery.ts'
+import { Relations } from '../capture/relations.ts'
+import { makeIncident } from '../incident.ts'
+import type { KafkaConfig } from '../kafka/config.ts'
+import { takeLease } from '../lineage/lease.ts'
+import { NonceChain } from '../lineage/nonce.ts'
+import { findLineage, type Ground, type OpenLineage, openLineage } from '../lineage/open.ts'
+import { aborted, beat, type SessionOptions } from '../session.ts'
+import { Feed } from './feed.ts'
+import { followTransactions } from './follow.ts'
+import { Reader } from './reader.ts'
+import { Shapes } from './shapes.ts'
+
+export type DebeziumSession = SessionOptions & {
+	kafka: Kafka
+	topics: KafkaConfig
+	/** What is wrong with connector and cluster, looked for at intervals. */
+	findings: () => Promise<Finding[]>
+	findingsMs: number
+	topicsMs: number
+	patienceMs: number
+}
+
+/**
+ * One life of the archiver behind Debezium's connector: lineage, lease, topics, archive. Resolves when the signal ends
+ * it; throws what broke it. Only the holder of the lease reads.
+ */
+export async function runDebeziumSession(options: DebeziumSession): Promise<void> {
+	const { config, control, vault, log, owner, signal } = options
+	const ground: Ground = { sql: options.sql, control, vault, isAcknowledgedElsewhere: true }
+	await ensureDebeziumPublication(options.ownerSql)
+	const named = await findLineage(ground)
+	const lease = await takeLease({ vault, lineage: named, owner, ttlMs: config.leaseMs, signal })
+	const { promise: failed, reject: fail } = Promise.withResolvers<never>()
+	failed.catch(() => {})
+	try {
+		const opened = await openLineage(ground)
+		await claimChannel(options, opened)
+		await ensureDebeziumPublication(options.ownerSql)
+		const reader = new Reader({
+			...{ kafka: options.kafka, prefix: options.topics.prefix, group: options.topics.group },
+			...{ bufferBytes: config.bufferBytes, topicsMs: options.topicsMs, archived: opened.archived, onFailure: fail },
+		})
+		try {
+			const recorded = await reader.start()
+			const { archive, feed } = await openArchive(options, { opened, recorded, lease, reader, fail })
+			const timers = [beat(options, archive, fail), watch(options, fail)]
+			options.onStreaming()
+			const stopping = new AbortController()
+			const following = followTransactions({
+				...{ reader, feed, recorded, patienceMs: options.patienceMs },
+				signal: AbortSignal.any([signal, stopping.signal]),
+				relief: () => archive.relief(),
+				onTransaction: (end) => archive.keepalive(end),
+				onHole: (hole) => recordHole(options, opened.lineage.id, hole),
+			})
+			try {
+				await Promise.race([following, failed, aborted(signal)])
+				await archive.drain()
+			} finally {
+				stopping.abort()
+				for (const timer of timers) clearInterval(timer)
+				await archive.stop()
+				await following.catch((error) => log.debug({ err: error }, 'stopped following'))
+			}
+		} finally {
+			await reader.stop()
+		}
+	} finally {
+		await lease.release()
+	}
+}
+
+/** From here on the gate wants the tables in the connector's publication; another source began a new epoch. */
+async function claimChannel({ control, vault, topics }: DebeziumSession, opened: OpenLineage): Promise<void> {
+	const { lineage } = opened
+	const { channel } = lineage
+	if (channel?.kind !== 'debezium' || channel.prefix !== topics.prefix) {
+		const epoch = (channel?.epoch ?? 0) + 1
+		opened.lineage = { ...lineage, channel: { epoch, kind: 'debezium', prefix: topics.prefix } }
+		await vault.putLineage(opened.lineage)
+	}
+	await control.db.update(lineages).set({ channel: 'debezium' }).where(eq(lineages.id, lineage.id))
+}
+
+type Parts = {
+	opened: OpenLineage
+	recorded: bigint
+	lease: Awaited<ReturnType<typeof takeLease>>
+	reader: Reader
+	fail: (error: unknown) => void
+}
+
+async function openArchive(options: DebeziumSession, { opened, recorded, lease, reader, fail }: Parts) {
+	const { config, sql, control, vault, log } = options
+	const lineage = opened.lineage.id
+	const keys = new KeyRing(vault)
+	await keys.refresh()
+	const checkRedelivery = await knownTransactions(vault, { ...opened, confirmed: recorded })
+	const relations = new Relations({ sql, vault, lineage, from: recorded })
+	const archive: Archive = new Archive({
+		...{ config, control, vault, lineage, archived: opened.archived, buffers: relations.buffers, lease, log },
+		nonces: new NonceChain(control, vault, opened.lineage),
+		acknowledge: (position) => void reader.commit(position).catch(fail),
+		onFailure: fail,
+	})
+	const assembler: Assembler = new Assembler({
+		...{ relations, timeline: opened.timeline, archived: opened.archived, relief: () => archive.relief() },
+		messages: {
+			...{ lineage, keys, log },
+			overwritten: (images) => appendOverwritten({ sql, relations, assembler }, images),
+		},
+		onCommit(transaction) {
+			checkRedelivery(transaction)
+			archive.add(transaction)
+		},
+	})
+	return { archive, feed: new Feed({ assembler, relations, shapes: new Shapes(sql, vault) }) }
+}
+
+/** Looks at connector and cluster at intervals; what is wrong closes the gate. */
+function watch(
+	{ control, findings, findingsMs, log }: DebeziumSession,
+	fail: (error: unknown) => void,
+): NodeJS.Timeout {
+	let isBusy = false
+	let known = ''
+	const look = () => {
+		if (isBusy) return
+		isBusy = true
+		findings()
+			.then((found) => {
+				if (JSON.stringify(found) === known) return
+				known = JSON.stringify(found)
+				if (found.length > 0) log.warn({ findings: found }, 'the connector or its cluster is not as it must be')
+				return recordFindings(control, found)
+			})
+			.catch(fail)
+			.finally(() => {
+				isBusy = false
+			})
+	}
+	look()
+	return setInterval(look, findingsMs)
+}
+
+async function recordHole(
+	{ control }: DebeziumSession,
+	lineage: string,
+	hole: { from: bigint; to: bigint },
+): Promise<void> {
+	const reason = "the connector's topics lack transactions that it had read"
+	await recordGap(control.db, { lineage, ...hole, reason })
+	await recordIncident(
+		control.db,
+		makeIncident({
+			code: 'CAPTURE_GAP',
+			message: `${reason}: what they deleted is not in the vault`,
+			remedy: 'Find out who deleted topics or records; then resolve the incident: the gap stays on record.',
+			position: hole.to,
+			stopsCapture: false,
+		}),
+	)
+}

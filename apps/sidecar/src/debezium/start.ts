@@ -1,0 +1,59 @@
+import { type Finding, ReprieveError } from '@reprieve/contracts'
+import { readIdentity, slotName } from '@reprieve/postgres'
+import type { Kafka } from 'kafkajs'
+import type { SidecarConfig } from '../config.ts'
+import type { KafkaConfig } from '../kafka/config.ts'
+import { type Sidecar, type SidecarParts, startSessions } from '../start.ts'
+import { checkConnector } from './connect.ts'
+import { checkReplication } from './replicated.ts'
+import { runDebeziumSession } from './session.ts'
+
+export type DebeziumConfig = {
+	sidecar: SidecarConfig
+	kafka: KafkaConfig
+	/** REST of Kafka Connect; absent: the connector's settings are not checked. */
+	connectUrl?: string
+	/** Milliseconds between looks at connector and cluster. Default 10,000. */
+	findingsMs?: number
+	/** Milliseconds between looks for new topics while something is waited for. Default 1,000. */
+	topicsMs?: number
+	/** Milliseconds that an event of an ended transaction may be missing; more than the producer's own 120,000. Default 180,000. */
+	patienceMs?: number
+}
+
+export type DebeziumParts = SidecarParts & {
+	/** A client for the brokers of the configuration. */
+	openKafka: (config: KafkaConfig) => Kafka
+}
+
+/**
+ * Archives what Debezium's connector writes to Kafka, until stopped; of several only one reads, the others wait. As with
+ * own capture what it cannot be sure of stops it, with an incident. The control schema must be migrated.
+ */
+export function startDebeziumArchive(config: DebeziumConfig, parts: DebeziumParts): Sidecar {
+	const kafka = parts.openKafka(config.kafka)
+	return startSessions(config.sidecar, parts, async (session) => {
+		const { databaseOid } = await readIdentity(session.sql)
+		await runDebeziumSession({
+			...session,
+			kafka,
+			topics: config.kafka,
+			findings: () => lookAround(config, kafka, slotName(databaseOid)),
+			findingsMs: config.findingsMs ?? 10_000,
+			topicsMs: config.topicsMs ?? 1_000,
+			patienceMs: config.patienceMs ?? 180_000,
+		})
+	})
+}
+
+async function lookAround({ kafka, connectUrl }: DebeziumConfig, client: Kafka, slot: string): Promise<Finding[]> {
+	const connector = connectUrl ? checkConnector({ url: connectUrl, prefix: kafka.prefix, slot }) : []
+	return [...(await connector), ...(await checkReplication(client, kafka))]
+}
+
+/** Refuses an address of Kafka Connect that carries a password or is no address. Throws INVALID. */
+export function parseConnectUrl(text: string): string {
+	const url = URL.canParse(text) ? new URL(text) : undefined
+	if (url && /^https?:$/.test(url.protocol) && !url.username && !url.password) return text
+	throw new ReprieveError('INVALID', 'REPRIEVE_CONNECT_URL is no http or https address without user and password')
+}

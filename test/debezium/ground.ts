@@ -1,0 +1,140 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { connectorConfig } from '@reprieve/contracts'
+import { migrateControl } from '@reprieve/control'
+import { parseConfig, type Sidecar, type SidecarConfig, startDebeziumArchive } from '@reprieve/sidecar'
+import { openVaultAt, type Vault } from '@reprieve/vault'
+import { Kafka, logLevel } from 'kafkajs'
+import { pino } from 'pino'
+import { freshDatabase, type TestDatabase } from '../support/postgres.ts'
+import { until } from '../support/wait.ts'
+
+/** Brokers and a Kafka Connect worker with Debezium's connector. */
+export type ConnectGround = {
+	brokers: string[]
+	/** Address of the worker's REST. */
+	url: string
+}
+
+export type DebeziumGround = AsyncDisposable &
+	TestDatabase & {
+		vault: Vault
+		vaultUrl: string
+		/** `topic.prefix`, and the connector's name. */
+		prefix: string
+		slot: string
+		start(options?: DebeziumStart): Promise<Sidecar>
+		/** Posts the connector, with changes to the printed settings; waits until it streams. */
+		connect(changes?: Record<string, string | undefined>): Promise<void>
+		/** Waits until everything committed before the call is in the vault. */
+		barrier(): Promise<void>
+	}
+
+export type DebeziumStart = {
+	sidecar?: Partial<SidecarConfig>
+	acknowledge?: 'vault' | 'broker'
+	connectUrl?: string
+	patienceMs?: number
+}
+
+/** Where KAFKA_BROKERS and REPRIEVE_CONNECT_URL point; undefined when they are not set. */
+export function givenConnect(): ConnectGround | undefined {
+	const { KAFKA_BROKERS, REPRIEVE_CONNECT_URL } = process.env
+	if (!KAFKA_BROKERS || !REPRIEVE_CONNECT_URL) return undefined
+	return { brokers: KAFKA_BROKERS.split(','), url: REPRIEVE_CONNECT_URL }
+}
+
+/** A migrated database with a vault in a folder of its own, and what is needed to archive it through Debezium. */
+export async function debeziumGround(connect = givenConnect()): Promise<DebeziumGround> {
+	if (!connect) throw new Error('no Kafka Connect at hand')
+	const database = await freshDatabase()
+	await migrateControl(database.url)
+	const folder = await mkdtemp(join(tmpdir(), 'reprieve-vault-'))
+	const vaultUrl = pathToFileURL(folder).href
+	const vault = openVaultAt(vaultUrl, database.name)
+	const running = new Set<Sidecar>()
+	const prefix = database.name
+	const [row] = await database.sql<{ oid: number }[]>`
+		select oid::int8::float8 as oid from pg_database where datname = current_database()`
+	const slot = `reprieve_${row?.oid}`
+	const rest = (path: string, init?: RequestInit) => fetch(new URL(path, connect.url), init)
+	return {
+		...database,
+		vault,
+		vaultUrl,
+		prefix,
+		slot,
+		async start(options = {}) {
+			const { promise: streaming, resolve } = Promise.withResolvers<void>()
+			const sidecar = startDebeziumArchive(
+				{
+					sidecar: parseConfig({
+						...{ databaseUrl: database.url, upkeepMs: 0, protectMs: 0, acknowledgeMs: 0 },
+						...options.sidecar,
+					}),
+					kafka: {
+						...{ brokers: connect.brokers, tls: null, sasl: null, prefix, group: `${prefix}.archive` },
+						...{ partitions: 1, replication: 1, frameKey: new Uint8Array(32) },
+						acknowledge: options.acknowledge ?? 'vault',
+					},
+					connectUrl: options.connectUrl,
+					...{ findingsMs: 500, topicsMs: 200, patienceMs: options.patienceMs },
+				},
+				{
+					vault,
+					log: pino({ level: process.env.CAPTURE_LOG ?? 'silent' }),
+					openKafka: ({ brokers }) => new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }),
+					onState: (state) => state === 'streaming' && resolve(),
+				},
+			)
+			running.add(sidecar)
+			await Promise.race([streaming, sidecar.ended])
+			return sidecar
+		},
+		async connect(changes = {}) {
+			const { hostname, port, username, password } = new URL(database.url)
+			const { config } = connectorConfig({
+				...{ name: prefix, host: hostname, port: Number(port), database: database.name, user: username },
+				...{ prefix, slot, replication: 1 },
+			})
+			const body = JSON.stringify({ ...config, 'database.password': password, ...changes })
+			await until(async () => {
+				const headers = { 'content-type': 'application/json' }
+				const response = await rest(`connectors/${prefix}/config`, { method: 'PUT', headers, body }).catch(
+					() => undefined,
+				)
+				return response?.ok
+			}, 'Kafka Connect to take the connector')
+			const slotName = changes['slot.name'] ?? slot
+			await until(async () => {
+				const [found] = await database.sql`select 1 from pg_replication_slots where slot_name = ${slotName} and active`
+				return found
+			}, 'the connector to stream')
+		},
+		async barrier() {
+			const nonce = crypto.randomUUID()
+			await database.sql`select pg_logical_emit_message(true, 'reprieve.barrier', ${nonce})`
+			await until(
+				async () => (await database.sql`select 1 from reprieve.barriers where nonce = ${nonce}`).length,
+				`barrier ${nonce}`,
+				40_000,
+			)
+		},
+		async [Symbol.asyncDispose]() {
+			await Promise.all([...running].map((sidecar) => sidecar.stop()))
+			await rest(`connectors/${prefix}`, { method: 'DELETE' }).catch(() => {})
+			await database[Symbol.asyncDispose]()
+			await rm(folder, { recursive: true, force: true })
+		},
+	}
+}
+
+/** Publishes ordinary tables to the connector, as protection does. */
+export async function publishToDebezium({ sql }: TestDatabase, ...tables: string[]): Promise<void> {
+	for (const table of tables) {
+		await sql.unsafe(`alter table ${table} replica identity full`)
+		await sql.unsafe(`alter publication reprieve_debezium add table ${table}`)
+	}
+}
