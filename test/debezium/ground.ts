@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
 import { connectorConfig } from '@reprieve/contracts'
 import { migrateControl } from '@reprieve/control'
 import { parseConfig, type Sidecar, type SidecarConfig, startDebeziumArchive } from '@reprieve/sidecar'
@@ -16,6 +18,8 @@ export type ConnectGround = {
 	brokers: string[]
 	/** Address of the worker's REST. */
 	url: string
+	/** Ends the worker with SIGKILL and starts it again, without its connectors. */
+	kill?: () => Promise<void>
 }
 
 export type DebeziumGround = AsyncDisposable &
@@ -28,6 +32,8 @@ export type DebeziumGround = AsyncDisposable &
 		start(options?: DebeziumStart): Promise<Sidecar>
 		/** Posts the connector, with changes to the printed settings; waits until it streams. */
 		connect(changes?: Record<string, string | undefined>): Promise<void>
+		/** Waits until a table's topic has so many records. */
+		sentAtLeast(table: string, records: number): Promise<void>
 		/** Waits until everything committed before the call is in the vault. */
 		barrier(): Promise<void>
 	}
@@ -39,11 +45,14 @@ export type DebeziumStart = {
 	patienceMs?: number
 }
 
+const run = promisify(execFile)
+
 /** Where KAFKA_BROKERS and REPRIEVE_CONNECT_URL point; undefined when they are not set. */
 export function givenConnect(): ConnectGround | undefined {
-	const { KAFKA_BROKERS, REPRIEVE_CONNECT_URL } = process.env
+	const { KAFKA_BROKERS, REPRIEVE_CONNECT_URL, REPRIEVE_CONNECT_KILL } = process.env
 	if (!KAFKA_BROKERS || !REPRIEVE_CONNECT_URL) return undefined
-	return { brokers: KAFKA_BROKERS.split(','), url: REPRIEVE_CONNECT_URL }
+	const kill = REPRIEVE_CONNECT_KILL && (async () => void (await run(REPRIEVE_CONNECT_KILL)))
+	return { brokers: KAFKA_BROKERS.split(','), url: REPRIEVE_CONNECT_URL, ...(kill && { kill }) }
 }
 
 /** A migrated database with a vault in a folder of its own, and what is needed to archive it through Debezium. */
@@ -112,6 +121,18 @@ export async function debeziumGround(connect = givenConnect()): Promise<Debezium
 				const [found] = await database.sql`select 1 from pg_replication_slots where slot_name = ${slotName} and active`
 				return found
 			}, 'the connector to stream')
+		},
+		async sentAtLeast(table, records) {
+			const admin = new Kafka({ brokers: connect.brokers, logLevel: logLevel.NOTHING }).admin()
+			await admin.connect()
+			try {
+				await until(async () => {
+					const [place] = await admin.fetchTopicOffsets(`${prefix}.public.${table}`).catch(() => [])
+					return Number(place?.high ?? 0) >= records
+				}, `${records} records of ${table}`)
+			} finally {
+				await admin.disconnect()
+			}
 		},
 		async barrier() {
 			const nonce = crypto.randomUUID()

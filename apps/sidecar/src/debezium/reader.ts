@@ -173,7 +173,10 @@ export class Reader {
 	}
 
 	#put(topic: string, lane: string, record: KafkaRecord): void {
-		if (topic !== this.#transactionTopic) return this.join.add(lane, record)
+		if (topic !== this.#transactionTopic) {
+			this.join.add(lane, record)
+			return
+		}
 		if (!lane.endsWith(':0')) {
 			throw new ReprieveError('INVALID', `topic ${topic} has more than one partition: its ends have no order`, {
 				hint: 'Make the topic anew with one partition.',
