@@ -1,6 +1,6 @@
 import { type DebeziumEnd, readEnd } from '@reprieve/cdc'
 import { ReprieveError } from '@reprieve/contracts'
-import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
+import type { Admin, Consumer, EachBatchPayload, Kafka } from 'kafkajs'
 import { Join, type KafkaRecord } from './join.ts'
 
 export type ReaderOptions = {
@@ -28,6 +28,7 @@ export class Reader {
 	readonly join = new Join()
 	readonly #options: ReaderOptions
 	readonly #consumer: Consumer
+	readonly #admin: Admin
 	readonly #ends: Ended[] = []
 	readonly #offsets = new Map<string, bigint>()
 	readonly #paused = new Set<string>()
@@ -42,12 +43,18 @@ export class Reader {
 	constructor(options: ReaderOptions) {
 		this.#options = options
 		this.#transactionTopic = `${options.prefix}.transaction`
-		this.#consumer = options.kafka.consumer({ groupId: options.group, maxBytesPerPartition: 1024 * 1024 })
+		this.#admin = options.kafka.admin()
+		this.#consumer = options.kafka.consumer({
+			groupId: options.group,
+			maxBytesPerPartition: 1024 * 1024,
+			// A partition that is resumed waits for the fetch under way.
+			maxWaitTimeInMs: 100,
+		})
 	}
 
 	/** Begins to read; answers the position up to which everything is archived and recorded. */
 	async start(): Promise<bigint> {
-		await this.#consumer.connect()
+		await Promise.all([this.#consumer.connect(), this.#admin.connect()])
 		this.#consumer.on(this.#consumer.events.CRASH, ({ payload }) => {
 			if (!payload.restart) this.#options.onFailure(payload.error)
 		})
@@ -112,32 +119,21 @@ export class Reader {
 
 	async stop(): Promise<void> {
 		this.#isStopped = true
-		await this.#consumer.disconnect()
+		await Promise.all([this.#consumer.disconnect(), this.#admin.disconnect()])
 	}
 
 	/** Position that the transaction topic's committed offset carries. */
 	async #recorded(): Promise<bigint | undefined> {
-		const admin = this.#options.kafka.admin()
-		await admin.connect()
-		try {
-			const topics = await admin.listTopics()
-			if (!topics.includes(this.#transactionTopic)) return undefined
-			const [known] = await admin.fetchOffsets({ groupId: this.#options.group, topics: [this.#transactionTopic] })
-			const metadata = known?.partitions[0]?.metadata ?? ''
-			return /^\d+$/.test(metadata) ? BigInt(metadata) : undefined
-		} finally {
-			await admin.disconnect()
-		}
+		const topics = await this.#admin.listTopics()
+		if (!topics.includes(this.#transactionTopic)) return undefined
+		const question = { groupId: this.#options.group, topics: [this.#transactionTopic] }
+		const [known] = await this.#admin.fetchOffsets(question)
+		const metadata = known?.partitions[0]?.metadata ?? ''
+		return /^\d+$/.test(metadata) ? BigInt(metadata) : undefined
 	}
 
 	async #listTopics(): Promise<string[]> {
-		const admin = this.#options.kafka.admin()
-		await admin.connect()
-		try {
-			return (await admin.listTopics()).filter((topic) => topic.startsWith(`${this.#options.prefix}.`)).sort()
-		} finally {
-			await admin.disconnect()
-		}
+		return (await this.#admin.listTopics()).filter((topic) => topic.startsWith(`${this.#options.prefix}.`)).sort()
 	}
 
 	async #lookForTopics(): Promise<void> {
@@ -151,13 +147,13 @@ export class Reader {
 	async #listen(topics: string[]): Promise<void> {
 		this.#topics = topics
 		if (topics.length === 0) return
+		this.#paused.clear()
 		await this.#consumer.subscribe({ topics, fromBeginning: true })
 		await this.#consumer.run({
 			autoCommit: false,
 			eachBatchAutoResolve: true,
 			eachBatch: async (payload) => this.#take(payload),
 		})
-		this.#paused.clear()
 	}
 
 	#take({ batch }: EachBatchPayload): void {
