@@ -3,6 +3,7 @@ import { approveCommand } from './commands/approve.ts'
 import { auditCommand } from './commands/audit.ts'
 import { barrierCommand } from './commands/barrier.ts'
 import { cleanupCommand } from './commands/cleanup.ts'
+import { debeziumCommand } from './commands/debezium.ts'
 import { discardCommand } from './commands/discard.ts'
 import { incidentsCommand } from './commands/incidents.ts'
 import { initCommand } from './commands/init.ts'
@@ -48,6 +49,7 @@ const verbs = [
 	tokensCommand,
 	auditCommand,
 	incidentsCommand,
+	debeziumCommand,
 ]
 
 /** The whole command line, writing to `io` alone. */
