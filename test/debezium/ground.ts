@@ -18,6 +18,8 @@ export type ConnectGround = {
 	brokers: string[]
 	/** Address of the worker's REST. */
 	url: string
+	/** Three brokers or more. */
+	isReplicated: boolean
 	/** Ends the worker with SIGKILL and starts it again, without its connectors. */
 	kill?: () => Promise<void>
 }
@@ -25,6 +27,8 @@ export type ConnectGround = {
 export type DebeziumGround = AsyncDisposable &
 	TestDatabase & {
 		vault: Vault
+		/** Folder of the service's own files. */
+		data: string
 		vaultUrl: string
 		/** `topic.prefix`, and the connector's name. */
 		prefix: string
@@ -52,7 +56,8 @@ export function givenConnect(): ConnectGround | undefined {
 	const { KAFKA_BROKERS, REPRIEVE_CONNECT_URL, REPRIEVE_CONNECT_KILL } = process.env
 	if (!KAFKA_BROKERS || !REPRIEVE_CONNECT_URL) return undefined
 	const kill = REPRIEVE_CONNECT_KILL && (async () => void (await run(REPRIEVE_CONNECT_KILL)))
-	return { brokers: KAFKA_BROKERS.split(','), url: REPRIEVE_CONNECT_URL, ...(kill && { kill }) }
+	const brokers = KAFKA_BROKERS.split(',')
+	return { brokers, isReplicated: brokers.length >= 3, url: REPRIEVE_CONNECT_URL, ...(kill && { kill }) }
 }
 
 /** A migrated database with a vault in a folder of its own, and what is needed to archive it through Debezium. */
@@ -61,7 +66,7 @@ export async function debeziumGround(connect = givenConnect()): Promise<Debezium
 	const database = await freshDatabase()
 	await migrateControl(database.url)
 	const folder = await mkdtemp(join(tmpdir(), 'reprieve-vault-'))
-	const vaultUrl = pathToFileURL(folder).href
+	const vaultUrl = pathToFileURL(join(folder, 'vault')).href
 	const vault = openVaultAt(vaultUrl, database.name)
 	const running = new Set<Sidecar>()
 	const prefix = database.name
@@ -73,6 +78,7 @@ export async function debeziumGround(connect = givenConnect()): Promise<Debezium
 		...database,
 		vault,
 		vaultUrl,
+		data: folder,
 		prefix,
 		slot,
 		async start(options = {}) {

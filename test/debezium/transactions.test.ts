@@ -126,7 +126,8 @@ test.runIf(connect)('wrong settings are findings that close the gate, and none s
 	const found = await until(async () => {
 		const [state] = await sql<{ findings: { code: string; message: string }[] }[]>`
 			select findings from reprieve.capture_state`
-		return state?.findings.some((finding) => finding.code === 'connectorSetting') && state.findings
+		const findings = state?.findings ?? []
+		return findings.some((finding) => finding.code === 'connectorSetting') ? findings : undefined
 	}, 'findings of the connector')
 	const settings = found.filter((finding) => finding.code === 'connectorSetting').map((finding) => finding.message)
 	expect(settings).toEqual([

@@ -53,11 +53,12 @@ function stateFindings(name: string, { status }: Connector): Finding[] {
 	const states = [status.connector, ...status.tasks].map((one) => one.state)
 	const [task] = status.tasks
 	if (task && states.every((state) => state === 'RUNNING')) return []
+	const shown = [...new Set(states), ...(task ? [] : ['without a task'])]
 	const cause = task?.trace?.split('\n').findLast((line) => line.startsWith('Caused by:'))
 	return [
 		{
 			code: 'connectorState',
-			message: `connector ${name} is ${[...new Set(states)].join(', ') || 'without task'}${cause ? `: ${cause.slice(0, 300)}` : ''}`,
+			message: `connector ${name} is ${shown.join(', ')}${cause ? `: ${cause.slice(0, 300)}` : ''}`,
 			remedy: 'Look at the log of Kafka Connect, then restart the connector and its tasks.',
 		},
 	]

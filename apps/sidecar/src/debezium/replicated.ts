@@ -1,6 +1,9 @@
 import type { Finding } from '@reprieve/contracts'
 import { ConfigResourceTypes, type Kafka } from 'kafkajs'
 
+/** Code of the finding that the connector has no topics yet. */
+export const silentCode = 'connectorSilent'
+
 /** Replicas, and how many of them must have a record before it is acknowledged: one broker may go without loss. */
 const replicas = 3
 const insync = 2
@@ -53,7 +56,7 @@ const undeclared: Finding = {
 
 function empty(prefix: string): Finding {
 	return {
-		code: 'connectorSilent',
+		code: silentCode,
 		message: `there is no topic of ${prefix} yet: whether the connector's topics are replicated cannot be said`,
 		remedy: 'Start the connector; its first change makes the topics.',
 	}

@@ -1,11 +1,12 @@
-import { type Finding, ReprieveError } from '@reprieve/contracts'
-import { readIdentity, slotName } from '@reprieve/postgres'
+import { randomUUID } from 'node:crypto'
+import { type Finding, messagePrefix, ReprieveError } from '@reprieve/contracts'
+import { readIdentity, type Sql, slotName } from '@reprieve/postgres'
 import type { Kafka } from 'kafkajs'
 import type { SidecarConfig } from '../config.ts'
 import type { KafkaConfig } from '../kafka/config.ts'
 import { type Sidecar, type SidecarParts, startSessions } from '../start.ts'
 import { checkConnector } from './connect.ts'
-import { checkReplication } from './replicated.ts'
+import { checkReplication, silentCode } from './replicated.ts'
 import { runDebeziumSession } from './session.ts'
 
 export type DebeziumConfig = {
@@ -38,7 +39,7 @@ export function startDebeziumArchive(config: DebeziumConfig, parts: DebeziumPart
 			...session,
 			kafka,
 			topics: config.kafka,
-			findings: () => lookAround(config, kafka, slotName(databaseOid)),
+			findings: () => lookAround(config, { kafka, sql: session.sql, slot: slotName(databaseOid) }),
 			findingsMs: config.findingsMs ?? 10_000,
 			topicsMs: config.topicsMs ?? 1_000,
 			patienceMs: config.patienceMs ?? 180_000,
@@ -46,9 +47,19 @@ export function startDebeziumArchive(config: DebeziumConfig, parts: DebeziumPart
 	})
 }
 
-async function lookAround({ kafka, connectUrl }: DebeziumConfig, client: Kafka, slot: string): Promise<Finding[]> {
-	const connector = connectUrl ? checkConnector({ url: connectUrl, prefix: kafka.prefix, slot }) : []
-	return [...(await connector), ...(await checkReplication(client, kafka))]
+type Surroundings = { kafka: Kafka; sql: Sql; slot: string }
+
+async function lookAround(config: DebeziumConfig, { kafka, sql, slot }: Surroundings): Promise<Finding[]> {
+	const { connectUrl, kafka: topics } = config
+	const connector = connectUrl ? await checkConnector({ url: connectUrl, prefix: topics.prefix, slot }) : []
+	const replication = await checkReplication(kafka, topics)
+	if (replication.some((finding) => finding.code === silentCode)) await makeAChange(sql)
+	return [...connector, ...replication]
+}
+
+/** The connector makes its topics with its first event: a barrier that nobody waits for is one. */
+async function makeAChange(sql: Sql): Promise<void> {
+	await sql`select pg_logical_emit_message(true, ${messagePrefix.barrier}, ${randomUUID()}::text)`
 }
 
 /** Refuses an address of Kafka Connect that carries a password or is no address. Throws INVALID. */
