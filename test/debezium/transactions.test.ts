@@ -155,6 +155,27 @@ test.runIf(connect)('a value that does not come whole is an incident and a gap, 
 	expect([...(await sql`select "table" from reprieve.capture_gaps`)]).toEqual([{ table: 'list' }])
 })
 
+test.runIf(connect)('receipts that were lost between vault and control schema come back, once', async () => {
+	await using ground = await debeziumGround()
+	const { sql, vault } = ground
+	await sql`create table public.city (id int primary key)`
+	await sql`insert into public.city select generate_series(1, 20)`
+	const first = await ground.start({ sidecar: { acknowledgeMs: 600_000 } })
+	await publishToDebezium(ground, 'public.city')
+	await ground.connect()
+	await sql`delete from public.city where id <= 10`
+	await ground.barrier()
+	await sql`delete from public.city where id > 10`
+	await ground.barrier()
+	await first.stop()
+	await sql`delete from reprieve.receipts where position > (select min(position) from reprieve.receipts)`
+	await ground.start()
+	await ground.barrier()
+	const [found] = await sql`select count(*)::int as receipts from reprieve.receipts where rows <> '{}'`
+	expect(found).toEqual({ receipts: 2 })
+	expect((await archivedRows(vault, 'city')).map((row) => Number(row.values.id))).toEqual(numbers(20))
+})
+
 function numbers(count: number): number[] {
 	return Array.from({ length: count }, (_, place) => place + 1)
 }

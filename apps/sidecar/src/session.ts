@@ -4,7 +4,7 @@ import { openStream, publicationNames, type Sql, type StreamFrame } from '@repri
 import type { Vault } from '@reprieve/vault'
 import type { Logger } from 'pino'
 import { Archive } from './archive/loop.ts'
-import { recordStandpoint } from './archive/record.ts'
+import { recordChannel, recordStandpoint } from './archive/record.ts'
 import { Assembler } from './capture/assemble.ts'
 import { KeyRing } from './capture/keys.ts'
 import { appendOverwritten } from './capture/overwrites.ts'
@@ -50,6 +50,7 @@ export async function runSession(options: SessionOptions): Promise<void> {
 				retryable: true,
 			})
 		}
+		await recordChannel(control, lineage)
 		const keys = new KeyRing(vault)
 		await keys.refresh()
 		const checkRedelivery = await knownTransactions(vault, opened)

@@ -56,6 +56,12 @@ export async function recordStandpoint(control: Control, standpoint: Standpoint)
 	await writeStandpoint(control.db, standpoint)
 }
 
+/** Own capture takes over: what the gate asked of another source, and what that one found, is past. */
+export async function recordChannel(control: Control, lineage: string): Promise<void> {
+	await control.db.update(lineages).set({ channel: 'stream' }).where(eq(lineages.id, lineage))
+	await recordFindings(control, [])
+}
+
 /** What capture itself finds wrong on its way to the vault: closes the gate of every table until it finds nothing. */
 export async function recordFindings(control: Control, findings: Finding[]): Promise<void> {
 	await control.db.update(captureState).set({ findings })

@@ -12,8 +12,6 @@ export type ReaderOptions = {
 	bufferBytes: number
 	/** Milliseconds between looks for new topics, while something is waited for. */
 	topicsMs: number
-	/** Position up to which everything has its receipt, when the group has none yet. */
-	archived: bigint
 	onFailure: (error: unknown) => void
 }
 
@@ -52,15 +50,13 @@ export class Reader {
 		})
 	}
 
-	/** Begins to read; answers the position up to which everything is archived and recorded. */
-	async start(): Promise<bigint> {
+	/** Begins to read where the group stands, else from the beginning. */
+	async start(): Promise<void> {
 		await Promise.all([this.#consumer.connect(), this.#admin.connect()])
 		this.#consumer.on(this.#consumer.events.CRASH, ({ payload }) => {
 			if (!payload.restart) this.#options.onFailure(payload.error)
 		})
-		const recorded = await this.#recorded()
 		await this.#listen(await this.#listTopics())
-		return recorded ?? this.#options.archived
 	}
 
 	/** The next end; undefined while none has come. */
@@ -97,7 +93,7 @@ export class Reader {
 		this.#resume()
 	}
 
-	/** Commits what lies before `position`; the group's offsets carry that position, since they may reach further back. */
+	/** Commits what lies before `position`; the offsets may reach further back, since they only say where to read on. */
 	async commit(position: bigint): Promise<void> {
 		const index = this.#marks.findLastIndex((mark) => mark.position <= position)
 		const mark = this.#marks[index]
@@ -106,12 +102,10 @@ export class Reader {
 		await this.#consumer.commitOffsets(
 			[...mark.offsets].map(([lane, offset]) => {
 				const cut = lane.lastIndexOf(':')
-				const metadata = mark.position.toString()
 				return {
 					topic: lane.slice(0, cut),
 					partition: Number(lane.slice(cut + 1)),
 					offset: offset.toString(),
-					metadata,
 				}
 			}),
 		)
@@ -120,16 +114,6 @@ export class Reader {
 	async stop(): Promise<void> {
 		this.#isStopped = true
 		await Promise.all([this.#consumer.disconnect(), this.#admin.disconnect()])
-	}
-
-	/** Position that the transaction topic's committed offset carries. */
-	async #recorded(): Promise<bigint | undefined> {
-		const topics = await this.#admin.listTopics()
-		if (!topics.includes(this.#transactionTopic)) return undefined
-		const question = { groupId: this.#options.group, topics: [this.#transactionTopic] }
-		const [known] = await this.#admin.fetchOffsets(question)
-		const metadata = known?.partitions[0]?.metadata ?? ''
-		return /^\d+$/.test(metadata) ? BigInt(metadata) : undefined
 	}
 
 	async #listTopics(): Promise<string[]> {

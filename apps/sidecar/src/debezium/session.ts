@@ -49,11 +49,13 @@ export async function runDebeziumSession(options: DebeziumSession): Promise<void
 		await ensureDebeziumPublication(options.ownerSql)
 		const reader = new Reader({
 			...{ kafka: options.kafka, prefix: options.topics.prefix, group: options.topics.group },
-			...{ bufferBytes: config.bufferBytes, topicsMs: options.topicsMs, archived: opened.archived, onFailure: fail },
+			...{ bufferBytes: config.bufferBytes, topicsMs: options.topicsMs, onFailure: fail },
 		})
 		try {
-			const recorded = await reader.start()
-			const { archive, feed } = await openArchive(options, { opened, recorded, lease, reader, fail })
+			const nonces = new NonceChain(control, vault, opened.lineage)
+			const recorded = await readRecorded(options, opened, nonces)
+			const { archive, feed } = await openArchive(options, { opened, recorded, nonces, lease, reader, fail })
+			await reader.start()
 			const timers = [beat(options, archive, fail), watch(options, fail)]
 			options.onStreaming()
 			const stopping = new AbortController()
@@ -93,15 +95,29 @@ async function claimChannel({ control, vault, topics }: DebeziumSession, opened:
 	await control.db.update(lineages).set({ channel: 'debezium' }).where(eq(lineages.id, lineage.id))
 }
 
+/**
+ * Position up to which everything is in the vault and in the control schema: that of the newest acknowledgement. What
+ * lies between it and the vault's end is fed again, since the control schema may lack it. A lineage's first life
+ * acknowledges its beginning before it reads anything.
+ */
+async function readRecorded({ control }: DebeziumSession, opened: OpenLineage, nonces: NonceChain): Promise<bigint> {
+	const { lineage, archived } = opened
+	const [row] = await control.db.select({ at: lineages.nonceAt }).from(lineages).where(eq(lineages.id, lineage.id))
+	if (row?.at !== null && row?.at !== undefined) return row.at
+	await nonces.advance(archived)
+	return archived
+}
+
 type Parts = {
 	opened: OpenLineage
 	recorded: bigint
+	nonces: NonceChain
 	lease: Awaited<ReturnType<typeof takeLease>>
 	reader: Reader
 	fail: (error: unknown) => void
 }
 
-async function openArchive(options: DebeziumSession, { opened, recorded, lease, reader, fail }: Parts) {
+async function openArchive(options: DebeziumSession, { opened, recorded, nonces, lease, reader, fail }: Parts) {
 	const { config, sql, control, vault, log } = options
 	const lineage = opened.lineage.id
 	const keys = new KeyRing(vault)
@@ -110,7 +126,7 @@ async function openArchive(options: DebeziumSession, { opened, recorded, lease, 
 	const relations = new Relations({ sql, vault, lineage, from: recorded })
 	const archive: Archive = new Archive({
 		...{ config, control, vault, lineage, archived: opened.archived, buffers: relations.buffers, lease, log },
-		nonces: new NonceChain(control, vault, opened.lineage),
+		nonces,
 		acknowledge: (position) => void reader.commit(position).catch(fail),
 		onFailure: fail,
 	})
