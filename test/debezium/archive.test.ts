@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest'
 import { archivedRows } from '../capture/ground.ts'
-import { debeziumGround, givenConnect, publishToDebezium } from './ground.ts'
+import { hasKafka } from '../support/kafka/shared.ts'
+import { debeziumGround, publishToDebezium } from './ground.ts'
 
-const isAtHand = givenConnect() !== undefined
-
-test.runIf(isAtHand)('rows deleted by plain SQL are in the vault, with the transaction that deleted them', async () => {
+test.runIf(hasKafka)('rows deleted by plain SQL are in the vault, with the transaction that deleted them', async () => {
 	await using ground = await debeziumGround()
 	const { sql, vault } = ground
 	await sql`create table public.city (id bigint primary key, name text, at timestamptz)`

@@ -1,15 +1,14 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { promisify } from 'node:util'
 import { connectorConfig } from '@reprieve/contracts'
 import { migrateControl } from '@reprieve/control'
 import { parseConfig, type Sidecar, type SidecarConfig, startDebeziumArchive } from '@reprieve/sidecar'
 import { openVaultAt, type Vault } from '@reprieve/vault'
 import { Kafka, logLevel } from 'kafkajs'
 import { pino } from 'pino'
+import { sharedConnect } from '../support/kafka/shared.ts'
 import { freshDatabase, type TestDatabase } from '../support/postgres.ts'
 import { until } from '../support/wait.ts'
 
@@ -18,10 +17,6 @@ export type ConnectGround = {
 	brokers: string[]
 	/** Address of the worker's REST. */
 	url: string
-	/** Three brokers or more. */
-	isReplicated: boolean
-	/** Ends the worker with SIGKILL and starts it again, without its connectors. */
-	kill?: () => Promise<void>
 }
 
 export type DebeziumGround = AsyncDisposable &
@@ -30,6 +25,7 @@ export type DebeziumGround = AsyncDisposable &
 		/** Folder of the service's own files. */
 		data: string
 		vaultUrl: string
+		connectUrl: string
 		/** `topic.prefix`, and the connector's name. */
 		prefix: string
 		slot: string
@@ -49,20 +45,9 @@ export type DebeziumStart = {
 	patienceMs?: number
 }
 
-const run = promisify(execFile)
-
-/** Where KAFKA_BROKERS and REPRIEVE_CONNECT_URL point; undefined when they are not set. */
-export function givenConnect(): ConnectGround | undefined {
-	const { KAFKA_BROKERS, REPRIEVE_CONNECT_URL, REPRIEVE_CONNECT_KILL } = process.env
-	if (!KAFKA_BROKERS || !REPRIEVE_CONNECT_URL) return undefined
-	const kill = REPRIEVE_CONNECT_KILL && (async () => void (await run(REPRIEVE_CONNECT_KILL)))
-	const brokers = KAFKA_BROKERS.split(',')
-	return { brokers, isReplicated: brokers.length >= 3, url: REPRIEVE_CONNECT_URL, ...(kill && { kill }) }
-}
-
 /** A migrated database with a vault in a folder of its own, and what is needed to archive it through Debezium. */
-export async function debeziumGround(connect = givenConnect()): Promise<DebeziumGround> {
-	if (!connect) throw new Error('no Kafka Connect at hand')
+export async function debeziumGround(given?: ConnectGround): Promise<DebeziumGround> {
+	const connect = given ?? (await sharedConnect())
 	const database = await freshDatabase()
 	await migrateControl(database.url)
 	const folder = await mkdtemp(join(tmpdir(), 'reprieve-vault-'))
@@ -79,6 +64,7 @@ export async function debeziumGround(connect = givenConnect()): Promise<Debezium
 		vault,
 		vaultUrl,
 		data: folder,
+		connectUrl: connect.url,
 		prefix,
 		slot,
 		async start(options = {}) {

@@ -2,18 +2,22 @@ import { createClient } from '@reprieve/client'
 import { readConfig, startService } from '@reprieve/service'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
+import { startCluster3 } from '../support/kafka/broker.ts'
+import { startConnect } from '../support/kafka/connect.ts'
+import { hasKafka } from '../support/kafka/shared.ts'
 import { until } from '../support/wait.ts'
-import { debeziumGround, givenConnect } from './ground.ts'
+import { debeziumGround } from './ground.ts'
 
-const connect = givenConnect()
 const adminKey = 'the-admin-key-of-a-test-0123456789'
 const image = `select md5(string_agg(t::text, '' order by id)) as digest, count(*)::int as rows from public.`
 
-test.runIf(connect?.isReplicated)(
+test.runIf(hasKafka)(
 	'a run through Debezium is archived, sealed, found and restored equal; a table that loses values stays closed',
 	{ timeout: 90_000 },
 	async () => {
-		await using ground = await debeziumGround()
+		await using cluster = await startCluster3()
+		await using worker = await startConnect(cluster)
+		await using ground = await debeziumGround({ brokers: cluster.brokers, url: worker.url })
 		const { sql } = ground
 		await sql`create table public.customer (id bigint primary key, email text, balance numeric, at timestamptz)`
 		await sql`
@@ -69,6 +73,10 @@ test.runIf(connect?.isReplicated)(
 )
 
 async function archiving(ground: Awaited<ReturnType<typeof debeziumGround>>): Promise<AsyncDisposable> {
-	const sidecar = await ground.start({ acknowledge: 'broker', connectUrl: connect?.url, sidecar: { protectMs: 200 } })
+	const sidecar = await ground.start({
+		acknowledge: 'broker',
+		connectUrl: ground.connectUrl,
+		sidecar: { protectMs: 200 },
+	})
 	return { [Symbol.asyncDispose]: () => sidecar.stop() }
 }

@@ -1,65 +1,68 @@
 import { expect, test } from 'vitest'
 import { archivedRows } from '../capture/ground.ts'
+import { startConnect } from '../support/kafka/connect.ts'
+import { hasKafka, sharedBroker } from '../support/kafka/shared.ts'
 import { until } from '../support/wait.ts'
-import { debeziumGround, givenConnect, publishToDebezium } from './ground.ts'
+import { debeziumGround, publishToDebezium } from './ground.ts'
 
-const connect = givenConnect()
+test.runIf(hasKafka)(
+	'moves, relinks, key changes, claims and TRUNCATE mean what they mean to own capture',
+	async () => {
+		await using ground = await debeziumGround()
+		const { sql, vault } = ground
+		await sql`create table public.event (id int, day date, note text, primary key (id, day)) partition by range (day)`
+		await sql`create table public.event_a partition of public.event for values from ('2026-01-01') to ('2026-02-01')`
+		await sql`create table public.event_b partition of public.event for values from ('2026-02-01') to ('2026-03-01')`
+		await sql`create table public.team (id int primary key, name text)`
+		await sql`create table public.player (id int primary key, team int references public.team on delete set null)`
+		await sql`create table public."E Mixed.Case" (id int primary key)`
+		await ground.start()
+		await publishToDebezium(
+			ground,
+			'public.event_a',
+			'public.event_b',
+			'public.team',
+			'public.player',
+			'public."E Mixed.Case"',
+		)
+		await ground.connect()
+		await sql`insert into public.event values (1, '2026-01-05', 'moves'), (2, '2026-01-06', 'goes'), (3, '2026-01-07', 'renamed')`
+		await sql`insert into public.team values (1, 'a'), (2, 'b')`
+		await sql`insert into public.player values (1, 1), (2, 2)`
+		await sql`insert into public."E Mixed.Case" values (7)`
+		await sql`update public.event set day = '2026-02-05' where id = 1`
+		await sql`update public.event set id = 30 where id = 3`
+		await sql`update public.team set id = 20 where id = 2`.catch(() => {})
+		await sql.begin(async (tx) => {
+			await tx`select pg_logical_emit_message(true, 'reprieve.claim', '{"actor":"ann","reason":"tidy up"}')`
+			await tx`delete from public.event where id = 2`
+			await tx`delete from public.team where id = 1`
+			await tx`delete from public."E Mixed.Case"`
+		})
+		await sql`truncate public.player`
+		await ground.barrier()
+		const events = await archivedRows(vault, 'event')
+		expect(events.map(({ op, leaf, values }) => [op, leaf, values.id, values.note])).toEqual([
+			['move', 'event_a', '1', 'moves'],
+			['delete', 'event_a', '2', 'goes'],
+		])
+		expect((await archivedRows(vault, 'team')).map((row) => row.values)).toEqual([{ id: '1', name: 'a' }])
+		expect((await archivedRows(vault, 'E Mixed.Case')).map((row) => row.values)).toEqual([{ id: '7' }])
+		const [relink] = await archivedRows(vault, 'player')
+		expect(relink).toMatchObject({ op: 'relink', values: { id: '1', team: '1' }, rewritten: { team: null } })
+		const transactions = []
+		for await (const one of vault.transactions.read({})) transactions.push(one)
+		const claimed = transactions.find((one) => one.claim)
+		expect(claimed).toMatchObject({
+			claim: { actor: 'ann', reason: 'tidy up' },
+			rows: { event: { deleted: 1 }, team: { deleted: 1 }, player: { relinked: 1 } },
+		})
+		const incidents = await sql`select code, "table" from reprieve.incidents`
+		expect([...incidents]).toEqual([{ code: 'TRUNCATED', table: 'player' }])
+	},
+)
 
-test.runIf(connect)('moves, relinks, key changes, claims and TRUNCATE mean what they mean to own capture', async () => {
-	await using ground = await debeziumGround()
-	const { sql, vault } = ground
-	await sql`create table public.event (id int, day date, note text, primary key (id, day)) partition by range (day)`
-	await sql`create table public.event_a partition of public.event for values from ('2026-01-01') to ('2026-02-01')`
-	await sql`create table public.event_b partition of public.event for values from ('2026-02-01') to ('2026-03-01')`
-	await sql`create table public.team (id int primary key, name text)`
-	await sql`create table public.player (id int primary key, team int references public.team on delete set null)`
-	await sql`create table public."E Mixed.Case" (id int primary key)`
-	await ground.start()
-	await publishToDebezium(
-		ground,
-		'public.event_a',
-		'public.event_b',
-		'public.team',
-		'public.player',
-		'public."E Mixed.Case"',
-	)
-	await ground.connect()
-	await sql`insert into public.event values (1, '2026-01-05', 'moves'), (2, '2026-01-06', 'goes'), (3, '2026-01-07', 'renamed')`
-	await sql`insert into public.team values (1, 'a'), (2, 'b')`
-	await sql`insert into public.player values (1, 1), (2, 2)`
-	await sql`insert into public."E Mixed.Case" values (7)`
-	await sql`update public.event set day = '2026-02-05' where id = 1`
-	await sql`update public.event set id = 30 where id = 3`
-	await sql`update public.team set id = 20 where id = 2`.catch(() => {})
-	await sql.begin(async (tx) => {
-		await tx`select pg_logical_emit_message(true, 'reprieve.claim', '{"actor":"ann","reason":"tidy up"}')`
-		await tx`delete from public.event where id = 2`
-		await tx`delete from public.team where id = 1`
-		await tx`delete from public."E Mixed.Case"`
-	})
-	await sql`truncate public.player`
-	await ground.barrier()
-	const events = await archivedRows(vault, 'event')
-	expect(events.map(({ op, leaf, values }) => [op, leaf, values.id, values.note])).toEqual([
-		['move', 'event_a', '1', 'moves'],
-		['delete', 'event_a', '2', 'goes'],
-	])
-	expect((await archivedRows(vault, 'team')).map((row) => row.values)).toEqual([{ id: '1', name: 'a' }])
-	expect((await archivedRows(vault, 'E Mixed.Case')).map((row) => row.values)).toEqual([{ id: '7' }])
-	const [relink] = await archivedRows(vault, 'player')
-	expect(relink).toMatchObject({ op: 'relink', values: { id: '1', team: '1' }, rewritten: { team: null } })
-	const transactions = []
-	for await (const one of vault.transactions.read({})) transactions.push(one)
-	const claimed = transactions.find((one) => one.claim)
-	expect(claimed).toMatchObject({
-		claim: { actor: 'ann', reason: 'tidy up' },
-		rows: { event: { deleted: 1 }, team: { deleted: 1 }, player: { relinked: 1 } },
-	})
-	const incidents = await sql`select code, "table" from reprieve.incidents`
-	expect([...incidents]).toEqual([{ code: 'TRUNCATED', table: 'player' }])
-})
-
-test.runIf(connect)(
+test.runIf(hasKafka)(
 	'an archiver that ends is taken up where it ended, and a second one waits for its turn',
 	async () => {
 		await using ground = await debeziumGround()
@@ -83,10 +86,12 @@ test.runIf(connect)(
 	},
 )
 
-test.runIf(connect?.kill)(
+test.runIf(hasKafka)(
 	'Connect killed in the middle of a transaction loses nothing and brings nothing twice',
 	async () => {
-		await using ground = await debeziumGround()
+		const { brokers } = await sharedBroker()
+		await using worker = await startConnect({ brokers })
+		await using ground = await debeziumGround({ brokers, url: worker.url })
 		const { sql, vault } = ground
 		const rows = 40_000
 		await sql`create table public.city (id int primary key, note text)`
@@ -103,7 +108,8 @@ test.runIf(connect?.kill)(
 			await tx`delete from public.city`
 		})
 		await ground.sentAtLeast('city', rows / 4)
-		await connect?.kill?.()
+		await worker.kill()
+		await worker.restart()
 		await ground.connect()
 		await ground.barrier()
 		const ids = (await archivedRows(vault, 'city')).map((row) => Number(row.values.id))
@@ -114,10 +120,10 @@ test.runIf(connect?.kill)(
 	},
 )
 
-test.runIf(connect)('wrong settings are findings that close the gate, and none shows a password', async () => {
+test.runIf(hasKafka)('wrong settings are findings that close the gate, and none shows a password', async () => {
 	await using ground = await debeziumGround()
 	const { sql } = ground
-	await ground.start({ connectUrl: connect?.url })
+	await ground.start({ connectUrl: ground.connectUrl })
 	await ground.connect({
 		'time.precision.mode': 'adaptive',
 		'table.include.list': 'public.city',
@@ -138,7 +144,7 @@ test.runIf(connect)('wrong settings are findings that close the gate, and none s
 	expect(JSON.stringify(found)).not.toContain(new URL(ground.url).password)
 })
 
-test.runIf(connect)('a value that does not come whole is an incident and a gap, never another value', async () => {
+test.runIf(hasKafka)('a value that does not come whole is an incident and a gap, never another value', async () => {
 	await using ground = await debeziumGround()
 	const { sql, vault } = ground
 	await sql`create table public.list (id int primary key, items text[])`
@@ -155,7 +161,7 @@ test.runIf(connect)('a value that does not come whole is an incident and a gap, 
 	expect([...(await sql`select "table" from reprieve.capture_gaps`)]).toEqual([{ table: 'list' }])
 })
 
-test.runIf(connect)('receipts that were lost between vault and control schema come back, once', async () => {
+test.runIf(hasKafka)('receipts that were lost between vault and control schema come back, once', async () => {
 	await using ground = await debeziumGround()
 	const { sql, vault } = ground
 	await sql`create table public.city (id int primary key)`
