@@ -38,7 +38,7 @@ export type DebeziumGround = AsyncDisposable &
 		barrier(): Promise<void>
 	}
 
-export type DebeziumStart = {
+type DebeziumStart = {
 	sidecar?: Partial<SidecarConfig>
 	acknowledge?: 'vault' | 'broker'
 	connectUrl?: string

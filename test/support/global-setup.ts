@@ -1,4 +1,5 @@
 import type { TestProject } from 'vitest/node'
+import { shareKafka } from './kafka/shared.ts'
 import { startCluster } from './postgres.ts'
 
 declare module 'vitest' {
@@ -9,7 +10,12 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+	const kafka = await shareKafka()
 	const cluster = await startCluster(18)
 	project.provide('postgresUrl', cluster.url)
-	return () => cluster.stop()
+	project.provide('kafkaUrl', kafka.url)
+	return async () => {
+		await kafka.stop()
+		await cluster.stop()
+	}
 }
