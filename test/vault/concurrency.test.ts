@@ -163,3 +163,29 @@ test('an entry that another handle saw and took into a checkpoint at once stays'
 		expect((await Array.fromAsync(open(folder.path).verify())).filter(({ problem }) => problem)).toEqual([])
 	}
 })
+
+test('a writer that is behind commits nothing, not even what would follow', async () => {
+	await using folder = await freshFolder()
+	const [stale, newest] = [open(folder.path), open(folder.path)]
+	const commit = async (table: VaultTable, position: bigint, after: bigint | null) =>
+		table.commit({ source: 'l', position, after, segments: await table.write(change(position)) })
+	await commit(stale, 1n, null)
+	await commit(newest, 2n, 1n)
+	await expect(commit(stale, 4n, 1n)).rejects.toMatchObject({ code: 'CONFLICT', retryable: true })
+	await expect(commit(stale, 4n, null)).rejects.toMatchObject({ code: 'CONFLICT' })
+	await commit(newest, 3n, 2n)
+	expect(await idsOf(open(folder.path))).toEqual([1, 2, 3])
+})
+
+test('marks stand in the same entry as the rows', async () => {
+	await using folder = await freshFolder()
+	const table = open(folder.path)
+	const marks = [{ source: 'l/offset', position: 17n }]
+	await table.commit({ source: 'l', position: 1n, segments: await table.write(change(1n)), marks })
+	expect(await open(folder.path).sources()).toEqual(
+		new Map([
+			['l', 1n],
+			['l/offset', 17n],
+		]),
+	)
+})

@@ -11,7 +11,7 @@ import { parseRange } from './segment/range.ts'
 import { buildSegment, splitRows } from './segment/write.ts'
 import { putOnce } from './store.ts'
 import { sweepTable } from './sweep.ts'
-import type { CommitOutcome, PendingSegment, VaultTable } from './vault.ts'
+import type { CommitOutcome, PendingSegment, TableCommit, VaultTable } from './vault.ts'
 import { verifyTable } from './verify.ts'
 
 export type TableOptions = {
@@ -68,19 +68,20 @@ async function writeSegments(place: Place, rows: ChangeRows, columns: VaultColum
 
 async function commitSegments(
 	log: Log,
-	{ source, position, segments }: { source: string; position: bigint; segments: PendingSegment[] },
+	{ source, position, segments, after, marks = [] }: TableCommit,
 	now: () => number,
 ): Promise<CommitOutcome> {
 	const { isAppended, version } = await log.append((state) => {
 		const archived = state.transactions.get(source)
 		if (archived !== undefined && archived >= position) return undefined
+		if (after !== undefined && after !== (archived ?? null)) throw movedOn(source, after, archived)
 		if (archived !== undefined) checkFollows(segments, archived, source)
 		const meta = extendMeta(state, segments, now)
 		return {
 			operation: 'WRITE',
 			facts: { id: randomUUID() },
 			...(meta === state.meta ? {} : { meta }),
-			transactions: [{ source, position }],
+			transactions: [{ source, position }, ...marks],
 			adds: segments.map((segment) => fileOf(segment, meta, now())),
 			removes: [],
 			isDataChange: true,
@@ -125,6 +126,14 @@ function asStored(schema: SourceTable): SourceTable {
 function checkFollows(segments: readonly PendingSegment[], archived: bigint, source: string): void {
 	const known = segments.find(({ range }) => parseRange(range).first.position <= archived)
 	if (known) throw overtaken(parseRange(known.range).first.position, archived, source)
+}
+
+function movedOn(source: string, after: bigint | null, archived: bigint | undefined): ReprieveError {
+	return new ReprieveError(
+		'CONFLICT',
+		`the batch follows ${after ?? 'nothing'}, another writer archived ${source} up to ${archived ?? 'nothing'}`,
+		{ hint: 'Read what is archived, then send what follows.', retryable: true },
+	)
 }
 
 /** The error of a batch of which another writer archived a part. */

@@ -20,6 +20,16 @@ export type PendingSegment = {
 /** Whether a log already holds what a commit brings; `alreadyArchived` when its `txn` of the source is at or beyond. */
 export type CommitOutcome = { outcome: 'committed' | 'alreadyArchived'; version: number }
 
+export type TableCommit = {
+	source: string
+	position: bigint
+	segments: PendingSegment[]
+	/** Position that the writer believes the source to have; null: none yet. Absent: any that the segments follow. */
+	after?: bigint | null
+	/** Further `txn` of the same entry: source -> number; where a reader of the source goes on, a gap that it left. */
+	marks?: { source: string; position: bigint }[]
+}
+
 export type ReadQuery = {
 	/** Column name -> PostgreSQL text; a row matches any of them by text equality of the native values. */
 	keys?: Record<string, string | null>[]
@@ -48,8 +58,12 @@ export interface VaultTable {
 	sources(): Promise<ReadonlyMap<string, bigint>>
 	/** Writes rows (any number, of one schema version) into segment objects: durable, not yet visible. */
 	write(rows: ChangeRows): Promise<PendingSegment[]>
-	/** One log entry: the segments, their schema version when new, and `txn` (source -> position). Put-if-absent. */
-	commit(entry: { source: string; position: bigint; segments: PendingSegment[] }): Promise<CommitOutcome>
+	/**
+	 * One log entry: the segments, their schema version when new, and `txn` (source -> position, and with it the `marks`).
+	 * Put-if-absent. Throws CONFLICT (retryable) when the source is not where `after` says, so that a stale writer
+	 * commits nothing.
+	 */
+	commit(entry: TableCommit): Promise<CommitOutcome>
 	/** Schema versions in the order in which they were archived. */
 	schemas(): Promise<SourceTable[]>
 	/** Rows in (position, ordinal) order, in chunks; every object is checked against its digest before a row leaves. */
