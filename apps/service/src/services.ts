@@ -1,13 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { createSigner, type Signer } from '@reprieve/cdc'
 import { ReprieveError } from '@reprieve/contracts'
-import { migrateControl, openControl } from '@reprieve/control'
+import { keepSecret, migrateControl, openControl } from '@reprieve/control'
 import { openSessions } from '@reprieve/postgres'
 import { openVaultAt, type Vault } from '@reprieve/vault'
 import { pino } from 'pino'
 import type { Config } from './config.ts'
 import type { Clock, Services } from './context.ts'
-import { keepSecret } from './secret-file.ts'
 
 /** Parts that a composition root or a test brings itself. */
 export type Dependencies = {

@@ -1,8 +1,7 @@
-import { apiKeys } from '@reprieve/control'
+import { apiKeys, keepSecret } from '@reprieve/control'
 import { eq } from 'drizzle-orm'
 import type { Config } from '../config.ts'
 import type { Services } from '../context.ts'
-import { keepSecret } from '../secret-file.ts'
 import { createSecret, hashSecret } from './keys.ts'
 
 /**
