@@ -77,7 +77,7 @@ export async function debeziumGround(given?: ConnectGround): Promise<DebeziumGro
 					}),
 					kafka: {
 						...{ brokers: connect.brokers, tls: null, sasl: null, prefix, group: `${prefix}.archive` },
-						...{ partitions: 1, replication: 1, frameKey: new Uint8Array(32) },
+						...{ partitions: 1, replication: 1, retentionMs: 86_400_000, frameKey: new Uint8Array(32) },
 						acknowledge: options.acknowledge ?? 'vault',
 					},
 					connectUrl: options.connectUrl,

@@ -17,7 +17,7 @@ function section(title: string): string {
 
 /** `NAME_FILE` stands for the secret NAME wherever one is read. */
 function variablesOf(file: string): string[] {
-	const names = [...readFileSync(file, 'utf8').matchAll(/\b((?:REPRIEVE|DATABASE)_[A-Z_]+)\b/g)]
+	const names = [...readFileSync(file, 'utf8').matchAll(/\b((?:REPRIEVE|DATABASE|KAFKA)_[A-Z_]+)\b/g)]
 	return names.map((match) => match[1] as string).filter((name) => !name.endsWith('_FILE'))
 }
 
@@ -28,10 +28,16 @@ describe('README', () => {
 	})
 
 	test('names every variable that the configurations read, and no other', () => {
-		const read = ['service', 'sidecar', 'standalone'].flatMap((app) =>
-			variablesOf(join(root, 'apps', app, 'src/config.ts')),
+		const files = [
+			'service/src/config.ts',
+			'sidecar/src/config.ts',
+			'sidecar/src/kafka/environment.ts',
+			'standalone/src/config.ts',
+		]
+		const read = files.flatMap((file) => variablesOf(join(root, 'apps', file)))
+		const named = [...section('Configuration').matchAll(/`((?:REPRIEVE|DATABASE|KAFKA)_[A-Z_]+)`/g)].map(
+			(match) => match[1],
 		)
-		const named = [...section('Configuration').matchAll(/`((?:REPRIEVE|DATABASE)_[A-Z_]+)`/g)].map((match) => match[1])
 		expect([...new Set(named)].sort()).toEqual([...new Set(read)].sort())
 	})
 

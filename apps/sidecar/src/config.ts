@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ReprieveError, readSecret } from '@reprieve/contracts'
 import { z } from 'zod'
+import { type KafkaSettings, kafkaEnvironment, kafkaSettings } from './kafka/environment.ts'
 
 /** What a sidecar needs to know; parsed by {@link parseConfig}. */
 export const configSchema = z.strictObject({
@@ -63,13 +64,23 @@ const environment = z.object({
 		.regex(/^(file|s3):\/\//, 'file:///folder or s3://bucket/prefix')
 		.optional(),
 	REPRIEVE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
+	/** REST of Kafka Connect, where Debezium's connector runs. */
+	REPRIEVE_CONNECT_URL: z.string().min(1).optional(),
+	...kafkaEnvironment.shape,
 })
+
+const secrets = ['KAFKA_SASL_PASSWORD', 'REPRIEVE_FRAME_KEY'] as const
 
 /** What a capture in a process of its own needs to know; read once in main. */
 export type ProcessConfig = {
 	sidecar: SidecarConfig
 	/** `file://` or `s3://` address of the vault's root. */
 	vault: string
+	/** Absolute path of the folder for generated keys and for what capture sets aside. */
+	data: string
+	/** Null: in process. */
+	kafka: KafkaSettings | null
+	connectUrl?: string
 	logLevel: string
 }
 
@@ -80,7 +91,7 @@ export function readConfig(env: Environment): ProcessConfig {
 	const names = Object.keys(environment.shape)
 	const parsed = environment.safeParse(
 		Object.fromEntries(
-			names.map((name) => [name, name.endsWith('_URL') ? readSecret(env, name, readText) : env[name] || undefined]),
+			names.map((name) => [name, isSecret(name) ? readSecret(env, name, readText) : env[name] || undefined]),
 		),
 	)
 	if (!parsed.success) {
@@ -93,8 +104,15 @@ export function readConfig(env: Environment): ProcessConfig {
 	return Object.freeze({
 		sidecar: parseConfig({ databaseUrl, ownerUrl: REPRIEVE_OWNER_URL ?? DATABASE_URL }),
 		vault: rest.REPRIEVE_VAULT ?? pathToFileURL(join(resolve(REPRIEVE_DATA), 'vault')).href,
+		data: resolve(REPRIEVE_DATA),
+		kafka: kafkaSettings(rest),
+		connectUrl: rest.REPRIEVE_CONNECT_URL,
 		logLevel: rest.REPRIEVE_LOG_LEVEL,
 	})
+}
+
+function isSecret(name: string): boolean {
+	return name.endsWith('_URL') || secrets.some((secret) => secret === name)
 }
 
 function readText(path: string): string {

@@ -8,7 +8,7 @@ import type { SidecarConfig } from './config.ts'
 import { CaptureStopped } from './incident.ts'
 import { type Adopted, adoptLineage, type Ground } from './lineage/open.ts'
 import { runSession, type SessionOptions } from './session.ts'
-import { startUpkeep } from './upkeep/loop.ts'
+import { type Duty, startUpkeep } from './upkeep/loop.ts'
 
 export type SidecarParts = {
 	/** The vault of the database; not closed by the sidecar. */
@@ -31,28 +31,35 @@ export type Sidecar = {
  * for ever, with backoff; what it cannot be sure of stops it, with an incident. The control schema must be migrated.
  */
 export function startSidecar(config: SidecarConfig, parts: SidecarParts): Sidecar {
-	return startSessions(config, parts, runSession)
+	return startSessions(config, parts, { runOne: runSession, duties: ['vault', 'protection'], isCapture: true })
+}
+
+/** What one program of the sidecar does. */
+export type Program = {
+	/** One life: resolves when the signal ends it, throws what broke it. */
+	runOne: (session: SessionOptions) => Promise<void>
+	/** Work beside it. */
+	duties: readonly Duty[]
+	/** Whether its state is that of capture, which the gate reads. */
+	isCapture: boolean
 }
 
 /** Sessions of one kind, one after the other, with upkeep beside them, until stopped. */
-export function startSessions(
-	config: SidecarConfig,
-	parts: SidecarParts,
-	runOne: (session: SessionOptions) => Promise<void>,
-): Sidecar {
+export function startSessions(config: SidecarConfig, parts: SidecarParts, program: Program): Sidecar {
 	const log = parts.log ?? pino({ name: 'sidecar' })
 	const stopping = new AbortController()
 	const sql = openSessions(config.databaseUrl, { applicationName: 'reprieve sidecar', max: 2 })
 	const control = openControl(config.databaseUrl, { max: 3, applicationName: 'reprieve sidecar control' })
 	const owner = openSessions(config.ownerUrl ?? config.databaseUrl, { applicationName: 'reprieve upkeep', max: 1 })
-	const upkeep = startUpkeep({ config, vault: parts.vault, owner, log })
+	const name = randomUUID()
+	const upkeep = startUpkeep({ config, vault: parts.vault, owner, name, log }, program.duties)
 	const session = {
-		...{ config, sql, ownerSql: owner, control, log, vault: parts.vault, owner: randomUUID(), signal: stopping.signal },
+		...{ config, sql, ownerSql: owner, control, log, vault: parts.vault, owner: name, signal: stopping.signal },
 		onStreaming: () => parts.onState?.('streaming'),
 	}
 	const run = async () => {
 		try {
-			await follow(session, runOne, parts.onState)
+			await follow(session, program, parts.onState)
 		} finally {
 			await upkeep.stop()
 			parts.onState?.('stopped')
@@ -91,11 +98,7 @@ export async function adopt(
 }
 
 /** Sessions, one after the other, until stopped. */
-async function follow(
-	session: SessionOptions,
-	runOne: (session: SessionOptions) => Promise<void>,
-	onState: SidecarParts['onState'],
-): Promise<void> {
+async function follow(session: SessionOptions, program: Program, onState: SidecarParts['onState']): Promise<void> {
 	const { config, log, signal } = session
 	let failures = 0
 	const onStreaming = () => {
@@ -105,23 +108,24 @@ async function follow(
 	while (!signal.aborted) {
 		onState?.('starting')
 		try {
-			await runOne({ ...session, onStreaming })
+			await program.runOne({ ...session, onStreaming })
 		} catch (error) {
 			if (signal.aborted) break
-			if (error instanceof CaptureStopped) await halt(session, error)
+			if (error instanceof CaptureStopped) await halt(session, program, error)
 			log.warn({ err: error, failures }, 'capture broke off and starts again')
 			await pause(Math.min(config.backoffMs * 2 ** Math.min(failures, 16), config.backoffMs * 30), signal)
 			failures++
 		}
 	}
-	await recordState(session, 'stopped').catch((error) => log.warn({ err: error }, 'could not record the stop'))
+	if (program.isCapture)
+		await recordState(session, 'stopped').catch((error) => log.warn({ err: error }, 'could not record the stop'))
 }
 
 /** Records what only an operator can resolve, and gives up. */
-async function halt(session: SessionOptions, stopped: CaptureStopped): Promise<never> {
+async function halt(session: SessionOptions, { isCapture }: Program, stopped: CaptureStopped): Promise<never> {
 	session.log.error({ err: stopped, incident: stopped.incident }, 'capture stopped')
 	await recordIncident(session.control.db, stopped.incident)
-	await recordState(session, 'stopped')
+	if (isCapture) await recordState(session, 'stopped')
 	throw stopped
 }
 

@@ -4,6 +4,7 @@ import { readIdentity, type Sql, slotName } from '@reprieve/postgres'
 import type { Kafka } from 'kafkajs'
 import type { SidecarConfig } from '../config.ts'
 import type { KafkaConfig } from '../kafka/config.ts'
+import type { SessionOptions } from '../session.ts'
 import { type Sidecar, type SidecarParts, startSessions } from '../start.ts'
 import { checkConnector } from './connect.ts'
 import { checkReplication, silentCode } from './replicated.ts'
@@ -33,7 +34,7 @@ export type DebeziumParts = SidecarParts & {
  */
 export function startDebeziumArchive(config: DebeziumConfig, parts: DebeziumParts): Sidecar {
 	const kafka = parts.openKafka(config.kafka)
-	return startSessions(config.sidecar, parts, async (session) => {
+	const runOne = async (session: SessionOptions) => {
 		const { databaseOid } = await readIdentity(session.sql)
 		await runDebeziumSession({
 			...session,
@@ -44,7 +45,8 @@ export function startDebeziumArchive(config: DebeziumConfig, parts: DebeziumPart
 			topicsMs: config.topicsMs ?? 1_000,
 			patienceMs: config.patienceMs ?? 180_000,
 		})
-	})
+	}
+	return startSessions(config.sidecar, parts, { runOne, duties: ['vault', 'protection'], isCapture: true })
 }
 
 type Surroundings = { kafka: Kafka; sql: Sql; slot: string }

@@ -11,8 +11,10 @@ export type KafkaConfig = Readonly<{
 	group: string
 	/** Partitions of each table's topic (1). */
 	partitions: number
-	/** Replicas of topics that are made (3, or as many as there are brokers). */
-	replication: number
+	/** Replicas of topics that are made; absent: 3, or as many as there are brokers. */
+	replication?: number
+	/** Milliseconds that topics which are made keep frames: more than the worst outage of the archive (7 days). */
+	retentionMs: number
 	/** What releases the slot: the vault (default), or the brokers, where the cluster is replicated. */
 	acknowledge: 'vault' | 'broker'
 	/** HMAC key of the frames, 32 bytes. */

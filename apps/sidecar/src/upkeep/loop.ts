@@ -10,21 +10,27 @@ export type UpkeepOptions = {
 	vault: Vault
 	/** Of the role that owns the tables. */
 	owner: Sql
+	/** Names this process in the lease. */
+	name: string
 	log: Logger
 }
 
-/** Work in the background: new leaves are protected, segments merged, checkpoints written. A failed round is tried again. */
-export function startUpkeep(options: UpkeepOptions): { stop(): Promise<void> } {
+/** `vault`: segments are merged, checkpoints written. `protection`: new leaves are protected. */
+export type Duty = 'vault' | 'protection'
+
+/** Work in the background. A failed round is tried again. */
+export function startUpkeep(options: UpkeepOptions, duties: readonly Duty[]): { stop(): Promise<void> } {
 	const { upkeepMs, protectMs } = options.config
-	const duties = [
-		repeat(upkeepMs, 'vault', options.log, () => keepVault(options)),
-		repeat(protectMs, 'protection', options.log, () => keepProtection(options)),
-	]
-	return { stop: async () => void (await Promise.all(duties.map((duty) => duty.stop()))) }
+	const kept = {
+		vault: { everyMs: upkeepMs, keep: () => keepVault(options) },
+		protection: { everyMs: protectMs, keep: () => keepProtection(options) },
+	}
+	const running = duties.map((duty) => repeat(kept[duty].everyMs, duty, options.log, kept[duty].keep))
+	return { stop: async () => void (await Promise.all(running.map((duty) => duty.stop()))) }
 }
 
 /** Rounds at an interval, never two at a time; none when the interval is 0. */
-function repeat(everyMs: number, duty: string, log: Logger, work: () => Promise<void>): { stop(): Promise<void> } {
+function repeat(everyMs: number, duty: Duty, log: Logger, work: () => Promise<void>): { stop(): Promise<void> } {
 	let round: Promise<void> | undefined
 	const next = () => {
 		round ??= work()

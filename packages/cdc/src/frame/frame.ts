@@ -16,7 +16,9 @@ export type FrameHeader = {
 	partition: number
 	/**
 	 * Place of what went to this partition before. Whatever the partition has behind it and up to the frame's last place
-	 * is in the frame. The first frame of a session names the session's start: { position, ordinal: 0xffffffff }.
+	 * is in the frame. The first frame of a session names the session's start, where S is the slot's confirmed position:
+	 * { position: S - 1, ordinal: 0xffffffff }. The last place of transactions is { position: received - 1, ordinal:
+	 * 0xffffffff }.
 	 */
 	predecessor: Place
 	/** Carries something that somebody waits for: archived at once. */
