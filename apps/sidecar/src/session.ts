@@ -1,20 +1,24 @@
 import { ReprieveError } from '@reprieve/contracts'
 import type { Control } from '@reprieve/control'
 import { openStream, publicationNames, type Sql, type StreamFrame } from '@reprieve/postgres'
-import type { Vault } from '@reprieve/vault'
+import type { Vault, VaultTable } from '@reprieve/vault'
 import type { Logger } from 'pino'
+import type { TableBuffer } from './archive/buffer.ts'
 import { Archive } from './archive/loop.ts'
+import { openBuffer } from './archive/open-buffer.ts'
 import { recordChannel, recordStandpoint } from './archive/record.ts'
 import { Assembler } from './capture/assemble.ts'
 import { KeyRing } from './capture/keys.ts'
 import { appendOverwritten } from './capture/overwrites.ts'
 import { knownTransactions } from './capture/redelivery.ts'
 import { Relations } from './capture/relations.ts'
+import type { ChangeSink } from './capture/sink.ts'
 import { streamFailure } from './capture/undecodable.ts'
 import type { SidecarConfig } from './config.ts'
-import { takeLease } from './lineage/lease.ts'
+import { enterChannel } from './lineage/channel.ts'
+import { type Lease, takeLease } from './lineage/lease.ts'
 import { NonceChain } from './lineage/nonce.ts'
-import { findLineage, openLineage } from './lineage/open.ts'
+import { findLineage, type Ground, type OpenLineage, openLineage } from './lineage/open.ts'
 
 export type SessionOptions = {
 	config: SidecarConfig
@@ -34,98 +38,127 @@ export type SessionOptions = {
 /** Insert, and what may stand before one (relation, type, origin): the row deleted before must still be at hand. */
 const insertKinds = new Set([...'IRYO'].map((kind) => kind.charCodeAt(0)))
 
+/** What a life of capture holds while it has the lineage's lease. */
+export type Held = { lease: Lease; opened: OpenLineage }
+
+/** What a sink is opened with. */
+export type SinkGround<Spilled> = Held & {
+	buffers: ReadonlyMap<string, TableBuffer<Spilled>>
+	nonces: NonceChain
+	/** Lets the server forget everything before the position. */
+	acknowledge: (position: bigint) => void
+	/** Called once, with what ended the sink. */
+	onFailure: (error: unknown) => void
+}
+
+/** Where a life of capture takes the changes. */
+export type Target<Spilled> = {
+	openBuffer: (label: string, table: VaultTable) => Promise<TableBuffer<Spilled>>
+	openSink: (ground: SinkGround<Spilled>) => ChangeSink
+	/** Ends the life as the session's own signal does. */
+	until?: AbortSignal
+}
+
 /**
  * One life of capture: lineage, lease, stream, archive. Resolves when the signal ends it; throws what broke it. It
  * holds nothing that a later one would need: everything is read from vault and database again.
  */
 export async function runSession(options: SessionOptions): Promise<void> {
-	const { config, sql, control, vault, log, owner, signal } = options
-	const named = await findLineage(options)
+	await underLease(options, options, async (held) => {
+		const { config, control, vault, log } = options
+		await enterChannel(options, held.opened, { kind: 'stream' })
+		await recordChannel(control, held.opened.lineage.id)
+		const lineage = held.opened.lineage.id
+		await streamInto(options, held, {
+			openBuffer: (label, table) => openBuffer(label, table, { lineage, from: held.opened.confirmed }),
+			openSink: ({ opened, ...ground }) =>
+				new Archive({ config, control, vault, lineage, archived: opened.archived, log, ...ground }),
+		})
+	})
+}
+
+/** Takes the lineage's lease, opens the lineage under it, and gives the lease back at the end of `work`. */
+export async function underLease(
+	{ config, vault, owner, signal }: SessionOptions,
+	ground: Ground,
+	work: (held: Held) => Promise<void>,
+): Promise<void> {
+	const named = await findLineage(ground)
 	const lease = await takeLease({ vault, lineage: named, owner, ttlMs: config.leaseMs, signal })
 	try {
-		const opened = await openLineage(options)
-		const lineage = opened.lineage.id
-		if (lineage !== named) {
-			throw new ReprieveError('CONFLICT', `lineage ${lineage} was opened while ${named} was waited for`, {
+		const opened = await openLineage(ground)
+		if (opened.lineage.id !== named) {
+			throw new ReprieveError('CONFLICT', `lineage ${opened.lineage.id} was opened while ${named} was waited for`, {
 				retryable: true,
 			})
 		}
-		await recordChannel(control, lineage)
-		const keys = new KeyRing(vault)
-		await keys.refresh()
-		const checkRedelivery = await knownTransactions(vault, opened)
-		const { promise: failed, reject: fail } = Promise.withResolvers<never>()
-		failed.catch(() => {})
-
-		const relations = new Relations({ sql, vault, lineage, from: opened.confirmed })
-		const archive = new Archive({
-			config,
-			control,
-			vault,
-			lineage,
-			archived: opened.archived,
-			buffers: relations.buffers,
-			lease,
-			nonces: new NonceChain(control, vault, opened.lineage),
-			log,
-			acknowledge: (position) => stream?.acknowledge(position),
-			onFailure: fail,
-		})
-		const assembler: Assembler = new Assembler({
-			relations,
-			relief: () => archive.relief(),
-			timeline: opened.timeline,
-			archived: opened.archived,
-			messages: {
-				lineage,
-				keys,
-				log,
-				overwritten: (images) => appendOverwritten({ sql, relations, assembler }, images),
-			},
-			onCommit(transaction) {
-				checkRedelivery(transaction)
-				archive.add(transaction)
-			},
-		})
-		const onFrame = makeFrameHandler({ archive, assembler, reliefBytes: config.bufferBytes / 8, signal })
-		const stream = await openStream({
-			url: config.databaseUrl,
-			slot: opened.slot,
-			publications: publicationNames,
-			onFrame,
-		})
-		const heartbeat = beat(options, archive, fail)
-		options.onStreaming()
-		try {
-			await Promise.race([stream.ended, failed, aborted(signal)])
-			await archive.drain()
-		} catch (error) {
-			throw streamFailure(error, archive.standpoint.received)
-		} finally {
-			clearInterval(heartbeat)
-			await archive.stop()
-			await stream.close()
-		}
+		await work({ lease, opened })
 	} finally {
 		await lease.release()
 	}
 }
 
+/** Streams the log into a sink until the signal, or the target, ends it. */
+export async function streamInto<Spilled>(options: SessionOptions, held: Held, target: Target<Spilled>): Promise<void> {
+	const { config, sql, control, vault, log, signal } = options
+	const { opened } = held
+	const lineage = opened.lineage.id
+	const ending = target.until ? AbortSignal.any([signal, target.until]) : signal
+	const keys = new KeyRing(vault)
+	await keys.refresh()
+	const checkRedelivery = await knownTransactions(vault, opened)
+	const { promise: failed, reject: fail } = Promise.withResolvers<never>()
+	failed.catch(() => {})
+	const relations = new Relations({ sql, vault, openBuffer: target.openBuffer })
+	const sink = target.openSink({
+		...{ ...held, buffers: relations.buffers, nonces: new NonceChain(control, vault, opened.lineage) },
+		acknowledge: (position) => stream?.acknowledge(position),
+		onFailure: fail,
+	})
+	const assembler: Assembler = new Assembler({
+		...{ relations, relief: () => sink.relief(), timeline: opened.timeline, archived: opened.archived },
+		messages: {
+			...{ lineage, keys, log },
+			overwritten: (images) => appendOverwritten({ sql, relations, assembler }, images),
+		},
+		onCommit(transaction) {
+			checkRedelivery(transaction)
+			sink.add(transaction)
+		},
+	})
+	const onFrame = makeFrameHandler({ sink, assembler, reliefBytes: config.bufferBytes / 8, signal })
+	const stream = await openStream({
+		...{ url: config.databaseUrl, slot: opened.slot, publications: publicationNames, onFrame },
+	})
+	const heartbeat = beat(options, sink, fail)
+	options.onStreaming()
+	try {
+		await Promise.race([stream.ended, failed, aborted(ending)])
+		await sink.drain()
+	} catch (error) {
+		throw streamFailure(error, sink.standpoint.received)
+	} finally {
+		clearInterval(heartbeat)
+		await sink.stop()
+		await stream.close()
+	}
+}
+
 /** Frames in order; answers a promise when the stream must wait for memory, catalog or keys, or for ever. */
-function makeFrameHandler(parts: { archive: Archive; assembler: Assembler; reliefBytes: number; signal: AbortSignal }) {
-	const { archive, assembler, reliefBytes, signal } = parts
+function makeFrameHandler(parts: { sink: ChangeSink; assembler: Assembler; reliefBytes: number; signal: AbortSignal }) {
+	const { sink, assembler, reliefBytes, signal } = parts
 	let bytesSince = 0
 	return (frame: StreamFrame): Promise<unknown> | undefined => {
 		if (signal.aborted) return new Promise(() => {})
 		if (frame.kind === 'keepalive') {
-			if (!assembler.isOpen) archive.keepalive(frame.walEnd)
+			if (!assembler.isOpen) sink.keepalive(frame.walEnd)
 			return undefined
 		}
 		const { payload } = frame
 		bytesSince += payload.length
 		if (bytesSince <= reliefBytes || insertKinds.has(payload[0] as number)) return assembler.handle(payload)
 		bytesSince = 0
-		const relief = archive.relief()
+		const relief = sink.relief()
 		return relief === undefined ? assembler.handle(payload) : relief.then(() => assembler.handle(payload))
 	}
 }
@@ -133,14 +166,14 @@ function makeFrameHandler(parts: { archive: Archive; assembler: Assembler; relie
 /** Writes where capture stands at every heartbeat. */
 export function beat(
 	{ config, control }: Pick<SessionOptions, 'config' | 'control'>,
-	archive: Archive,
+	sink: Pick<ChangeSink, 'standpoint'>,
 	fail: (error: unknown) => void,
 ): NodeJS.Timeout {
 	let isBusy = false
 	const write = () => {
 		if (isBusy) return
 		isBusy = true
-		recordStandpoint(control, { ...archive.standpoint, state: 'streaming' })
+		recordStandpoint(control, { ...sink.standpoint, state: 'streaming' })
 			.catch(fail)
 			.finally(() => {
 				isBusy = false

@@ -29,8 +29,8 @@ test('every table is committed at the newest transaction, the record reaches to 
 	const transactions = [at(110n), at(120n)]
 	const other = { label: 'u' } as TableBuffer
 	const shares = [
-		{ buffer, rows: [rows], segments: [segment] },
-		{ buffer: other, rows: [], segments: [] },
+		{ buffer, rows: [rows], spilled: [segment] },
+		{ buffer: other, rows: [], spilled: [] },
 	]
 	const batch = planBatch({ ...idle, transactions, shares, received: 130n })
 	expect(batch?.write).toEqual([{ buffer, rows }])

@@ -42,8 +42,8 @@ export function planBatch(standing: Standing): Batch | undefined {
 	return {
 		write: shares.flatMap(({ buffer, rows }) => rows.map((version) => ({ buffer, rows: version }))),
 		commit: shares
-			.filter(({ rows, segments }) => rows.length > 0 || segments.length > 0)
-			.map(({ buffer, segments }) => ({ buffer, segments, position: newest?.position ?? received })),
+			.filter(({ rows, spilled }) => rows.length > 0 || spilled.length > 0)
+			.map(({ buffer, spilled }) => ({ buffer, segments: spilled, position: newest?.position ?? received })),
 		...(isWorthAppending && { append: { position: received, transactions: fresh } }),
 		record: transactions.filter((transaction) => transaction.archived || transaction.incidents.length > 0),
 		acknowledge: isWorthAppending ? received : archived,

@@ -33,7 +33,7 @@ test('rows of the transaction under way are handed over only after its commit', 
 })
 
 function emptyBuffer(): TableBuffer {
-	return new TableBuffer('t', {} as VaultTable, { archived: 0n, known: new Map() })
+	return new TableBuffer('t', {} as VaultTable, { archived: 0n, known: new Map(), spill: async () => [] })
 }
 
 function append(buffer: TableBuffer, value: string, position: bigint): RowPlace {

@@ -5,8 +5,22 @@ import type { PendingSegment, VaultTable } from '@reprieve/vault'
 /** The commit that the vault has for a position: a redelivered transaction must be the same one. */
 export type KnownCommit = { xid: number; committedAt: bigint }
 
-/** What one table gives to a flush: everything of transactions that have committed, by schema version. */
-export type TableShare = { buffer: TableBuffer; rows: ChangeRows[]; segments: PendingSegment[] }
+/** What one table gives to a flush: everything of transactions that have committed; what was spilled comes first. */
+export type TableShare<Spilled = PendingSegment> = {
+	buffer: TableBuffer<Spilled>
+	/** By schema version. */
+	rows: ChangeRows[]
+	spilled: Spilled[]
+}
+
+export type BufferOptions<Spilled> = {
+	/** The newest commit position in the table's own log. */
+	archived: bigint
+	/** Commits of the table's log that may be delivered again. */
+	known: ReadonlyMap<bigint, KnownCommit>
+	/** Sets rows aside ahead of their commit, by schema version. */
+	spill: (rows: ChangeRows[]) => Promise<Spilled[]>
+}
 
 /** Rows of one schema version: those of committed transactions come first, `gone` more were before them. */
 type Version = { builder: RowsBuilder; settled: number; gone: number }
@@ -18,23 +32,25 @@ export type RowPlace = { version: Version; row: number }
  * Rows of one root that are not in its log yet. Rows of the transaction under way are behind those of committed ones
  * and invisible until {@link settle} says that its commit has arrived.
  */
-export class TableBuffer {
+export class TableBuffer<Spilled = PendingSegment> {
 	readonly label: string
 	readonly vault: VaultTable
 	/** The newest commit position in the table's own log. */
 	archived: bigint
 	/** Commits of the table's log that may be delivered again. */
 	readonly known: ReadonlyMap<bigint, KnownCommit>
+	readonly #spill: BufferOptions<Spilled>['spill']
 	/** By schema version: leaves may learn of a new one at different moments. */
 	readonly #versions = new Map<SourceTable, Version>()
-	#spilled: PendingSegment[] = []
-	#ready: PendingSegment[] = []
+	#spilled: Spilled[] = []
+	#ready: Spilled[] = []
 
-	constructor(label: string, vault: VaultTable, log: { archived: bigint; known: ReadonlyMap<bigint, KnownCommit> }) {
+	constructor(label: string, vault: VaultTable, options: BufferOptions<Spilled>) {
 		this.label = label
 		this.vault = vault
-		this.archived = log.archived
-		this.known = log.known
+		this.archived = options.archived
+		this.known = options.known
+		this.#spill = options.spill
 	}
 
 	get bytes(): number {
@@ -64,19 +80,21 @@ export class TableBuffer {
 		this.#spilled = []
 	}
 
-	/** Writes the rows of the transaction under way ahead of its commit; nothing names the segments until then. */
+	/** Sets the rows of the transaction under way aside ahead of its commit; nothing names them until then. */
 	async spill(): Promise<void> {
+		const rows: ChangeRows[] = []
 		for (const [table, version] of [...this.#versions]) {
 			const { builder, settled } = version
 			if (builder.count === settled) continue
 			this.#keep(table, version, { from: 0, to: settled, settled })
-			this.#spilled.push(...(await this.vault.write(builder.slice(settled, builder.count))))
+			rows.push(builder.slice(settled, builder.count))
 		}
+		if (rows.length > 0) this.#spilled.push(...(await this.#spill(rows)))
 	}
 
 	/** Hands over the committed part. */
-	take(): TableShare {
-		const share: TableShare = { buffer: this, rows: [], segments: this.#ready }
+	take(): TableShare<Spilled> {
+		const share: TableShare<Spilled> = { buffer: this, rows: [], spilled: this.#ready }
 		this.#ready = []
 		for (const [table, version] of [...this.#versions]) {
 			const { builder, settled } = version

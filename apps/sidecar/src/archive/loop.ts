@@ -1,6 +1,7 @@
 import type { Control } from '@reprieve/control'
 import type { Vault } from '@reprieve/vault'
 import type { Logger } from 'pino'
+import type { ChangeSink } from '../capture/sink.ts'
 import type { CommittedTransaction } from '../capture/transaction.ts'
 import type { SidecarConfig } from '../config.ts'
 import type { Lease } from '../lineage/lease.ts'
@@ -31,7 +32,7 @@ export type ArchiveOptions = {
 }
 
 /** Takes committed transactions to the vault, and says what may be acknowledged. One flush at a time, in order. */
-export class Archive {
+export class Archive implements ChangeSink {
 	readonly #options: ArchiveOptions
 	#waiting: CommittedTransaction[] = []
 	#received: bigint
@@ -60,7 +61,6 @@ export class Archive {
 		return { lineage, received: this.#received, archived: this.#archived, acknowledged }
 	}
 
-	/** Takes a transaction whose COMMIT has arrived. */
 	add(transaction: CommittedTransaction): void {
 		if (transaction.archived || transaction.incidents.length > 0) this.#waiting.push(transaction)
 		this.#receive(transaction.end)
@@ -69,20 +69,18 @@ export class Archive {
 			this.#linger ??= setTimeout(() => void this.#flush(), this.#options.config.lingerMs)
 	}
 
-	/** The server has sent everything before `position`: flushed when it is worth a write. Not inside a transaction. */
+	/** Flushed when it is worth a write. */
 	keepalive(position: bigint): void {
 		this.#receive(position)
 		if (this.#waiting.length === 0 && this.#isKeepaliveDue()) void this.#flush()
 	}
 
-	/** Resolves when memory allows to go on; undefined when it does already. */
 	relief(): Promise<void> | undefined {
 		const { bufferBytes } = this.#options.config
 		if (this.#bufferedBytes() <= bufferBytes && this.#waiting.length < maxWaiting) return undefined
 		return this.#relieve()
 	}
 
-	/** Resolves when everything that has committed is archived. */
 	async drain(): Promise<void> {
 		while (this.#waiting.length > 0 || this.#flushing !== undefined) {
 			await this.#flush()
@@ -91,7 +89,6 @@ export class Archive {
 		}
 	}
 
-	/** Lets a running flush end and starts no more. */
 	async stop(): Promise<void> {
 		this.#isStopped = true
 		clearTimeout(this.#linger)

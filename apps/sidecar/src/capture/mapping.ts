@@ -19,7 +19,7 @@ export type Mapping = {
 	leaf: string | null
 	rootOid: number
 	places: Int16Array
-	buffer: TableBuffer
+	buffer: TableBuffer<unknown>
 	/** Places that are never NULL in a whole row. */
 	notNull: number[]
 	/** For a leaf: places that stay the same when a row moves to another leaf. */
@@ -33,7 +33,7 @@ export type MappingInput = {
 	facts: RelationFacts
 	match: Match
 	archived?: SourceTable
-	buffer: TableBuffer
+	buffer: TableBuffer<unknown>
 }
 
 /** Puts a mapping together. Pure. */

@@ -2,30 +2,28 @@ import type { Relation } from '@reprieve/cdc'
 import { formatTableName, type SourceTable } from '@reprieve/contracts'
 import type { Sql } from '@reprieve/postgres'
 import type { Vault, VaultTable } from '@reprieve/vault'
-import { type KnownCommit, TableBuffer } from '../archive/buffer.ts'
+import type { TableBuffer } from '../archive/buffer.ts'
 import { adoptRemedy, CaptureStopped } from '../incident.ts'
 import { type RelationFacts, readRelationFacts, readTypeNames } from './catalog.ts'
 import { type Mapping, makeMapping } from './mapping.ts'
 import { type Match, matchDropped, matchRelation } from './match.ts'
 
-export type RelationsOptions = {
+export type RelationsOptions<Spilled> = {
 	sql: Sql
 	vault: Vault
-	/** Id of the lineage, as the logs' source. */
-	lineage: string
-	/** Where redelivery may begin. */
-	from: bigint
+	/** A buffer for the rows of one root on their way to the sink. */
+	openBuffer: (label: string, table: VaultTable) => Promise<TableBuffer<Spilled>>
 }
 
 /** What the stream's relations are in the vault; one buffer per root. */
-export class Relations {
-	readonly buffers = new Map<string, TableBuffer>()
+export class Relations<Spilled = unknown> {
+	readonly buffers = new Map<string, TableBuffer<Spilled>>()
 	readonly #mappings = new Map<number, Mapping>()
 	/** The newest schema version of each root. */
 	readonly #versions = new Map<string, SourceTable>()
-	readonly #options: RelationsOptions
+	readonly #options: RelationsOptions<Spilled>
 
-	constructor(options: RelationsOptions) {
+	constructor(options: RelationsOptions<Spilled>) {
 		this.#options = options
 	}
 
@@ -50,15 +48,12 @@ export class Relations {
 		return makeMapping({ relation, facts, match: { ...match, table }, archived, buffer })
 	}
 
-	/** The buffer of a root, with what its log already has. */
-	async buffer(name: { schema: string; name: string }): Promise<TableBuffer> {
+	async buffer(name: { schema: string; name: string }): Promise<TableBuffer<Spilled>> {
 		const label = formatTableName(name)
 		const existing = this.buffers.get(label)
 		if (existing) return existing
 		const vault = this.#options.vault.table({ schema: name.schema, name: name.name })
-		const archived = (await vault.archived(this.#options.lineage)) ?? 0n
-		const known = await knownCommits(vault, this.#options.from, archived)
-		const buffer = new TableBuffer(label, vault, { archived, known })
+		const buffer = await this.#options.openBuffer(label, vault)
 		this.buffers.set(label, buffer)
 		return buffer
 	}
@@ -97,16 +92,4 @@ export class Relations {
 			select schema, name from reprieve.protected_tables where oid = ${facts.rootOid}`
 		return row ?? relation
 	}
-}
-
-async function knownCommits(table: VaultTable, from: bigint, archived: bigint): Promise<Map<bigint, KnownCommit>> {
-	const known = new Map<bigint, KnownCommit>()
-	if (archived < from) return known
-	for await (const rows of table.read({ positions: { from } })) {
-		for (let row = 0; row < rows.count; row++) {
-			const xid = rows.xid[row] as number
-			known.set(rows.position[row] as bigint, { xid, committedAt: rows.committedAt[row] as bigint })
-		}
-	}
-	return known
 }

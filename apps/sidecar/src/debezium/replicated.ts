@@ -1,5 +1,5 @@
 import type { Finding } from '@reprieve/contracts'
-import { ConfigResourceTypes, type Kafka } from 'kafkajs'
+import kafkajs, { type Kafka } from 'kafkajs'
 
 /** Code of the finding that the connector has no topics yet. */
 export const silentCode = 'connectorSilent'
@@ -26,7 +26,7 @@ export async function checkReplication(
 		const weak = described.filter((topic) => topic.partitions.some((one) => one.replicas.length < replicas))
 		const configs = await admin.describeConfigs({
 			includeSynonyms: false,
-			resources: topics.map((name) => ({ type: ConfigResourceTypes.TOPIC, name })),
+			resources: topics.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name })),
 		})
 		const wrong = configs.resources.flatMap(({ resourceName, configEntries }) => {
 			const value = (name: string) => configEntries.find((entry) => entry.configName === name)?.configValue

@@ -4,6 +4,7 @@ import { ensureDebeziumPublication } from '@reprieve/postgres'
 import { eq } from 'drizzle-orm'
 import type { Kafka } from 'kafkajs'
 import { Archive } from '../archive/loop.ts'
+import { openBuffer } from '../archive/open-buffer.ts'
 import { recordFindings, recordGap, recordIncident } from '../archive/record.ts'
 import { Assembler } from '../capture/assemble.ts'
 import { KeyRing } from '../capture/keys.ts'
@@ -12,6 +13,7 @@ import { knownTransactions } from '../capture/redelivery.ts'
 import { Relations } from '../capture/relations.ts'
 import { makeIncident } from '../incident.ts'
 import type { KafkaConfig } from '../kafka/config.ts'
+import { enterChannel } from '../lineage/channel.ts'
 import { takeLease } from '../lineage/lease.ts'
 import { NonceChain } from '../lineage/nonce.ts'
 import { findLineage, type Ground, type OpenLineage, openLineage } from '../lineage/open.ts'
@@ -85,14 +87,8 @@ export async function runDebeziumSession(options: DebeziumSession): Promise<void
 
 /** From here on the gate wants the tables in the connector's publication; another source began a new epoch. */
 async function claimChannel({ control, vault, topics }: DebeziumSession, opened: OpenLineage): Promise<void> {
-	const { lineage } = opened
-	const { channel } = lineage
-	if (channel?.kind !== 'debezium' || channel.prefix !== topics.prefix) {
-		const epoch = (channel?.epoch ?? 0) + 1
-		opened.lineage = { ...lineage, channel: { epoch, kind: 'debezium', prefix: topics.prefix } }
-		await vault.putLineage(opened.lineage)
-	}
-	await control.db.update(lineages).set({ channel: 'debezium' }).where(eq(lineages.id, lineage.id))
+	await enterChannel({ vault }, opened, { kind: 'debezium', prefix: topics.prefix })
+	await control.db.update(lineages).set({ channel: 'debezium' }).where(eq(lineages.id, opened.lineage.id))
 }
 
 /**
@@ -123,7 +119,10 @@ async function openArchive(options: DebeziumSession, { opened, recorded, nonces,
 	const keys = new KeyRing(vault)
 	await keys.refresh()
 	const checkRedelivery = await knownTransactions(vault, { ...opened, confirmed: recorded })
-	const relations = new Relations({ sql, vault, lineage, from: recorded })
+	const relations = new Relations({
+		...{ sql, vault },
+		openBuffer: (label, table) => openBuffer(label, table, { lineage, from: recorded }),
+	})
 	const archive: Archive = new Archive({
 		...{ config, control, vault, lineage, archived: opened.archived, buffers: relations.buffers, lease, log },
 		nonces,

@@ -1,0 +1,36 @@
+import type { VaultTable } from '@reprieve/vault'
+import { type KnownCommit, TableBuffer } from './buffer.ts'
+
+export type LogPart = {
+	/** Id of the lineage, as the log's source. */
+	lineage: string
+	/** Where redelivery may begin. */
+	from: bigint
+}
+
+/** A buffer in front of a table's log, with what the log already has; what is spilled goes to segments that nothing names. */
+export async function openBuffer(label: string, vault: VaultTable, { lineage, from }: LogPart): Promise<TableBuffer> {
+	const archived = (await vault.archived(lineage)) ?? 0n
+	const known = await knownCommits(vault, from, archived)
+	return new TableBuffer(label, vault, {
+		archived,
+		known,
+		async spill(versions) {
+			const segments = []
+			for (const rows of versions) segments.push(...(await vault.write(rows)))
+			return segments
+		},
+	})
+}
+
+async function knownCommits(table: VaultTable, from: bigint, archived: bigint): Promise<Map<bigint, KnownCommit>> {
+	const known = new Map<bigint, KnownCommit>()
+	if (archived < from) return known
+	for await (const rows of table.read({ positions: { from } })) {
+		for (let row = 0; row < rows.count; row++) {
+			const xid = rows.xid[row] as number
+			known.set(rows.position[row] as bigint, { xid, committedAt: rows.committedAt[row] as bigint })
+		}
+	}
+	return known
+}

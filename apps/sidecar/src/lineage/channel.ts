@@ -1,0 +1,56 @@
+import type { Channel, Vault } from '@reprieve/vault'
+import { CaptureStopped } from '../incident.ts'
+import { drainedMark } from '../kafka/sources.ts'
+import type { OpenLineage } from './open.ts'
+
+/** A channel without its epoch. */
+export type WantedChannel = Omit<Channel, 'epoch'>
+
+/** What a lineage's changes came through so far; `stream` of epoch 0 where nothing else was said. */
+export function channelOf({ lineage }: Pick<OpenLineage, 'lineage'>): Channel {
+	return lineage.channel ?? { epoch: 0, kind: 'stream' }
+}
+
+/** Whether two channels place and number changes alike. */
+export function isSameChannel(channel: WantedChannel, other: WantedChannel): boolean {
+	return (
+		channel.kind === other.kind &&
+		channel.prefix === other.prefix &&
+		(channel.partitions ?? 1) === (other.partitions ?? 1)
+	)
+}
+
+/** Whether everything that came through a channel is in the vault, receipts included. Only frames can be on their way. */
+export async function isDrained(vault: Vault, lineage: string, channel: Channel): Promise<boolean> {
+	if (channel.kind !== 'frames') return true
+	return (await vault.transactions.archived(drainedMark(lineage, channel.epoch))) !== undefined
+}
+
+/**
+ * Enters a channel under the lineage's lease; another one than before begins a new epoch. Throws CaptureStopped while
+ * frames of the old one are on their way: archived beside the new channel's they would be there twice.
+ */
+export async function enterChannel(
+	{ vault }: { vault: Vault },
+	opened: OpenLineage,
+	wanted: WantedChannel,
+): Promise<Channel> {
+	const channel = channelOf(opened)
+	const { id } = opened.lineage
+	const isOver = channel.kind === 'frames' && (await isDrained(vault, id, channel))
+	if (isSameChannel(channel, wanted) && !isOver) return channel
+	if (!(await isDrained(vault, id, channel))) throw notDrained(channel)
+	const next = { ...wanted, epoch: channel.epoch + 1 }
+	opened.lineage = { ...opened.lineage, channel: next }
+	await vault.putLineage(opened.lineage)
+	return next
+}
+
+function notDrained({ prefix }: Channel): CaptureStopped {
+	return new CaptureStopped('CONFLICT', {
+		code: 'CHANNEL_NOT_DRAINED',
+		message: `changes that capture sent to the topics of ${prefix} may not be in the vault yet`,
+		remedy:
+			'Start `sidecar archive` with the same Kafka settings, run `sidecar drain` until it ends, resolve this incident, start again.',
+	})
+}
