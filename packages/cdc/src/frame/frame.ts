@@ -58,6 +58,8 @@ export type TransactionsFrame = {
 	transactions: SentTransaction[]
 	/** Everything of the log before it was received and is in this frame or an earlier one: a keepalive made durable. */
 	received: bigint
+	/** The epoch's last word: everything before it is all that there will be in this epoch. */
+	isFinal: boolean
 }
 
 export type Frame = RowsFrame | TransactionsFrame
