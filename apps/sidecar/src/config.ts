@@ -66,6 +66,12 @@ const environment = z.object({
 	REPRIEVE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
 	/** REST of Kafka Connect, where Debezium's connector runs. */
 	REPRIEVE_CONNECT_URL: z.string().min(1).optional(),
+	/** Port of 127.0.0.1 that answers 200 while the sidecar streams; absent: none. */
+	REPRIEVE_HEALTH_PORT: z
+		.string()
+		.regex(/^\d{1,5}$/, 'a port')
+		.transform(Number)
+		.optional(),
 	...kafkaEnvironment.shape,
 })
 
@@ -81,6 +87,8 @@ export type ProcessConfig = {
 	/** Null: in process. */
 	kafka: KafkaSettings | null
 	connectUrl?: string
+	/** Absent: nobody is told. */
+	healthPort?: number
 	logLevel: string
 }
 
@@ -107,6 +115,7 @@ export function readConfig(env: Environment): ProcessConfig {
 		data: resolve(REPRIEVE_DATA),
 		kafka: kafkaSettings(rest),
 		connectUrl: rest.REPRIEVE_CONNECT_URL,
+		healthPort: rest.REPRIEVE_HEALTH_PORT,
 		logLevel: rest.REPRIEVE_LOG_LEVEL,
 	})
 }

@@ -5,11 +5,11 @@ import { processLog, untilStopped } from './follow.ts'
 import { kafkaOf } from './kafka.ts'
 
 /** `archive`: what lies in Kafka into the vault. */
-export async function archiveCommand({ config, vault, database, options }: CommandInput): Promise<void> {
+export async function archiveCommand({ config, vault, database, options, onState }: CommandInput): Promise<void> {
 	optionOf('source', options.source, ['debezium'])
 	const log = processLog(config.logLevel)
 	const kafka = await kafkaOf(config, database)
 	const connectUrl = config.connectUrl === undefined ? undefined : parseConnectUrl(config.connectUrl)
-	const parts = { vault, log, openKafka: () => openKafka(kafka, log) }
+	const parts = { vault, log, onState, openKafka: () => openKafka(kafka, log) }
 	await untilStopped(startDebeziumArchive({ sidecar: config.sidecar, kafka, connectUrl }, parts))
 }

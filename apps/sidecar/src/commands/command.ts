@@ -1,6 +1,7 @@
 import { ReprieveError } from '@reprieve/contracts'
 import type { Vault } from '@reprieve/vault'
 import type { ProcessConfig } from '../config.ts'
+import type { SidecarParts } from '../start.ts'
 
 /** What every command of the sidecar is given. */
 export type CommandInput = {
@@ -9,6 +10,8 @@ export type CommandInput = {
 	/** Name of the database served. */
 	database: string
 	options: { readonly sink?: string; readonly source?: string }
+	/** For what asks after the process's health. */
+	onState: SidecarParts['onState']
 	say(line: string): void
 }
 

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { ReprieveError } from '@reprieve/contracts'
 import { type ProcessConfig, readConfig } from '../config.ts'
+import { serveHealth } from '../health.ts'
 import { adoptCommand } from './adopt.ts'
 import { archiveCommand } from './archive.ts'
 import { captureCommand } from './capture.ts'
@@ -24,12 +25,12 @@ export async function runCommand(args: string[], env: NodeJS.ProcessEnv): Promis
 	const command = rest.length === 0 && Object.hasOwn(commands, name) ? commands[name as keyof typeof commands] : null
 	if (!command) throw unknown(args)
 	const config: ProcessConfig = readConfig(env)
+	await using opened = new AsyncDisposableStack()
+	const health = config.healthPort === undefined ? undefined : await serveHealth(config.healthPort)
+	opened.defer(() => health?.close())
 	const { vault, database } = await openVaultOf(config)
-	try {
-		await command({ config, vault, database, options: values, say })
-	} finally {
-		await vault.close()
-	}
+	opened.defer(() => vault.close())
+	await command({ config, vault, database, options: values, onState: health?.onState, say })
 }
 
 function parse(args: string[]) {
