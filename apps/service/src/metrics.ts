@@ -24,7 +24,7 @@ export function createMetrics(services: Services): Metrics {
 		registers,
 	})
 	const refused = new Counter({ name: 'reprieve_unauthenticated_total', help: 'Calls without a valid key', registers })
-	const readStatus = statusGauges(registers)
+	const readStatus = statusGauges(registers, services.limits.slotBytes)
 	return {
 		contentType: registry.contentType,
 		answered(method, path, status, elapsed) {
@@ -40,10 +40,11 @@ export function createMetrics(services: Services): Metrics {
 	}
 }
 
-function statusGauges(registers: Registry[]) {
+function statusGauges(registers: Registry[], slotBytes: number) {
 	const gauge = (name: string, help: string) => new Gauge({ name: `reprieve_${name}`, help, registers })
 	const streaming = gauge('capture_streaming', '1 while capture streams')
 	const slotLag = gauge('slot_lag_bytes', 'Log that the slot holds back')
+	gauge('slot_limit_bytes', 'Log that the slot may hold back before runs are refused').set(slotBytes)
 	const archiveLag = gauge('archive_lag_seconds', 'From commit to vault, newest transaction')
 	const exposure = gauge('exposure_rows', 'Rows deleted by runs that no receipt covers')
 	const incidents = gauge('open_incidents', 'Incidents not resolved')
