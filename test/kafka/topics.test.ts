@@ -11,8 +11,7 @@ test.runIf(hasKafka)(
 		const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin()
 		await admin.connect()
 		const prefix = `topics.${randomBytes(4).toString('hex')}`
-		const make = (...topics: string[]) =>
-			admin.createTopics({ topics: topics.map((topic) => ({ topic, numPartitions: 1, replicationFactor: 1 })) })
+		const make = (topic: string) => admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 1 }] })
 		try {
 			await make(`${prefix}.plain.eu_orders`)
 			await expect(make(`${prefix}.plain_eu.orders`)).rejects.toMatchObject({
@@ -23,7 +22,8 @@ test.runIf(hasKafka)(
 			const schemas = ['sales', 'sales_eu', 'sales.eu', '_', '表'.repeat(21)]
 			const tables = schemas.flatMap((schema) => names.map((name) => ({ schema, name })))
 			const topics = [transactionsTopic(prefix), ...tables.map((table) => frameTopic(prefix, table))]
-			await make(...topics)
+			// One by one: the broker compares new topics only with those that it has.
+			for (const topic of topics) await make(topic)
 			expect((await admin.listTopics()).filter((topic) => topics.includes(topic)).sort()).toEqual([...topics].sort())
 		} finally {
 			await admin.disconnect()

@@ -3,7 +3,7 @@ import type { NonceChain } from './nonce.ts'
 export type AcknowledgementOptions = {
 	/** Milliseconds between two of them. */
 	everyMs: number
-	nonces: NonceChain
+	nonces: Pick<NonceChain, 'advance'>
 	/** Lets the server forget everything before the position. */
 	acknowledge: (position: bigint) => void
 	/** Does what is put off in turn with the flushes, so that nonces advance in order. */
