@@ -1,4 +1,7 @@
 export { configSchema, parseConfig, type SidecarConfig } from './config.ts'
-export { type DebeziumConfig, type DebeziumParts, parseConnectUrl, startDebeziumArchive } from './debezium/start.ts'
+export { type DebeziumConfig, startDebeziumArchive } from './debezium/start.ts'
 export { CaptureStopped } from './incident.ts'
+export { openKafka } from './kafka/client.ts'
+export type { KafkaConfig } from './kafka/config.ts'
+export { type KafkaCaptureConfig, type KafkaParts, startDrain, startKafkaCapture } from './kafka/start.ts'
 export { adopt, type Sidecar, type SidecarParts, startSidecar } from './start.ts'

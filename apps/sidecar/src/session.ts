@@ -57,6 +57,8 @@ export type Target<Spilled> = {
 	openSink: (ground: SinkGround<Spilled>) => ChangeSink
 	/** Ends the life as the session's own signal does. */
 	until?: AbortSignal
+	/** Called when the life ends in good order, after the sink was drained. */
+	finish?: () => Promise<void>
 }
 
 /**
@@ -126,7 +128,7 @@ export async function streamInto<Spilled>(options: SessionOptions, held: Held, t
 			sink.add(transaction)
 		},
 	})
-	const onFrame = makeFrameHandler({ sink, assembler, reliefBytes: config.bufferBytes / 8, signal })
+	const onFrame = makeFrameHandler({ sink, assembler, reliefBytes: config.bufferBytes / 8, signal: ending })
 	const stream = await openStream({
 		...{ url: config.databaseUrl, slot: opened.slot, publications: publicationNames, onFrame },
 	})
@@ -135,6 +137,7 @@ export async function streamInto<Spilled>(options: SessionOptions, held: Held, t
 	try {
 		await Promise.race([stream.ended, failed, aborted(ending)])
 		await sink.drain()
+		await target.finish?.()
 	} catch (error) {
 		throw streamFailure(error, sink.standpoint.received)
 	} finally {

@@ -4,18 +4,19 @@ import { type ProcessConfig, readConfig } from '../config.ts'
 import { serveHealth } from '../health.ts'
 import { adoptCommand } from './adopt.ts'
 import { archiveCommand } from './archive.ts'
-import { captureCommand } from './capture.ts'
+import { captureCommand, drainCommand } from './capture.ts'
 import { openVaultOf } from './vault.ts'
 
 const help = `pnpm --filter @reprieve/sidecar start [command]
 
 capture [--sink vault|kafka]        follows DATABASE_URL (REPRIEVE_CAPTURE_URL) into REPRIEVE_VAULT (the default), or into Kafka
 archive [--source frames|debezium]  takes to REPRIEVE_VAULT what own capture (the default) or Debezium's connector wrote to Kafka
+drain                               empties Kafka into the vault, with archivers running, so that changes may come another way; ends then
 adopt                               leaves the lineage that capture cannot continue, records the gap, and opens a new one; ends then
 
 capture and archive end with SIGTERM, and by themselves when only an operator can help. Kafka is reached by KAFKA_BROKERS.`
 
-const commands = { capture: captureCommand, archive: archiveCommand, adopt: adoptCommand }
+const commands = { capture: captureCommand, archive: archiveCommand, drain: drainCommand, adopt: adoptCommand }
 
 /** Runs one command of the sidecar to its end. Throws INVALID for one that does not exist. */
 export async function runCommand(args: string[], env: NodeJS.ProcessEnv): Promise<void> {

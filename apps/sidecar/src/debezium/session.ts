@@ -5,7 +5,8 @@ import { eq } from 'drizzle-orm'
 import type { Kafka } from 'kafkajs'
 import { Archive } from '../archive/loop.ts'
 import { openBuffer } from '../archive/open-buffer.ts'
-import { recordFindings, recordGap, recordIncident } from '../archive/record.ts'
+import { recordGap, recordIncident } from '../archive/record.ts'
+import { watchFindings } from '../archive/watch-findings.ts'
 import { Assembler } from '../capture/assemble.ts'
 import { KeyRing } from '../capture/keys.ts'
 import { appendOverwritten } from '../capture/overwrites.ts'
@@ -58,7 +59,10 @@ export async function runDebeziumSession(options: DebeziumSession): Promise<void
 			const recorded = await readRecorded(options, opened, nonces)
 			const { archive, feed } = await openArchive(options, { opened, recorded, nonces, lease, reader, fail })
 			await reader.start()
-			const timers = [beat(options, archive, fail), watch(options, fail)]
+			const timers = [
+				beat(options, archive, fail),
+				watchFindings(options, options.findings, { everyMs: options.findingsMs, fail }),
+			]
 			options.onStreaming()
 			const stopping = new AbortController()
 			const following = followTransactions({
@@ -141,32 +145,6 @@ async function openArchive(options: DebeziumSession, { opened, recorded, nonces,
 		},
 	})
 	return { archive, feed: new Feed({ assembler, relations, shapes: new Shapes(sql, vault) }) }
-}
-
-/** Looks at connector and cluster at intervals; what is wrong closes the gate. */
-function watch(
-	{ control, findings, findingsMs, log }: DebeziumSession,
-	fail: (error: unknown) => void,
-): NodeJS.Timeout {
-	let isBusy = false
-	let known = ''
-	const look = () => {
-		if (isBusy) return
-		isBusy = true
-		findings()
-			.then((found) => {
-				if (JSON.stringify(found) === known) return
-				known = JSON.stringify(found)
-				if (found.length > 0) log.warn({ findings: found }, 'the connector or its cluster is not as it must be')
-				return recordFindings(control, found)
-			})
-			.catch(fail)
-			.finally(() => {
-				isBusy = false
-			})
-	}
-	look()
-	return setInterval(look, findingsMs)
 }
 
 async function recordHole(

@@ -4,8 +4,9 @@ import { readIdentity, type Sql, slotName } from '@reprieve/postgres'
 import type { Kafka } from 'kafkajs'
 import type { SidecarConfig } from '../config.ts'
 import type { KafkaConfig } from '../kafka/config.ts'
+import type { KafkaParts } from '../kafka/start.ts'
 import type { SessionOptions } from '../session.ts'
-import { type Sidecar, type SidecarParts, startSessions } from '../start.ts'
+import { type Sidecar, startSessions } from '../start.ts'
 import { checkConnector } from './connect.ts'
 import { checkReplication, silentCode } from './replicated.ts'
 import { runDebeziumSession } from './session.ts'
@@ -23,16 +24,11 @@ export type DebeziumConfig = {
 	patienceMs?: number
 }
 
-export type DebeziumParts = SidecarParts & {
-	/** A client for the brokers of the configuration. */
-	openKafka: (config: KafkaConfig) => Kafka
-}
-
 /**
  * Archives what Debezium's connector writes to Kafka, until stopped; of several only one reads, the others wait. As with
  * own capture what it cannot be sure of stops it, with an incident. The control schema must be migrated.
  */
-export function startDebeziumArchive(config: DebeziumConfig, parts: DebeziumParts): Sidecar {
+export function startDebeziumArchive(config: DebeziumConfig, parts: KafkaParts): Sidecar {
 	const kafka = parts.openKafka(config.kafka)
 	const runOne = async (session: SessionOptions) => {
 		const { databaseOid } = await readIdentity(session.sql)

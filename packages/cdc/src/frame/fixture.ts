@@ -14,7 +14,7 @@ const header: FrameHeader = {
 	isUrgent: true,
 }
 
-function tableOf(names: string[], key: string[] = []): SourceTable {
+export function tableOf(names: string[], key: string[] = []): SourceTable {
 	return {
 		oid: 4_294_967_295,
 		schema: 'public',
@@ -62,7 +62,7 @@ export function columnOf(cells: Cells, before = 0, behind = 0): TextColumn {
 	return { bytes, offsets, present }
 }
 
-function cellsOf({ bytes, offsets, present }: TextColumn, count: number): (string | null)[] {
+export function cellsOf({ bytes, offsets, present }: TextColumn, count: number): (string | null)[] {
 	return Array.from({ length: count }, (_, row) =>
 		present[row] === 1 ? Buffer.from(bytes.subarray(offsets[row], offsets[row + 1])).toString('latin1') : null,
 	)

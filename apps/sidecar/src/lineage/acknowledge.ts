@@ -1,0 +1,57 @@
+import type { NonceChain } from './nonce.ts'
+
+export type AcknowledgementOptions = {
+	/** Milliseconds between two of them. */
+	everyMs: number
+	nonces: Pick<NonceChain, 'advance'>
+	/** Lets the server forget everything before the position. */
+	acknowledge: (position: bigint) => void
+	/** Does what is put off in turn with the flushes, so that nonces advance in order. */
+	inTurn: (work: () => Promise<void>) => Promise<void>
+}
+
+/** Tells the server what is durable, behind a nonce, at most once per interval; the last one is never left out. */
+export class Acknowledgement {
+	readonly #options: AcknowledgementOptions
+	#durable = 0n
+	#acknowledged = 0n
+	#acknowledgedAt = Number.NEGATIVE_INFINITY
+	#timer: NodeJS.Timeout | undefined
+
+	constructor(options: AcknowledgementOptions) {
+		this.#options = options
+	}
+
+	/** The newest acknowledged position; undefined before the first. */
+	get position(): bigint | undefined {
+		return this.#acknowledged || undefined
+	}
+
+	/** Everything before `position` is durable. Called in turn. */
+	async advance(position: bigint): Promise<void> {
+		this.#durable = position
+		await this.#acknowledge()
+	}
+
+	stop(): void {
+		clearTimeout(this.#timer)
+	}
+
+	async #acknowledge(): Promise<void> {
+		const { everyMs, nonces, acknowledge, inTurn } = this.#options
+		const wait = this.#acknowledgedAt + everyMs - performance.now()
+		if (wait > 0) {
+			this.#timer ??= setTimeout(() => {
+				this.#timer = undefined
+				void inTurn(() => this.#acknowledge())
+			}, wait)
+			return
+		}
+		const position = this.#durable
+		if (position <= this.#acknowledged) return
+		await nonces.advance(position)
+		acknowledge(position)
+		this.#acknowledged = position
+		this.#acknowledgedAt = performance.now()
+	}
+}
