@@ -28,6 +28,7 @@ export function createFrameReader({ key }: { key: Uint8Array }): FrameReader {
 	function read(record: Uint8Array): Frame | undefined {
 		const { line, body } = openRecord(record, key)
 		if (isRepeated(line)) return undefined
+		if (line.part === 1) complete = undefined
 		const joined = line.part === 1 ? begin({ line, body }) : join(partial, { line, body })
 		partial = joined.taken < line.parts ? joined : undefined
 		if (partial) return undefined

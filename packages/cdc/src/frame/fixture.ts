@@ -3,7 +3,7 @@ import type { FrameHeader, RowsFrame, SentTransaction, TransactionsFrame } from 
 
 export const key = Buffer.alloc(32, 7)
 
-const header: FrameHeader = {
+export const header: FrameHeader = {
 	database: 'shop',
 	lineage: 'b7c1',
 	epoch: 3,
@@ -106,7 +106,7 @@ export function meaningOf({ header, isComplete, rows }: RowsFrame) {
 
 const signed = { lineage: 'b7c1', xid: '18446744073709551615', id: 'run_1', batch: 4 }
 
-const sentTransaction: SentTransaction = {
+export const sentTransaction: SentTransaction = {
 	archived: {
 		position: { timeline: 2, lsn: 2n ** 63n },
 		end: 2n ** 63n + 1n,
