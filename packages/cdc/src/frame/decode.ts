@@ -72,7 +72,6 @@ function join(partial: Partial | undefined, { line, body }: OpenRecord): Partial
 /** Bytes are held only as they come, never as many as a line promises. */
 function checked(partial: Partial): Partial {
 	const { line, bytes } = partial
-	if (line.part > line.parts) throw new PoisonRecord('parts', `part ${line.part} of ${line.parts}`)
 	const isWhole = line.part === line.parts
 	if (bytes > line.payload || (isWhole && bytes < line.payload))
 		throw new PoisonRecord('lengths', `${line.part} parts have ${bytes} bytes, the line says ${line.payload} in all`)

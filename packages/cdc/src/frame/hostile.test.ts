@@ -109,13 +109,15 @@ describe('a line that contradicts its record is refused', () => {
 describe('content that version 1 does not have is refused', () => {
 	test.each<[string, (payload: Buffer) => Buffer]>([
 		['a column less', described((said) => (said.columns as unknown[]).pop())],
-		['no leaves', described(set('leaves', []))],
 		['a width of 3', described(set('columns.0.width', 3))],
 		['no table', described(set('table', undefined))],
 		['a table without a key', described(set('table.key', undefined))],
 		['an unknown field', described(set('compression', 'none'))],
 		['text that is no JSON', () => Buffer.from('{"rows":\n')],
-		['bytes that are no UTF-8', (payload) => Buffer.concat([Buffer.of(0x22, 0xff, 0x22, 0x0a), payload])],
+		[
+			'a name that is no UTF-8',
+			(payload) => payload.fill(0xff, payload.indexOf('orders'), payload.indexOf('orders') + 1),
+		],
 		['arrays in arrays without end', () => Buffer.from(`${'['.repeat(200_000)}\n`)],
 	])('%s', (_, payload) => expect(reasonOf(resigned(rows, { payload }))).toBe('content'))
 
@@ -130,6 +132,11 @@ describe('content that version 1 does not have is refused', () => {
 			return payload
 		}
 		expect(reasonOf(resigned(rows, { payload: edit }))).toBe('content')
+	})
+
+	test('rows of no leaf', () => {
+		const plain = rowsFrame([['1', '2']], { leaf: [null, null] })
+		expect(reasonOf(resigned(plain, { payload: described(set('leaves', [])) }))).toBe('content')
 	})
 
 	test('a flag of NULL that is neither 0 nor 1', () => {
@@ -152,6 +159,16 @@ describe('content that version 1 does not have is refused', () => {
 				return Buffer.concat([whole.subarray(0, at), Buffer.from(list), whole.subarray(at)])
 			}
 			expect(reasonOf(resigned(frame, { payload: put })), list).toBe('content')
+		}
+	})
+
+	test.each([
+		['runs of more rows', (payload: Buffer) => payload.indexOf('\n') + 1 + 3 * (8 + 8)],
+		['values of more bytes', (payload: Buffer) => payload.length - 6],
+	])('%s than the frame has', (_, at) => {
+		for (const value of [0, 200]) {
+			const edit = (payload: Buffer) => payload.fill(value, at(payload), at(payload) + 1)
+			expect(reasonOf(resigned(rows, { payload: edit }))).toBe('lengths')
 		}
 	})
 
