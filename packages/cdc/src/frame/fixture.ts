@@ -93,12 +93,14 @@ export function rowsFrame(columns: Cells[], more: Partial<ChangeRows> = {}): Row
 
 /** What two frames of equal meaning have in common, whatever their arrays are views into. */
 export function meaningOf({ header, isComplete, rows }: RowsFrame) {
-	const { columns, count, op, position, ordinal, xid, committedAt, ...others } = rows
+	const { columns, count, op, position, ordinal, xid, committedAt, rewritten, ...others } = rows
 	return {
 		header,
 		isComplete,
 		...others,
 		count,
+		// As text: matchers pass over an own __proto__.
+		rewritten: rewritten.map((values) => JSON.stringify(values)),
 		columns: columns.map((column) => cellsOf(column, count)),
 		numbers: [op, position, ordinal, xid, committedAt].map((array) => [...array.subarray(0, count)].map(String)),
 	}

@@ -134,6 +134,14 @@ describe('content that version 1 does not have is refused', () => {
 		expect(reasonOf(resigned(rows, { payload: edit }))).toBe('content')
 	})
 
+	test.each([null, [], 3, { orders: null }, { orders: { deleted: -1, relinked: 0 } }, { orders: { deleted: 1 } }])(
+		'counts of rows that are %j',
+		(counts) => {
+			const edit = described((said) => set('0.archived.rows', counts)(said.transactions as Json))
+			expect(reasonOf(resigned(transactionsFrame, { payload: edit }))).toBe('content')
+		},
+	)
+
 	test('rows of no leaf', () => {
 		const plain = rowsFrame([['1', '2']], { leaf: [null, null] })
 		expect(reasonOf(resigned(plain, { payload: described(set('leaves', [])) }))).toBe('content')
