@@ -7,6 +7,7 @@ import type { Outcome } from './contest.ts'
 import { benchDeletes } from './deletes.ts'
 import { benchDurable } from './durable.ts'
 import { benchKafkaDurable } from './kafka/durable.ts'
+import { benchConsume, benchProduce } from './kafka/frames.ts'
 import { benchKafkaLatency } from './kafka/latency.ts'
 import { type Report, reportOf } from './report.ts'
 import { benchRestore } from './restore.ts'
@@ -23,6 +24,8 @@ const benches: Record<string, Bench> = {
 	capture: contest(benchCapture),
 	durable: contest(benchDurable),
 	restore: contest(benchRestore),
+	'kafka-produce': contest(benchProduce),
+	'kafka-consume': contest(benchConsume),
 	'kafka-durable': contest(benchKafkaDurable),
 	'kafka-latency': (_, rounds) => benchKafkaLatency(rounds * 40),
 }
