@@ -6,6 +6,7 @@ import { benchCapture } from './capture.ts'
 import type { Outcome } from './contest.ts'
 import { benchDeletes } from './deletes.ts'
 import { benchDurable } from './durable.ts'
+import { benchDebezium } from './kafka/debezium.ts'
 import { benchKafkaDurable } from './kafka/durable.ts'
 import { benchConsume, benchProduce } from './kafka/frames.ts'
 import { benchKafkaLatency } from './kafka/latency.ts'
@@ -27,6 +28,8 @@ const benches: Record<string, Bench> = {
 	'kafka-produce': contest(benchProduce),
 	'kafka-consume': contest(benchConsume),
 	'kafka-durable': contest(benchKafkaDurable),
+	'kafka-debezium': contest((rows, rounds) => benchDebezium(rows, rounds, false)),
+	'kafka-debezium-tuned': contest((rows, rounds) => benchDebezium(rows, rounds, true)),
 	'kafka-latency': (_, rounds) => benchKafkaLatency(rounds * 40),
 }
 
