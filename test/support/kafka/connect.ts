@@ -8,6 +8,7 @@ import { freePort, startJava, tail } from './java.ts'
 export type ConnectWorker = AsyncDisposable & {
 	/** Address of its REST, with a slash at its end. */
 	url: string
+	readonly pid: number
 	stop(): Promise<void>
 	/** SIGKILL. */
 	kill(): Promise<void>
@@ -46,6 +47,9 @@ export async function startConnect({ brokers }: { brokers: string[] }): Promise<
 	await answering()
 	return {
 		url,
+		get pid() {
+			return worker.pid
+		},
 		stop: () => worker.end('SIGTERM'),
 		kill: () => worker.end('SIGKILL'),
 		async restart() {

@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 
 /** Folder of the jars that `<name>/pom.xml` names, fetched with Maven the first time; safe for several callers at once. */
-export async function jars(name: 'broker' | 'connect' | 'debezium'): Promise<string> {
+export async function jars(name: 'broker' | 'connect' | 'debezium' | 'tools'): Promise<string> {
 	const folder = jarsFolder(name)
 	if (existsSync(folder)) return folder
 	await mkdir(cache, { recursive: true })

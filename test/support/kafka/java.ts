@@ -48,6 +48,12 @@ export async function runJava(program: JavaProgram): Promise<void> {
 	if (code !== 0) throw new Error(`${program.main} ended with ${code}:\n${tail(program.log)}`)
 }
 
+/** What a Java program printed; fails when it ends badly. */
+export async function outputOfJava(program: JavaProgram): Promise<string> {
+	await runJava(program)
+	return readFileSync(program.log, 'utf8')
+}
+
 /** The last 4,000 characters of a file. */
 export function tail(file: string): string {
 	return existsSync(file) ? readFileSync(file, 'utf8').slice(-4_000) : ''

@@ -62,9 +62,13 @@ export async function recordChannel(control: Control, lineage: string): Promise<
 	await recordFindings(control, [])
 }
 
-/** What capture itself finds wrong on its way to the vault: closes the gate of every table until it finds nothing. */
-export async function recordFindings(control: Control, findings: Finding[]): Promise<void> {
-	await control.db.update(captureState).set({ findings })
+/**
+ * What capture itself finds wrong on its way to the vault: closes the gate of every table until it finds nothing. Answers
+ * false while capture has no state yet that it could stand in.
+ */
+export async function recordFindings(control: Control, findings: Finding[]): Promise<boolean> {
+	const written = await control.db.update(captureState).set({ findings }).returning({ id: captureState.id })
+	return written.length > 0
 }
 
 /** Records an incident; the same one again changes nothing. */

@@ -14,11 +14,10 @@ export function watchFindings(
 		if (isBusy) return
 		isBusy = true
 		look()
-			.then((found) => {
+			.then(async (found) => {
 				if (JSON.stringify(found) === known) return
-				known = JSON.stringify(found)
 				if (found.length > 0) log.warn({ findings: found }, 'the way to the vault is not as it must be')
-				return recordFindings(control, found)
+				if (await recordFindings(control, found)) known = JSON.stringify(found)
 			})
 			.catch(fail)
 			.finally(() => {

@@ -19,15 +19,16 @@ export type FrameReader = {
 	reset(): void
 }
 
-type Partial = { line: Line; taken: number; bytes: number; bodies: Uint8Array[] }
+type Begun = { line: Line; taken: number; bytes: number; bodies: Uint8Array[] }
 
 export function createFrameReader({ key }: { key: Uint8Array }): FrameReader {
-	let partial: Partial | undefined
+	let partial: Begun | undefined
 	let complete: string | undefined
 
 	function read(record: Uint8Array): Frame | undefined {
 		const { line, body } = openRecord(record, key)
 		if (isRepeated(line)) return undefined
+		if (line.part === 1) complete = undefined
 		const joined = line.part === 1 ? begin({ line, body }) : join(partial, { line, body })
 		partial = joined.taken < line.parts ? joined : undefined
 		if (partial) return undefined
@@ -54,11 +55,11 @@ export function createFrameReader({ key }: { key: Uint8Array }): FrameReader {
 	}
 }
 
-function begin({ line, body }: OpenRecord): Partial {
+function begin({ line, body }: OpenRecord): Begun {
 	return checked({ line, taken: 1, bytes: body.length, bodies: [body] })
 }
 
-function join(partial: Partial | undefined, { line, body }: OpenRecord): Partial {
+function join(partial: Begun | undefined, { line, body }: OpenRecord): Begun {
 	if (partial?.line.frame !== line.frame)
 		throw new PoisonRecord('orphan', `part ${line.part} of ${line.parts} of a frame whose part 1 was not read`)
 	if (line.part !== partial.taken + 1)
@@ -69,9 +70,8 @@ function join(partial: Partial | undefined, { line, body }: OpenRecord): Partial
 }
 
 /** Bytes are held only as they come, never as many as a line promises. */
-function checked(partial: Partial): Partial {
+function checked(partial: Begun): Begun {
 	const { line, bytes } = partial
-	if (line.part > line.parts) throw new PoisonRecord('parts', `part ${line.part} of ${line.parts}`)
 	const isWhole = line.part === line.parts
 	if (bytes > line.payload || (isWhole && bytes < line.payload))
 		throw new PoisonRecord('lengths', `${line.part} parts have ${bytes} bytes, the line says ${line.payload} in all`)
@@ -86,7 +86,7 @@ function headerText({ body, part, ...line }: Line): string {
 	return JSON.stringify({ ...line, predecessor: [String(line.predecessor.position), line.predecessor.ordinal] })
 }
 
-function decodeFrame({ line, bodies }: Partial): Frame {
+function decodeFrame({ line, bodies }: Begun): Frame {
 	const payload = bodies.length === 1 ? (bodies[0] as Uint8Array) : Buffer.concat(bodies)
 	const header = headerOf(line)
 	if (line.kind === 'rows') return { kind: 'rows', header, ...decodeRows(payload) }

@@ -3,7 +3,7 @@ import type { FrameHeader, RowsFrame, SentTransaction, TransactionsFrame } from 
 
 export const key = Buffer.alloc(32, 7)
 
-const header: FrameHeader = {
+export const header: FrameHeader = {
 	database: 'shop',
 	lineage: 'b7c1',
 	epoch: 3,
@@ -93,12 +93,14 @@ export function rowsFrame(columns: Cells[], more: Partial<ChangeRows> = {}): Row
 
 /** What two frames of equal meaning have in common, whatever their arrays are views into. */
 export function meaningOf({ header, isComplete, rows }: RowsFrame) {
-	const { columns, count, op, position, ordinal, xid, committedAt, ...others } = rows
+	const { columns, count, op, position, ordinal, xid, committedAt, rewritten, ...others } = rows
 	return {
 		header,
 		isComplete,
 		...others,
 		count,
+		// As text: matchers pass over an own __proto__.
+		rewritten: rewritten.map((values) => JSON.stringify(values)),
 		columns: columns.map((column) => cellsOf(column, count)),
 		numbers: [op, position, ordinal, xid, committedAt].map((array) => [...array.subarray(0, count)].map(String)),
 	}
@@ -106,7 +108,7 @@ export function meaningOf({ header, isComplete, rows }: RowsFrame) {
 
 const signed = { lineage: 'b7c1', xid: '18446744073709551615', id: 'run_1', batch: 4 }
 
-const sentTransaction: SentTransaction = {
+export const sentTransaction: SentTransaction = {
 	archived: {
 		position: { timeline: 2, lsn: 2n ** 63n },
 		end: 2n ** 63n + 1n,

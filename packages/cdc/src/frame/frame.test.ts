@@ -1,8 +1,9 @@
+import type { ArchivedTransaction } from '@reprieve/contracts'
 import { describe, expect, test } from 'vitest'
 import { createFrameReader } from './decode.ts'
 import { encodeFrame } from './encode.ts'
-import { columnOf, key, meaningOf, rowsFrame, rowsOf, transactionsFrame } from './fixture.ts'
-import type { Frame, RowsFrame } from './frame.ts'
+import { columnOf, key, meaningOf, rowsFrame, rowsOf, sentTransaction, transactionsFrame } from './fixture.ts'
+import type { Frame, RowsFrame, TransactionsFrame } from './frame.ts'
 
 const maxRecordBytes = 1 << 20
 
@@ -74,6 +75,13 @@ test('a transactions frame comes back as it was', () => {
 	expect(through(transactionsFrame)).toEqual(transactionsFrame)
 	const empty: Frame = { ...transactionsFrame, transactions: [], isFinal: false, received: 0n }
 	expect(through(empty)).toEqual(empty)
+})
+
+test('the counts of a table come back whatever its name', () => {
+	const rows = JSON.parse('{"__proto__":{"deleted":1,"relinked":0},"constructor":{"deleted":2,"relinked":0}}')
+	const archived = { ...(sentTransaction.archived as ArchivedTransaction), rows }
+	const read = through({ ...transactionsFrame, transactions: [{ ...sentTransaction, archived }] }) as TransactionsFrame
+	expect(JSON.stringify(read.transactions[0]?.archived?.rows)).toBe(JSON.stringify(rows))
 })
 
 test('the first two lines of a record are JSON, with 64-bit numbers as text', () => {

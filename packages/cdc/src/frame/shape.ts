@@ -92,7 +92,8 @@ export const rowsShape = z.strictObject({
 })
 export type RowsDescription = z.infer<typeof rowsShape>
 
-const counts = z.record(z.string(), z.strictObject({ deleted: count, relinked: count }))
+const tableCounts = z.strictObject({ deleted: count, relinked: count })
+const counts = mapOf<z.infer<typeof tableCounts>>((value) => tableCounts.safeParse(value).success)
 const signed = { lineage: z.string(), xid: z.string(), id: z.string(), batch: z.int() }
 
 const archivedTransaction = z.strictObject({
@@ -147,7 +148,9 @@ export const transactionsShape = z.strictObject({
 })
 
 /** The rewritten values of the rows that have any, by row. */
-export const rewrittenShape = z.array(z.tuple([count, z.custom<Record<string, string | null>>(isTexts)]))
+export const rewrittenShape = z.array(
+	z.tuple([count, mapOf<string | null>((value) => value === null || typeof value === 'string')]),
+)
 
 /** One line of JSON; 64-bit numbers as decimal strings. */
 export function formatLine(value: object): Buffer {
@@ -172,11 +175,9 @@ function decimal(form: RegExp, least: bigint, most: bigint) {
 		.refine((value) => value >= least && value <= most)
 }
 
-function isTexts(value: unknown): boolean {
-	return (
-		typeof value === 'object' &&
-		value !== null &&
-		!Array.isArray(value) &&
-		Object.values(value).every((text) => text === null || typeof text === 'string')
+/** A record of any keys: zod's own leaves out `__proto__`, which is a name like any other. */
+function mapOf<T>(isValue: (value: unknown) => boolean) {
+	return z.custom<Record<string, T>>(
+		(map) => typeof map === 'object' && map !== null && !Array.isArray(map) && Object.values(map).every(isValue),
 	)
 }

@@ -1,0 +1,51 @@
+import { hold, type Outcome } from '../contest.ts'
+import { fillTable, makeTable } from '../ground.ts'
+import { startKafkaGround, streaming } from './ground.ts'
+
+const slot = 'bench_peek'
+
+/** From a commit through Kafka to its receipt, in two processes, beside the server alone decoding the same transaction. */
+export async function benchKafkaDurable(rows: number, rounds: number): Promise<Outcome> {
+	await using ground = await startKafkaGround()
+	const { sql, client, broker } = ground
+	const capture = ground.run('capture', '--sink', 'kafka')
+	const archive = ground.run('archive')
+	await streaming(ground)
+	await makeTable(sql, 'archived')
+	await client.tables.protect({ tables: ['archived'], wait: 60 })
+	const prepare = async () => {
+		await fillTable(sql, 'archived', rows)
+		await client.archive.barrier({ timeoutMs: 60_000 })
+	}
+	return await hold({
+		name: `kafka-durable: commit through Kafka to receipt, ${rows} rows in one transaction / peek and count`,
+		rounds,
+		ours: {
+			command: 'sidecar capture --sink kafka; sidecar archive; delete (not timed); client.archive.barrier()',
+			processes: () => ({ capture: capture.child.pid ?? 0, archive: archive.child.pid ?? 0, broker: broker.pid }),
+			prepare: async () => {
+				await prepare()
+				await sql`delete from public.archived`
+			},
+			run: async () => {
+				await client.archive.barrier({ timeoutMs: 600_000 })
+				return rows
+			},
+		},
+		yardstick: {
+			command: 'select count(*) from pg_logical_slot_peek_binary_changes(...)',
+			prepare: async () => {
+				await prepare()
+				await sql`select pg_create_logical_replication_slot(${slot}, 'pgoutput')`
+				await sql`delete from public.archived`
+				await client.archive.barrier({ timeoutMs: 600_000 })
+			},
+			run: async () => {
+				await sql`select count(*) from pg_logical_slot_peek_binary_changes(${slot}, null, null,
+					'proto_version', '1', 'publication_names', 'reprieve', 'messages', 'true')`
+				await sql`select pg_drop_replication_slot(${slot})`
+				return rows
+			},
+		},
+	})
+}

@@ -1,0 +1,289 @@
+import { type Frame, frameTopic, type RowsFrame, type TransactionsFrame, transactionsTopic } from '@reprieve/cdc'
+import { parseLsn } from '@reprieve/contracts'
+import { expect, test } from 'vitest'
+import { publish } from '../capture/ground.ts'
+import { startCluster3 } from '../support/kafka/broker.ts'
+import { hasKafka } from '../support/kafka/shared.ts'
+import { until } from '../support/wait.ts'
+import { type KafkaGround, kafkaGround } from './ground.ts'
+
+const testKafka = test.runIf(hasKafka)
+
+const topicOf = ({ settings }: KafkaGround, name: string) => frameTopic(settings.prefix, { schema: 'public', name })
+
+async function rowsOf(ground: KafkaGround, name: string, partition?: number): Promise<RowsFrame[]> {
+	return (await ground.frames(topicOf(ground, name), partition)) as RowsFrame[]
+}
+
+async function transactionsOf(ground: KafkaGround): Promise<TransactionsFrame[]> {
+	return (await ground.frames(transactionsTopic(ground.settings.prefix))) as TransactionsFrame[]
+}
+
+/** Waits until a transaction committed now was sent. */
+async function sent(ground: KafkaGround): Promise<void> {
+	const nonce = crypto.randomUUID()
+	await ground.sql`select pg_logical_emit_message(true, 'reprieve.barrier', ${nonce})`
+	await until(async () => {
+		const frames = await transactionsOf(ground)
+		return frames.some((frame) => frame.transactions.some((one) => one.archived?.barriers.includes(nonce)))
+	}, `barrier ${nonce} in Kafka`)
+}
+
+const idsOf = (frames: RowsFrame[]) =>
+	frames.flatMap(({ rows }) => {
+		const column = rows.columns[0]
+		return Array.from({ length: rows.count }, (_, row) =>
+			Number(Buffer.from(column?.bytes.subarray(column.offsets[row], column.offsets[row + 1]) ?? []).toString()),
+		)
+	})
+
+testKafka(
+	'deleted rows are in the topic of their table, and the transaction names them',
+	async () => {
+		await using ground = await kafkaGround()
+		const { sql } = ground
+		await sql`create table public.t (id int primary key, note text)`
+		await sql`insert into public.t select n, 'note ' || n from generate_series(1, 5000) n`
+		await ground.capture()
+		await publish(ground, 'public.t')
+		await sql`delete from public.t where id <= 10`
+		await sql`delete from public.t`
+		await sent(ground)
+		const frames = await rowsOf(ground, 't')
+		expect(idsOf(frames)).toEqual(Array.from({ length: 5000 }, (_, at) => at + 1))
+		const shares = (await transactionsOf(ground)).flatMap((frame) => frame.transactions.flatMap((one) => one.shares))
+		expect(shares.map(({ table, partition, rows }) => ({ table, partition, rows }))).toEqual([
+			{ table: 't', partition: 0, rows: 10 },
+			{ table: 't', partition: 0, rows: 4990 },
+		])
+	},
+	120_000,
+)
+
+testKafka(
+	'every frame names the place of the one before it, the first the start of its session',
+	async () => {
+		await using ground = await kafkaGround()
+		const { sql } = ground
+		await sql`create table public.t (id int primary key)`
+		await sql`insert into public.t select generate_series(1, 300)`
+		const first = await ground.capture()
+		await publish(ground, 'public.t')
+		for (let id = 1; id <= 300; id += 100) {
+			await sql`delete from public.t where id between ${id} and ${id + 99}`
+			await sent(ground)
+		}
+		await first.stop()
+		await ground.capture()
+		await sent(ground)
+		const frames = await rowsOf(ground, 't')
+		expect(new Set(frames.map(({ header }) => header.session)).size).toBe(2)
+		for (const [at, frame] of frames.entries()) {
+			const before = frames[at - 1]
+			const isFirst = before?.header.session !== frame.header.session
+			if (isFirst) expect(frame.header.predecessor.ordinal).toBe(0xffff_ffff)
+			else expect(frame.header.predecessor).toEqual(finalOf(before))
+		}
+		expect(idsOf(frames.filter(({ header }) => header.session === frames[0]?.header.session))).toEqual(ids(1, 300))
+	},
+	120_000,
+)
+
+testKafka(
+	'a transaction larger than memory is sent after its commit, whole and in order, and no more is held',
+	async () => {
+		await using ground = await kafkaGround()
+		const { sql } = ground
+		await sql`create table public.t (id int primary key, note text)`
+		await sql`create table public.u (id int primary key, note text)`
+		for (const name of ['t', 'u'])
+			await sql.unsafe(`insert into public.${name} select n, repeat('x', 200) from generate_series(1, 20000) n`)
+		await ground.capture({ sidecar: { bufferBytes: 256 * 1024 }, kafka: { partitions: 3 } })
+		await publish(ground, 'public.t', 'public.u')
+		await sql.begin(async (tx) => {
+			await tx`delete from public.t where id <= 19000`
+			await tx`delete from public.u`
+			await tx`delete from public.t`
+		})
+		await sent(ground)
+		for (const [name, count] of [
+			['t', 20_000],
+			['u', 20_000],
+		] as const) {
+			const found: number[] = []
+			for (const partition of [0, 1, 2]) {
+				const frames = await rowsOf(ground, name, partition)
+				const placed = idsOf(frames)
+				expect(placed).toEqual([...placed].sort((a, b) => a - b))
+				expect(frames.map(({ isComplete }) => isComplete)).toEqual(frames.map((_, at) => at === frames.length - 1))
+				expect(frames.length).toBeGreaterThan(1)
+				found.push(...placed)
+			}
+			expect(found.length).toBe(count)
+			expect(new Set(found).size).toBe(count)
+		}
+		const whole = (await transactionsOf(ground))
+			.flatMap((frame) => frame.transactions)
+			.find((one) => one.shares.length > 0)
+		expect(whole?.shares.length).toBe(6)
+		expect(whole?.shares.reduce((sum, share) => sum + share.rows, 0)).toBe(40_000)
+		expect(whole?.archived?.rows).toEqual({ t: { deleted: 20_000, relinked: 0 }, u: { deleted: 20_000, relinked: 0 } })
+	},
+	120_000,
+)
+
+testKafka(
+	'a row larger than a record is cut and comes together again',
+	async () => {
+		await using ground = await kafkaGround()
+		const { sql } = ground
+		await sql`create table public.t (id int primary key, note text)`
+		await sql`insert into public.t select n, string_agg(md5(n::text || m::text), '') from generate_series(1, 3) n, generate_series(1, 60000) m group by n`
+		await ground.capture({ maxRecordBytes: 200_000 })
+		await publish(ground, 'public.t')
+		const before = await sql`select id, md5(note) as digest from public.t order by id`
+		await sql`delete from public.t`
+		await sent(ground)
+		const frames = await rowsOf(ground, 't')
+		const after = await Promise.all(
+			frames.flatMap(({ rows }) =>
+				Array.from({ length: rows.count }, async (_, row) => {
+					const note = rows.columns[1]
+					const text = Buffer.from(note?.bytes.subarray(note.offsets[row], note.offsets[row + 1]) ?? []).toString()
+					return (await sql`select md5(${text}::text) as digest`)[0]?.digest
+				}),
+			),
+		)
+		expect(after.sort()).toEqual(before.map((row) => row.digest).sort())
+	},
+	120_000,
+)
+
+testKafka(
+	'the slot stands where the vault ends, however much the broker has',
+	async () => {
+		await using ground = await kafkaGround()
+		const { sql, vault } = ground
+		await sql`create table public.t (id int primary key)`
+		await sql`insert into public.t select generate_series(1, 10)`
+		await ground.capture()
+		await publish(ground, 'public.t')
+		const [lineage] = await sql`select id from reprieve.lineages`
+		const archived = await vault.transactions.archived(lineage?.id)
+		await sql`delete from public.t`
+		await sent(ground)
+		expect(await confirmed(ground)).toBe(archived)
+		const end = (await transactionsOf(ground)).at(-1)?.received as bigint
+		await vault.transactions.append({ source: lineage?.id, position: end, transactions: [] })
+		await until(async () => (await confirmed(ground)) === end, 'the slot to follow the vault')
+		const [row] = await sql`select nonce_at from reprieve.lineages`
+		expect(parseLsn(row?.nonce_at)).toBe(end)
+	},
+	120_000,
+)
+
+testKafka(
+	'replicated brokers release the log where the operator says so; one broker does not',
+	async () => {
+		await using cluster = await startCluster3()
+		for (const { brokers, isReplicated } of [
+			{ brokers: cluster.brokers, isReplicated: true },
+			{ brokers: undefined, isReplicated: false },
+		]) {
+			await using ground = await kafkaGround(brokers && { brokers })
+			const { sql, vault } = ground
+			await sql`create table public.t (id int primary key)`
+			await sql`insert into public.t select generate_series(1, 10)`
+			await ground.capture({ kafka: { acknowledge: 'broker' } })
+			await publish(ground, 'public.t')
+			const findings = async () => (await sql`select findings from reprieve.capture_state`)[0]?.findings ?? []
+			if (!isReplicated)
+				await until(
+					async () => (await findings()).some((one: { code: string }) => one.code === 'topicReplication'),
+					'finding',
+				)
+			const [lineage] = await sql`select id from reprieve.lineages`
+			const archived = (await vault.transactions.archived(lineage?.id)) as bigint
+			await sql`delete from public.t`
+			await sent(ground)
+			if (isReplicated) {
+				await until(async () => {
+					await sql`select pg_logical_emit_message(true, 'reprieve.barrier', 'another')`
+					return (await confirmed(ground)) > archived
+				}, 'the slot to follow the brokers')
+				expect(await vault.transactions.archived(lineage?.id)).toBe(archived)
+				expect(await findings()).toEqual([])
+			} else expect(await confirmed(ground)).toBe(archived)
+		}
+	},
+	180_000,
+)
+
+testKafka(
+	'topics that forget close the gate',
+	async () => {
+		await using ground = await kafkaGround()
+		const { sql, kafka } = ground
+		await sql`create table public.t (id int primary key)`
+		await ground.capture()
+		const codes = async () =>
+			((await sql`select findings from reprieve.capture_state`)[0]?.findings ?? []).map(
+				(one: { code: string }) => one.code,
+			)
+		const admin = kafka.admin()
+		await admin.connect()
+		const alter = (name: string, value: string) =>
+			admin.alterConfigs({
+				validateOnly: false,
+				resources: [{ type: 2, name: transactionsTopic(ground.settings.prefix), configEntries: [{ name, value }] }],
+			})
+		await alter('cleanup.policy', 'compact')
+		await until(async () => (await codes()).includes('topicSettings'), 'the finding of compaction')
+		await alter('retention.ms', '1000')
+		await until(async () => (await codes()).includes('topicRetention'), 'the finding of retention')
+		await alter('retention.ms', '-1')
+		await until(async () => (await codes()).length === 0, 'no finding')
+		await admin.disconnect()
+	},
+	120_000,
+)
+
+testKafka(
+	'frames that an archiver misses are sent again from where the slot stands',
+	async () => {
+		await using ground = await kafkaGround()
+		const { sql } = ground
+		await sql`create table public.t (id int primary key)`
+		await sql`insert into public.t select generate_series(1, 10)`
+		await ground.capture()
+		await publish(ground, 'public.t')
+		await sql`delete from public.t`
+		await sent(ground)
+		await sql`insert into reprieve.incidents (id, code, message, remedy, stops_capture, at)
+		values ('hole', 'FRAMES_MISSING', 'frames are missing', '', false, clock_timestamp())`
+		await until(async () => (await sessionsOf(await rowsOf(ground, 't'))).length === 2, 'a second session')
+		const frames = await rowsOf(ground, 't')
+		for (const session of sessionsOf(frames))
+			expect(idsOf(frames.filter(({ header }) => header.session === session))).toEqual(ids(1, 10))
+		await sent(ground)
+		expect(sessionsOf(await rowsOf(ground, 't')).length).toBe(2)
+	},
+	120_000,
+)
+
+function sessionsOf(frames: Frame[]): string[] {
+	return [...new Set(frames.map(({ header }) => header.session))]
+}
+
+function ids(from: number, to: number): number[] {
+	return Array.from({ length: to - from + 1 }, (_, at) => from + at)
+}
+
+function finalOf({ rows }: RowsFrame) {
+	return { position: rows.position[rows.count - 1], ordinal: rows.ordinal[rows.count - 1] }
+}
+
+async function confirmed({ sql, name }: KafkaGround): Promise<bigint> {
+	const [slot] = await sql`select confirmed_flush_lsn::text as lsn from pg_replication_slots where database = ${name}`
+	return parseLsn(slot?.lsn)
+}

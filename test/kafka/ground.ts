@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { createFrameReader, type Frame } from '@reprieve/cdc'
+import {
+	type KafkaConfig,
+	openKafka,
+	parseConfig,
+	type Sidecar,
+	type SidecarConfig,
+	startKafkaCapture,
+} from '@reprieve/sidecar'
+import type { Kafka } from 'kafkajs'
+import { pino } from 'pino'
+import { type CaptureGround, captureGround } from '../capture/ground.ts'
+import { sharedBroker } from '../support/kafka/shared.ts'
+import { until } from '../support/wait.ts'
+
+/** A capture ground whose changes go through Kafka. */
+export type KafkaGround = CaptureGround & {
+	kafka: Kafka
+	settings: KafkaConfig
+	/** Starts capture into Kafka; waits until it streams. */
+	capture(options?: CaptureStart): Promise<Sidecar>
+	/** Every frame of a topic, from its beginning, in order. */
+	frames(topic: string, partition?: number): Promise<Frame[]>
+}
+
+type CaptureStart = {
+	sidecar?: Partial<SidecarConfig>
+	kafka?: Partial<KafkaConfig>
+	maxRecordBytes?: number
+}
+
+export async function kafkaGround(given?: { brokers: string[] }, cluster?: { url: string }): Promise<KafkaGround> {
+	const { brokers } = given ?? (await sharedBroker())
+	const ground = await captureGround(cluster)
+	const log = pino({ level: process.env.CAPTURE_LOG ?? 'silent' })
+	const prefix = ground.name
+	const settings: KafkaConfig = {
+		...{ brokers, tls: null, sasl: null, prefix, group: `${prefix}.archive`, partitions: 1, replication: undefined },
+		...{ retentionMs: 3_600_000, acknowledge: 'vault', frameKey: randomBytes(32) },
+	}
+	const kafka = openKafka(settings, log)
+	const running = new Set<Sidecar>()
+	return {
+		...ground,
+		kafka,
+		settings,
+		async capture(options = {}) {
+			const { promise: streaming, resolve } = Promise.withResolvers<void>()
+			const sidecar = startKafkaCapture(
+				{
+					sidecar: parseConfig({
+						...{ databaseUrl: ground.url, upkeepMs: 0, protectMs: 0, acknowledgeMs: 0, heartbeatMs: 100 },
+						...options.sidecar,
+					}),
+					kafka: { ...settings, ...options.kafka },
+					spoolFolder: tmpdir(),
+					checkMs: 500,
+					maxRecordBytes: options.maxRecordBytes,
+				},
+				{
+					vault: ground.vault,
+					log,
+					openKafka: (config) => openKafka(config, log),
+					onState: (state) => state === 'streaming' && resolve(),
+				},
+			)
+			running.add(sidecar)
+			await Promise.race([streaming, sidecar.ended])
+			return sidecar
+		},
+		frames: (topic, partition = 0) => readFrames(kafka, { topic, partition, key: settings.frameKey }),
+		async [Symbol.asyncDispose]() {
+			await Promise.all([...running].map((sidecar) => sidecar.stop()))
+			await ground[Symbol.asyncDispose]()
+		},
+	}
+}
+
+async function readFrames(
+	kafka: Kafka,
+	{ topic, partition, key }: { topic: string; partition: number; key: Uint8Array },
+): Promise<Frame[]> {
+	const admin = kafka.admin()
+	const consumer = kafka.consumer({ groupId: `read.${randomBytes(6).toString('hex')}`, maxWaitTimeInMs: 50 })
+	const reader = createFrameReader({ key })
+	const frames: Frame[] = []
+	await Promise.all([admin.connect(), consumer.connect()])
+	try {
+		const place = (await admin.fetchTopicOffsets(topic)).find((one) => one.partition === partition)
+		const end = BigInt(place?.high ?? 0)
+		let next = BigInt(place?.low ?? 0)
+		await consumer.subscribe({ topic, fromBeginning: true })
+		await consumer.run({
+			autoCommit: false,
+			eachMessage: async ({ message, partition: from }) => {
+				if (from !== partition) return
+				const frame = message.value ? reader.read(message.value) : undefined
+				if (frame) frames.push(frame)
+				next = BigInt(message.offset) + 1n
+			},
+		})
+		await until(() => next >= end, `the records of ${topic}`)
+		return frames
+	} finally {
+		await Promise.all([consumer.disconnect(), admin.disconnect()])
+	}
+}
