@@ -6,8 +6,8 @@ import { delimiter, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { until } from '../support/wait.ts'
 import { readStages, type Stage } from './dockerfile.ts'
-import type { ComposeService } from './project.ts'
 import { check, root } from './programs.ts'
+import type { ComposeService } from './project.ts'
 
 const run = promisify(execFile)
 
@@ -31,9 +31,11 @@ export async function buildImage(target: string): Promise<Image> {
 		await cp(join(root, path), join(app, path))
 	}
 	await copyFile(process.execPath, join(bin, 'node'))
-	const { packageManager } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { packageManager: string }
+	const { packageManager } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+		packageManager: string
+	}
 	await writeFile(join(bin, 'pnpm'), `#!/bin/sh\nexec npx -y ${packageManager} "$@"\n`, { mode: 0o755 })
-	const env = { HOME: process.env.HOME, PATH: [bin, process.env.PATH].join(delimiter), CI: 'true', ...stage.env }
+	const env = { ...process.env, PATH: [bin, process.env.PATH].join(delimiter), CI: 'true', ...stage.env }
 	for (const command of built.runs) await run('/bin/sh', ['-c', command], { cwd: app, env })
 	return { app, bin, stage, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
 }
