@@ -2,7 +2,7 @@ import { type Frame, frameTopic, type RowsFrame, type TransactionsFrame, transac
 import { parseLsn } from '@reprieve/contracts'
 import { expect, test } from 'vitest'
 import { publish } from '../capture/ground.ts'
-import { startCluster3 } from '../support/kafka/broker.ts'
+import { startBroker, startCluster3 } from '../support/kafka/broker.ts'
 import { hasKafka } from '../support/kafka/shared.ts'
 import { until } from '../support/wait.ts'
 import { type KafkaGround, kafkaGround } from './ground.ts'
@@ -155,6 +155,32 @@ testKafka(
 			),
 		)
 		expect(after.sort()).toEqual(before.map((row) => row.digest).sort())
+	},
+	120_000,
+)
+
+testKafka(
+	'records fit the brokers, and a topic that takes less is named',
+	async () => {
+		await using broker = await startBroker({ settings: { 'message.max.bytes': '50000' } })
+		await using ground = await kafkaGround(broker)
+		const { sql, kafka } = ground
+		await sql`create table public.t (id int primary key, note text)`
+		await sql`create table public.u (id int primary key)`
+		await sql`insert into public.t select n, string_agg(md5(n::text || m::text), '') from generate_series(1, 2) n, generate_series(1, 9000) m group by n`
+		await sql`insert into public.u values (1)`
+		await ground.capture()
+		await publish(ground, 'public.t', 'public.u')
+		await sql`delete from public.t`
+		await sent(ground)
+		expect(idsOf(await rowsOf(ground, 't')).sort()).toEqual([1, 2])
+		const admin = kafka.admin()
+		await admin.connect()
+		const configEntries = [{ name: 'max.message.bytes', value: '2000' }]
+		await admin.createTopics({ topics: [{ topic: topicOf(ground, 'u'), configEntries }] })
+		await admin.disconnect()
+		await sql`delete from public.u`
+		await until(() => ground.warnings.some((line) => line.includes('takes 2000 bytes a record')), 'the warning')
 	},
 	120_000,
 )

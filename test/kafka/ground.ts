@@ -19,6 +19,8 @@ import { until } from '../support/wait.ts'
 export type KafkaGround = CaptureGround & {
 	kafka: Kafka
 	settings: KafkaConfig
+	/** Warnings and errors of everything started here, as JSON lines. */
+	warnings: string[]
 	/** Starts capture into Kafka; waits until it streams. */
 	capture(options?: CaptureStart): Promise<Sidecar>
 	/** Every frame of a topic, from its beginning, in order. */
@@ -34,7 +36,8 @@ type CaptureStart = {
 export async function kafkaGround(given?: { brokers: string[] }, cluster?: { url: string }): Promise<KafkaGround> {
 	const { brokers } = given ?? (await sharedBroker())
 	const ground = await captureGround(cluster)
-	const log = pino({ level: process.env.CAPTURE_LOG ?? 'silent' })
+	const warnings: string[] = []
+	const log = pino({ level: process.env.CAPTURE_LOG ?? 'warn' }, { write: (line) => void warnings.push(line) })
 	const prefix = ground.name
 	const settings: KafkaConfig = {
 		...{ brokers, tls: null, sasl: null, prefix, group: `${prefix}.archive`, partitions: 1, replication: undefined },
@@ -46,6 +49,7 @@ export async function kafkaGround(given?: { brokers: string[] }, cluster?: { url
 		...ground,
 		kafka,
 		settings,
+		warnings,
 		async capture(options = {}) {
 			const { promise: streaming, resolve } = Promise.withResolvers<void>()
 			const sidecar = startKafkaCapture(

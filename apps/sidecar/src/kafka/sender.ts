@@ -2,8 +2,6 @@ import kafkajs, { type Kafka, type Producer, type TopicMessages } from 'kafkajs'
 import type { Topics } from './topics.ts'
 import type { EncodedFrame } from './writer.ts'
 
-/** Bytes of one partition's share of a request: it becomes one batch, which the broker limits. */
-const batchBytes = 900_000
 /** Bytes that wait before a request goes. */
 const requestBytes = 8 * 1024 * 1024
 
@@ -49,7 +47,7 @@ export class Sender {
 		const byTopic = new Map<string, TopicMessages>()
 		let left = requestBytes
 		for (const [key, lane] of [...this.#lanes]) {
-			const records = takeBatch(lane.records)
+			const records = takeBatch(lane.records, this.#topics.maxRecordBytes)
 			if (lane.records.length === 0) this.#lanes.delete(key)
 			const messages = records.map((value) => ({ value: asBuffer(value), partition: lane.partition }))
 			const known = byTopic.get(lane.topic)
@@ -65,8 +63,8 @@ export class Sender {
 	}
 }
 
-/** The first records that fit one batch, at least one; removed from `records`. */
-function takeBatch(records: Uint8Array[]): Uint8Array[] {
+/** The first records that fit one batch, which the broker limits as it does one record; removed from `records`. */
+function takeBatch(records: Uint8Array[], batchBytes: number): Uint8Array[] {
 	let bytes = 0
 	const end = records.findIndex((record, at) => {
 		bytes += record.length

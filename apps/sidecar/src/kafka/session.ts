@@ -87,14 +87,13 @@ async function streamFrames(
 	channel: Channel,
 	{ isFinal = false }: { isFinal?: boolean } = {},
 ): Promise<void> {
-	const { kafka, settings, control, spoolFolder } = options
+	const { kafka, settings, control, spoolFolder, maxRecordBytes } = options
 	const topic = transactionsTopic(channel.prefix ?? settings.prefix)
-	const topics = new Topics(kafka, { ...settings, partitions: channel.partitions ?? 1 }, topic)
+	const topics = new Topics(kafka, { ...settings, partitions: channel.partitions ?? 1, maxRecordBytes }, topic)
 	const topical: Topical = { channel, topics, sender: new Sender(kafka, topics), spool: new Spool(spoolFolder) }
 	await recordChannel(control, held.opened.lineage.id)
 	try {
 		await Promise.all([topics.connect(), topical.sender.connect()])
-		await topics.ensure(topic)
 		await streamInto(options, held, await targetOf(options, held, topical, isFinal))
 	} finally {
 		await Promise.allSettled([topical.sender.close(), topics.close(), topical.spool.close()])
@@ -110,7 +109,7 @@ async function targetOf(
 	const { config, log, signal, checkMs } = options
 	const { sender, spool } = topical
 	const { confirmed: start } = held.opened
-	const writer = openWriter(options, held, topical.channel)
+	const writer = openWriter(options, held, topical)
 	const askedAgain = await watchHoles(options)
 	const end = isFinal ? await readLogEnd(options) : undefined
 	const caughtUp = new AbortController()
@@ -138,11 +137,11 @@ async function targetOf(
 	}
 }
 
-function openWriter({ vault, settings, maxRecordBytes }: KafkaSession, { opened }: Held, channel: Channel) {
+function openWriter({ vault, settings }: KafkaSession, { opened }: Held, { channel, topics }: Topical) {
 	return new FrameWriter({
 		...{ database: vault.database, lineage: opened.lineage.id, epoch: channel.epoch, session: randomUUID() },
 		...{ prefix: channel.prefix ?? settings.prefix, partitions: channel.partitions ?? 1 },
-		...{ key: settings.frameKey, maxRecordBytes, start: opened.confirmed },
+		...{ key: settings.frameKey, maxRecordBytes: topics.maxRecordBytes, start: opened.confirmed },
 	})
 }
 
