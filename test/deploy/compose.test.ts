@@ -64,11 +64,7 @@ describe.runIf(hasPrograms)('docker-compose.yml', { timeout: 180_000 }, () => {
 		for (const [name, service] of await everyService())
 			for (const [other, { condition }] of Object.entries(service.depends_on ?? {}))
 				expect(condition, `${name} on ${other}`).toBe(
-					once.includes(other)
-						? 'service_completed_successfully'
-						: name === 'connector' && other === 'sidecar-archive-debezium'
-							? 'service_started'
-							: 'service_healthy',
+					once.includes(other) ? 'service_completed_successfully' : 'service_healthy',
 				)
 	})
 
