@@ -41,9 +41,7 @@ export function openRegister<T>(store: Store, folder: string): Register<T> {
 
 /** The names of the registers under a folder. */
 export async function listRegisters(store: Store, folder: string): Promise<string[]> {
-	const names = new Set<string>()
-	for await (const { key } of store.list(`${folder}/`)) names.add(key.slice(folder.length + 1).split('/')[0] as string)
-	return [...names]
+	return (await store.folders(`${folder}/`)).sort()
 }
 
 async function versionsOf(store: Store, folder: string): Promise<number[]> {
