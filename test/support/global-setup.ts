@@ -1,6 +1,7 @@
 import type { TestProject } from 'vitest/node'
 import { shareKafka } from './kafka/shared.ts'
 import { startCluster } from './postgres.ts'
+import { shareS3 } from './s3/shared.ts'
 
 declare module 'vitest' {
 	export interface ProvidedContext {
@@ -11,11 +12,14 @@ declare module 'vitest' {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
 	const kafka = await shareKafka()
+	const s3 = await shareS3()
 	const cluster = await startCluster(18)
 	project.provide('postgresUrl', cluster.url)
 	project.provide('kafkaUrl', kafka.url)
+	project.provide('s3Url', s3.url)
 	return async () => {
 		await kafka.stop()
+		await s3.stop()
 		await cluster.stop()
 	}
 }

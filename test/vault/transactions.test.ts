@@ -139,5 +139,5 @@ test('keys, audit objects and tables of odd names are kept apart', async () => {
 	expect((await vault.tables()).toSorted((a, b) => a.name.localeCompare(b.name))).toEqual(
 		names.toSorted((a, b) => a.name.localeCompare(b.name)),
 	)
-	expect(() => openVaultAt('s3://bucket', 'shop')).toThrow(expect.objectContaining({ code: 'INVALID' }))
+	expect(() => openVaultAt('ftp://bucket', 'shop')).toThrow(expect.objectContaining({ code: 'INVALID' }))
 })

@@ -6,6 +6,8 @@ import { decodePart, encodePart, ownFolder, tableFolder } from './paths.ts'
 import { sealLines, unsealLines } from './seal.ts'
 import { putOnce, type Store } from './store.ts'
 import { fileStore } from './stores/file.ts'
+import { parseS3Address } from './stores/s3/address.ts'
+import { s3Store } from './stores/s3.ts'
 import { openTable } from './table.ts'
 import { openTransactions } from './transactions.ts'
 import type { Vault } from './vault.ts'
@@ -57,11 +59,17 @@ export function openVault({ store, database, now = Date.now }: VaultOptions): Va
 	}
 }
 
-/** Opens the vault at an address: `file:///folder`. Throws INVALID for any other. */
+/** Opens the vault at an address: `file:///folder` or `s3://bucket/prefix`. Throws INVALID for any other. */
 export function openVaultAt(url: string, database: string): Vault {
-	if (!url.startsWith('file:///'))
-		throw new ReprieveError('INVALID', `"${url}" is not the address of a vault`, { hint: 'Write file:///folder.' })
-	return openVault({ store: fileStore(fileURLToPath(url)), database })
+	return openVault({ store: storeAt(url), database })
+}
+
+function storeAt(url: string): Store {
+	if (url.startsWith('file:///')) return fileStore(fileURLToPath(url))
+	if (url.startsWith('s3://')) return s3Store(parseS3Address(url))
+	throw new ReprieveError('INVALID', `"${url}" is not the address of a vault`, {
+		hint: 'Write file:///folder or s3://bucket/prefix.',
+	})
 }
 
 /** Folders alone are listed: the objects in them grow with every flush. */
