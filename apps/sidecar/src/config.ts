@@ -62,6 +62,8 @@ const environment = z.object({
 		.string()
 		.regex(/^(file|s3):\/\//, 'file:///folder or s3://bucket/prefix')
 		.optional(),
+	/** Keys that encrypt segments, `id:key,id:key`, newest first, 32 bytes each; absent: they lie in the vault as they are. */
+	REPRIEVE_VAULT_KEY: z.string().optional(),
 	REPRIEVE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
 })
 
@@ -70,6 +72,7 @@ export type ProcessConfig = {
 	sidecar: SidecarConfig
 	/** `file://` or `s3://` address of the vault's root. */
 	vault: string
+	vaultKey?: string
 	logLevel: string
 }
 
@@ -80,7 +83,7 @@ export function readConfig(env: Environment): ProcessConfig {
 	const names = Object.keys(environment.shape)
 	const parsed = environment.safeParse(
 		Object.fromEntries(
-			names.map((name) => [name, name.endsWith('_URL') ? readSecret(env, name, readText) : env[name] || undefined]),
+			names.map((name) => [name, isSecret(name) ? readSecret(env, name, readText) : env[name] || undefined]),
 		),
 	)
 	if (!parsed.success) {
@@ -93,8 +96,13 @@ export function readConfig(env: Environment): ProcessConfig {
 	return Object.freeze({
 		sidecar: parseConfig({ databaseUrl, ownerUrl: REPRIEVE_OWNER_URL ?? DATABASE_URL }),
 		vault: rest.REPRIEVE_VAULT ?? pathToFileURL(join(resolve(REPRIEVE_DATA), 'vault')).href,
+		vaultKey: rest.REPRIEVE_VAULT_KEY,
 		logLevel: rest.REPRIEVE_LOG_LEVEL,
 	})
+}
+
+function isSecret(name: string): boolean {
+	return name.endsWith('_URL') || name === 'REPRIEVE_VAULT_KEY'
 }
 
 function readText(path: string): string {

@@ -18,7 +18,9 @@ async function main(args: string[]): Promise<void> {
 		throw new ReprieveError('INVALID', `"${args.join(' ')}" is no command`, { hint: help })
 	}
 	const config = readConfig(process.env)
-	const vault = openVaultAt(config.vault, await databaseName(config.sidecar.databaseUrl))
+	const vault = openVaultAt(config.vault, await databaseName(config.sidecar.databaseUrl), {
+		segmentKeys: config.vaultKey,
+	})
 	try {
 		await (command === 'adopt' ? adoptAndSay(config, vault) : follow(config, vault))
 	} finally {

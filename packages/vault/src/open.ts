@@ -4,6 +4,7 @@ import { ReprieveError, type TableName } from '@reprieve/contracts'
 import { openKeys, openLeases, openLineages } from './ownership.ts'
 import { decodePart, encodePart, ownFolder, tableFolder } from './paths.ts'
 import { sealLines, unsealLines } from './seal.ts'
+import { parseSegmentKeys, type SegmentKeys } from './segment/cipher.ts'
 import { putOnce, type Store } from './store.ts'
 import { fileStore } from './stores/file.ts'
 import { parseS3Address } from './stores/s3/address.ts'
@@ -17,12 +18,14 @@ export type VaultOptions = {
 	store: Store
 	/** Name of the source database. */
 	database: string
+	/** Encrypts segments from now on, and decrypts those that are. */
+	keys?: SegmentKeys
 	/** Milliseconds since 1970. Default: the system's clock. */
 	now?: () => number
 }
 
 /** Opens the vault of one database; nothing is read or written before it is needed. */
-export function openVault({ store, database, now = Date.now }: VaultOptions): Vault {
+export function openVault({ store, database, keys, now = Date.now }: VaultOptions): Vault {
 	const tables = new Map<string, ReturnType<typeof openTable>>()
 	const heads = new Map<string, Head>()
 	const open = (name: TableName) => {
@@ -30,11 +33,11 @@ export function openVault({ store, database, now = Date.now }: VaultOptions): Va
 		const known = tables.get(folder)
 		if (known) return known
 		const onAppend = (version: number, digest: string) => heads.set(folder, { version, digest })
-		const table = openTable({ store, folder }, name, { now, onAppend })
+		const table = openTable({ store, folder, keys }, name, { now, onAppend })
 		tables.set(folder, table)
 		return table
 	}
-	const transactions = openTransactions({ store, folder: ownFolder(database, 'transactions') }, { now, heads })
+	const transactions = openTransactions({ store, folder: ownFolder(database, 'transactions'), keys }, { now, heads })
 	return {
 		database,
 		table: open,
@@ -59,9 +62,12 @@ export function openVault({ store, database, now = Date.now }: VaultOptions): Va
 	}
 }
 
-/** Opens the vault at an address: `file:///folder` or `s3://bucket/prefix`. Throws INVALID for any other. */
-export function openVaultAt(url: string, database: string): Vault {
-	return openVault({ store: storeAt(url), database })
+/**
+ * Opens the vault at an address: `file:///folder` or `s3://bucket/prefix`. With `segmentKeys` (see {@link parseSegmentKeys})
+ * segments are encrypted. Throws INVALID for any other address or keys that cannot be read.
+ */
+export function openVaultAt(url: string, database: string, { segmentKeys }: { segmentKeys?: string } = {}): Vault {
+	return openVault({ store: storeAt(url), database, keys: segmentKeys ? parseSegmentKeys(segmentKeys) : undefined })
 }
 
 function storeAt(url: string): Store {

@@ -1,5 +1,5 @@
 import { ReprieveError } from '@reprieve/contracts'
-import { type Place, readWhole } from './archive.ts'
+import { type Place, readStored, readWhole } from './archive.ts'
 import { type Entry, parseEntry, type SegmentFile } from './log/actions.ts'
 import { checkCheckpoint, findCheckpoint, newestCheckpoint, readCheckpoint } from './log/checkpoint.ts'
 import { growState } from './log/state.ts'
@@ -106,7 +106,8 @@ async function verifyCheckpoint({ store, folder }: Place, version: number): Prom
 async function verifySegment(place: Place, file: SegmentFile): Promise<VerifiedObject> {
 	const object = `${place.folder}/${file.path}`
 	try {
-		return { object, bytes: (await readWhole(place, file)).length }
+		await (place.keys ? readWhole(place, file) : readStored(place, file))
+		return { object, bytes: file.size }
 	} catch (error) {
 		return { object, bytes: (await place.store.size(object)) ?? 0, problem: problemOf(error) }
 	}
