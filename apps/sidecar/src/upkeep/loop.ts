@@ -3,7 +3,7 @@ import type { Vault } from '@reprieve/vault'
 import type { Logger } from 'pino'
 import type { SidecarConfig } from '../config.ts'
 import { keepProtection } from './protection.ts'
-import { keepVault } from './vault.ts'
+import { keepVault, sweepVault } from './vault.ts'
 
 export type UpkeepOptions = {
 	config: SidecarConfig
@@ -13,11 +13,15 @@ export type UpkeepOptions = {
 	log: Logger
 }
 
+/** A sweep lists every object, which a bucket charges for: an hour lies between two at the default interval. */
+const roundsPerSweep = 120
+
 /** Work in the background: new leaves are protected, segments merged, checkpoints written. A failed round is tried again. */
 export function startUpkeep(options: UpkeepOptions): { stop(): Promise<void> } {
 	const { upkeepMs, protectMs } = options.config
 	const duties = [
 		repeat(upkeepMs, 'vault', options.log, () => keepVault(options)),
+		repeat(upkeepMs * roundsPerSweep, 'sweep', options.log, () => sweepVault(options)),
 		repeat(protectMs, 'protection', options.log, () => keepProtection(options)),
 	]
 	return { stop: async () => void (await Promise.all(duties.map((duty) => duty.stop()))) }
