@@ -51,7 +51,7 @@ describe.skipIf(!hasS3)('a store in a bucket', () => {
 			await vault.putKey({ id: 'k1', publicKey: 'p', validFrom: '2026' })
 			console.log(JSON.stringify(await vault.keys()))`
 		const variables = {
-			AWS_ENDPOINT_URL: server.endpoint,
+			AWS_ENDPOINT_URL: server.endpoint.replace('127.0.0.1', 'localhost'),
 			AWS_ACCESS_KEY_ID: server.accessKeyId,
 			AWS_SECRET_ACCESS_KEY: server.secretAccessKey,
 		}

@@ -1,4 +1,5 @@
 import { execFile, spawn, spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
@@ -54,6 +55,15 @@ export async function startGateway(shared?: string): Promise<Gateway> {
 		if (shared === undefined) await rm(folder, { recursive: true, force: true })
 	}
 	return { endpoint: `http://${address}`, accessKeyId, secretAccessKey, folder, stop, [Symbol.asyncDispose]: stop }
+}
+
+/** A user who may do nothing until a bucket's policy says so. */
+export async function createUser({ endpoint, accessKeyId, secretAccessKey }: S3Server) {
+	const user = { accessKeyId: randomUUID(), secretAccessKey: randomUUID() }
+	const admin = ['admin', '--access', accessKeyId, '--secret', secretAccessKey, '--endpoint-url', endpoint]
+	const named = ['--access', user.accessKeyId, '--secret', user.secretAccessKey, '--role', 'user']
+	await run(program, [...admin, 'create-user', ...named])
+	return user
 }
 
 /** Built once, aside and moved into place, so that a half-built one is never found. */
