@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import {
 	ListObjectVersionsCommand,
 	PutBucketPolicyCommand,
@@ -26,22 +28,27 @@ async function lockedBucket(): Promise<TestBucket> {
 	return bucket
 }
 
-/** The actions on objects that docs/reference/vault.md lists. */
-const documentedActions = ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload']
+type Statement = { Effect: string; Action: string | string[]; Resource: string }
 
-/** A bucket and a user who may do so much with what lies under `v/`. */
-async function guardedBucket(actions: string[]) {
+/** The statements of the policy that docs/reference/vault.md prints. */
+function documentedStatements(): Statement[] {
+	const page = readFileSync(join(import.meta.dirname, '../../docs/reference/vault.md'), 'utf8')
+	const [, json = ''] = /```json\n(.*?)```/s.exec(page) ?? []
+	return (JSON.parse(json) as { Statement: Statement[] }).Statement
+}
+
+/** A bucket, and a user who may there under `v/` what the documented policy says, `withheld` excepted. */
+async function guardedBucket(withheld?: string) {
 	const server = await sharedS3()
 	const bucket = await createBucket(server)
 	const credentials = await createUser(server)
-	const who = { Effect: 'Allow', Principal: { AWS: [credentials.accessKeyId] } }
-	const Policy = JSON.stringify({
-		Version: '2012-10-17',
-		Statement: [
-			{ ...who, Action: actions, Resource: `arn:aws:s3:::${bucket.name}/v/*` },
-			{ ...who, Action: ['s3:ListBucket'], Resource: `arn:aws:s3:::${bucket.name}` },
-		],
-	})
+	const Statement = documentedStatements().map((statement) => ({
+		...statement,
+		Action: [statement.Action].flat().filter((action) => action !== withheld),
+		Principal: { AWS: [credentials.accessKeyId] },
+		Resource: statement.Resource.replace(':::bucket', `:::${bucket.name}`).replace('/prefix/', '/v/'),
+	}))
+	const Policy = JSON.stringify({ Version: '2012-10-17', Statement })
 	await bucket.client.send(new PutBucketPolicyCommand({ Bucket: bucket.name, Policy }))
 	return { bucket, credentials }
 }
@@ -108,7 +115,7 @@ describe.skipIf(!hasS3)('a vault whose bucket keeps objects', { timeout: 600_000
 	})
 
 	test('works with the documented rights alone', async () => {
-		const { bucket, credentials } = await guardedBucket(documentedActions)
+		const { bucket, credentials } = await guardedBucket()
 		expect(await keepUp(bucket.store('v', { credentials }))).toEqual({ segments: 12, entries: 15 })
 		await expect(bucket.store('elsewhere', { credentials }).get('a/b')).rejects.toMatchObject({
 			code: 'VAULT_UNAVAILABLE',
@@ -117,9 +124,7 @@ describe.skipIf(!hasS3)('a vault whose bucket keeps objects', { timeout: 600_000
 	})
 
 	test('works without the right to delete', async () => {
-		const { bucket, credentials } = await guardedBucket(
-			documentedActions.filter((action) => action !== 's3:DeleteObject'),
-		)
+		const { bucket, credentials } = await guardedBucket('s3:DeleteObject')
 		const { store, put } = noting(bucket.store('v', { credentials }))
 		expect(await keepUp(store)).toEqual({ segments: 0, entries: 0 })
 		const found = (await Array.fromAsync(bucket.store('v').list(''))).map(({ key }) => `v/${key}`)
