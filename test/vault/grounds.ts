@@ -45,6 +45,7 @@ const inBucket: Kind = {
 const behindGateways: Kind = {
 	where: 'a bucket behind two gateways',
 	async start() {
+		await sharedS3() // builds the server, once
 		const first = await startGateway()
 		const second = await startGateway(first.folder)
 		const bucket = await createBucket(first)

@@ -67,6 +67,21 @@ async function runScript(script: string, env: Record<string, string> = {}): Prom
 	return (await promisify(execFile)(process.execPath, flags, { cwd: import.meta.dirname, env })).stdout
 }
 
+const unset: [string, Record<string, string>, RegExp][] = [
+	['credentials', { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' }, /AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY/],
+	['a region', { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }, /Set AWS_REGION/],
+]
+test.each(unset)('what to set is said where there is no %s', async (_, variables, hint) => {
+	const script = `
+		import { openVaultAt } from '@reprieve/vault'
+		const error = await openVaultAt('s3://bucket/prefix', 'shop').keys().catch((error) => error)
+		console.log(error.code, error.hint)`
+	const nothing = { HOME: '/nonexistent', AWS_EC2_METADATA_DISABLED: 'true' }
+	const said = await runScript(script, { ...nothing, ...variables })
+	expect(said).toMatch(/^VAULT_UNAVAILABLE /)
+	expect(said).toMatch(hint)
+})
+
 test('a vault in a folder never loads the SDK', async () => {
 	await using folder = await freshFolder()
 	const script = `
@@ -94,6 +109,7 @@ test('an address of a bucket that is off is refused, and no password in it is re
 	const wrong = [
 		's3://',
 		's3://bucket/a//b',
+		's3://bucket/%zz',
 		's3://bucket:80/a',
 		's3://bucket/a?sse=kms',
 		's3://bucket/a?path-style=yes',

@@ -20,7 +20,7 @@ export function parseS3Address(text: string): S3Address {
 	if (url?.protocol !== 's3:') throw invalid('that is not the address of a bucket')
 	if (url.username || url.password || url.port)
 		throw invalid('credentials and ports have no place in the address of a bucket')
-	const prefix = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, '')
+	const prefix = decoded(url.pathname).replace(/^\/+|\/+$/g, '')
 	if (!/^[a-z0-9][a-z0-9._-]{1,62}$/i.test(url.hostname)) throw invalid(`"${url.hostname}" is not the name of a bucket`)
 	if (prefix.includes('//')) throw invalid(`"${prefix}" is not a prefix`)
 	const unknown = [...url.searchParams.keys()].find((name) => !known.includes(name))
@@ -31,6 +31,14 @@ export function parseS3Address(text: string): S3Address {
 		region: url.searchParams.get('region') ?? undefined,
 		endpoint: endpointOf(url.searchParams.get('endpoint')),
 		isPathStyle: flagOf(url.searchParams.get('path-style')),
+	}
+}
+
+function decoded(path: string): string {
+	try {
+		return decodeURIComponent(path)
+	} catch {
+		throw invalid(`"${path}" is not encoded as a URL`)
 	}
 }
 
