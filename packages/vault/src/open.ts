@@ -28,6 +28,7 @@ export type VaultOptions = {
 export function openVault({ store, database, keys, now = Date.now }: VaultOptions): Vault {
 	const tables = new Map<string, ReturnType<typeof openTable>>()
 	const heads = new Map<string, Head>()
+	const archived = new Set<string>()
 	const open = (name: TableName) => {
 		const folder = tableFolder(database, name)
 		const known = tables.get(folder)
@@ -41,7 +42,7 @@ export function openVault({ store, database, keys, now = Date.now }: VaultOption
 	return {
 		database,
 		table: open,
-		tables: () => listTables(store, database),
+		tables: () => listTables(store, database, archived),
 		transactions,
 		...openLineages(store, database),
 		lease: openLeases(store, database, now),
@@ -78,15 +79,16 @@ function storeAt(url: string): Store {
 	})
 }
 
-/** Folders alone are listed: the objects in them grow with every flush. */
-async function listTables(store: Store, database: string): Promise<TableName[]> {
+/** Folders alone are listed: the objects in them grow with every flush. `archived` are those known to hold a log, and learns of others. */
+async function listTables(store: Store, database: string, archived: Set<string>): Promise<TableName[]> {
 	const root = `${encodePart(database)}/`
 	const found: TableName[] = []
 	for (const schema of (await store.folders(root)).sort()) {
 		if (schema.startsWith('_')) continue
 		for (const name of (await store.folders(`${root}${schema}/`)).sort()) {
-			const parts = await store.folders(`${root}${schema}/${name}/`)
-			if (parts.includes('_delta_log')) found.push({ schema: decodePart(schema), name: decodePart(name) })
+			const folder = `${root}${schema}/${name}/`
+			if (!archived.has(folder) && (await store.folders(folder)).includes('_delta_log')) archived.add(folder)
+			if (archived.has(folder)) found.push({ schema: decodePart(schema), name: decodePart(name) })
 		}
 	}
 	return found
