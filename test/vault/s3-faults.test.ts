@@ -124,6 +124,7 @@ describe.skipIf(!hasS3)('a store behind a network with faults', () => {
 		const object = Buffer.alloc(17 * 2 ** 20, 'z')
 		proxy.meet(firstOf(1, matches, fault))
 		expect(await store.put('a/ours', object)).toBe('created')
+		expect(proxy.seen.filter(isBegin)).toHaveLength(1)
 		expect(Buffer.compare((await other.get('a/ours')) as Uint8Array, object)).toBe(0)
 		await other.put('a/theirs', Buffer.from('theirs'))
 		proxy.meet(firstOf(1, matches, fault))

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { openVaultAt } from '@reprieve/vault'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { storeSuite } from '../port-suites/store.ts'
@@ -42,6 +43,15 @@ describe.skipIf(!hasS3)('a store in a bucket', () => {
 				secretAccessKey,
 			)
 		}
+	})
+
+	test('markers of folders, as consoles make them, are no objects', async () => {
+		const store = bucket.store('marked')
+		await store.put('data/1', Buffer.from('x'))
+		for (const Key of ['marked/', 'marked/data/', 'marked/empty/'])
+			await bucket.client.send(new PutObjectCommand({ Bucket: bucket.name, Key, ContentLength: 0 }))
+		expect((await Array.fromAsync(store.list(''))).map(({ key }) => key)).toEqual(['data/1'])
+		expect(await store.folders('')).toEqual(['data', 'empty'])
 	})
 
 	test('an address and the SDK variables are enough', async () => {

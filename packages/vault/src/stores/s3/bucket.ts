@@ -10,12 +10,10 @@ export type S3Options = S3Address & {
 	backoffMs?: number
 	/** Milliseconds for one try, beside what its bytes take. Default 30 s. */
 	timeoutMs?: number
-	/** Objects above this size, in bytes, are sent in parts. Default 16 MiB. */
-	wholeBytes?: number
 }
 
 /** A bucket as requests see it. */
-export type Bucket = Required<Pick<S3Options, 'wholeBytes'>> & {
+export type Bucket = {
 	name: string
 	/** The object's key in the bucket. */
 	keyOf(key: string): string
@@ -38,12 +36,11 @@ const slowest = 256 * 1024
 
 /** Opens a bucket; the SDK is loaded with the first request, so that a vault in a folder never loads it. */
 export function openBucket(options: S3Options): Bucket {
-	const { bucket: name, prefix, attempts = 6, backoffMs = 100, timeoutMs = 30_000, wholeBytes = 16 * 2 ** 20 } = options
+	const { bucket: name, prefix, attempts = 6, backoffMs = 100, timeoutMs = 30_000 } = options
 	const start = prefix === '' ? '' : `${prefix}/`
 	let connecting: ReturnType<typeof connect> | undefined
 	return {
 		name,
-		wholeBytes,
 		keyOf: (key) => start + key,
 		ownKey: (key) => key.slice(start.length),
 		async request(key, act, bytes = 0) {

@@ -52,11 +52,12 @@ export async function sizeOf(bucket: Bucket, key: string): Promise<number | unde
 	})
 }
 
-/** Every object under a prefix; S3 lists in byte order of the keys. */
+/** Every object under a prefix; S3 lists in byte order of the keys. Markers of folders, as consoles make them, are no objects. */
 export async function* listObjects(bucket: Bucket, prefix: string): AsyncIterable<StoredObject> {
 	for await (const { Contents = [] } of pagesOf(bucket, prefix))
 		for (const { Key, Size, LastModified } of Contents)
-			yield { key: bucket.ownKey(Key as string), size: Size ?? 0, modifiedAt: LastModified?.getTime() ?? 0 }
+			if (!Key?.endsWith('/'))
+				yield { key: bucket.ownKey(Key as string), size: Size ?? 0, modifiedAt: LastModified?.getTime() ?? 0 }
 }
 
 /** Names of the folders right under a prefix. */

@@ -3,9 +3,12 @@ import { isAbsence, isStranger, statusOf } from './failure.ts'
 import { putInParts } from './parts.ts'
 import { at, checksumOf, sizeOf, whose } from './read.ts'
 
+/** Objects above this size are sent in parts. */
+const wholeBytes = 16 * 2 ** 20
+
 /** Creates an object only if the key is free. */
 export async function putObject(bucket: Bucket, key: string, bytes: Uint8Array): Promise<'created' | 'exists'> {
-	return bytes.length > bucket.wholeBytes ? await putInParts(bucket, key, bytes) : await putWhole(bucket, key, bytes)
+	return bytes.length > wholeBytes ? await putInParts(bucket, key, bytes) : await putWhole(bucket, key, bytes)
 }
 
 /**
