@@ -113,6 +113,38 @@ describe.skipIf(!hasS3)('a store behind a network with faults', () => {
 		expect(proxy.seen).toHaveLength(2)
 	})
 
+	test('an object that its checksum denies at every try is corrupt, and a verification goes on past it', async () => {
+		const name = { schema: 'public', name: 'customer' }
+		const source = sourceTable([column(1, 'id', 'bigint')])
+		const archive = openVault({ store: other, database: 'shop' }).table(name)
+		const segments = await archive.write(changeRows(source, [{ cells: ['1'], position: 1n }]))
+		await archive.commit({ source: 'l', position: 1n, segments })
+		await archive.commit({ source: 'l', position: 2n, segments: [] })
+		const entry = 'shop/public/customer/_delta_log/00000000000000000000.json'
+		proxy.meet(({ path }) => (path.includes('00000000.json') ? { kind: 'alterAnswer' } : undefined))
+		await expect(store.get(entry)).rejects.toMatchObject({
+			code: 'VAULT_CORRUPT',
+			message: expect.stringContaining(entry),
+		})
+		const verified = await Array.fromAsync(openVault({ store, database: 'shop' }).table(name).verify())
+		expect(verified.map(({ object, problem }) => [object, problem !== undefined])).toContainEqual([entry, true])
+		expect(verified.length).toBeGreaterThan(1)
+		await archive.checkpoint({ every: 1 })
+		proxy.meet(({ path }) => (path.includes('_last_checkpoint') ? { kind: 'alterAnswer' } : undefined))
+		expect(await openVault({ store, database: 'shop' }).table(name).rowCount()).toBe(1)
+	})
+
+	test('an upload that the server drops each time fails', async () => {
+		const answers: Fault[] = [
+			{ kind: 'refuse', status: 409, code: 'ConditionalRequestConflict' },
+			{ kind: 'refuse', status: 404, code: 'NoSuchUpload' },
+		]
+		let at = 0
+		proxy.meet((request) => (isCompletion(request) ? answers[at++ % 2] : undefined))
+		await expect(store.put('a/large', Buffer.alloc(17 * 2 ** 20))).rejects.toMatchObject({ code: 'VAULT_UNAVAILABLE' })
+		expect(proxy.seen.filter(isBegin)).toHaveLength(3)
+	})
+
 	const completions: [string, (request: Seen) => boolean, Fault][] = [
 		['whose part is altered', isPart, { kind: 'alterRequest' }],
 		['whose part is refused', isPart, { kind: 'refuse', status: 503, code: 'SlowDown' }],

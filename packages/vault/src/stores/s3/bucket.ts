@@ -1,6 +1,6 @@
 import type * as sdk from '@aws-sdk/client-s3'
 import type { S3Address } from './address.ts'
-import { isPassing, unavailable } from './failure.ts'
+import { failed, isPassing } from './failure.ts'
 
 export type S3Options = S3Address & {
 	credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }
@@ -19,7 +19,7 @@ export type Bucket = {
 	keyOf(key: string): string
 	/** Inverse of {@link keyOf}. */
 	ownKey(key: string): string
-	/** Tries a request until it succeeds or fails for good. Throws VAULT_UNAVAILABLE naming endpoint, bucket and key. */
+	/** Tries a request until it succeeds or fails for good. Throws what {@link failed} makes of it, naming endpoint, bucket and key. */
 	request<T>(key: string, act: Act<T>, bytes?: number): Promise<T>
 }
 
@@ -54,7 +54,7 @@ export function openBucket(options: S3Options): Bucket {
 				} catch (error) {
 					const failure = deadline.signal.aborted ? deadline.signal.reason : error
 					if (attempt >= attempts || !isPassing(failure))
-						throw unavailable(`s3://${name}/${start}${key} at ${client.endpoint}`, failure)
+						throw failed(`s3://${name}/${start}${key} at ${client.endpoint}`, failure)
 					await pause(Math.random() * Math.min(5_000, backoffMs * 2 ** (attempt - 1)))
 				}
 			}

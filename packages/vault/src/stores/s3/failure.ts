@@ -1,4 +1,5 @@
 import { ReprieveError } from '@reprieve/contracts'
+import { corrupt } from '../../seal.ts'
 
 /** What the SDK throws, as far as it matters here. */
 type Thrown = Error & { code?: string; $metadata?: { httpStatusCode?: number; requestId?: string } }
@@ -55,10 +56,24 @@ export function isPassing(error: unknown): boolean {
 	return status >= 500 || status === 408 || status === 409 || status === 429 || passing.has(nameOf(error))
 }
 
-/** The error of a request that failed for good. Its cause repeats nothing of the request: a header may hold a token. */
-export function unavailable(place: string, error: unknown): ReprieveError {
+/** The error of an object that came whole, with another checksum than the one kept beside it. */
+export function mismatch(message: string): Error {
+	return Object.assign(new Error(message), { name: 'ChecksumMismatch' })
+}
+
+/** The SDK has no name for what it finds of this kind. */
+function isMismatch(error: unknown): boolean {
+	return nameOf(error) === 'ChecksumMismatch' || /^Checksum mismatch/.test((error as Error).message)
+}
+
+/**
+ * The error of a request that failed for good: VAULT_CORRUPT when every try brought an object that its checksum denies, else
+ * VAULT_UNAVAILABLE. Its cause repeats nothing of the request: a header may hold a token.
+ */
+export function failed(place: string, error: unknown): ReprieveError {
 	if (error instanceof ReprieveError) return error
 	const { message, $metadata } = error as Thrown
+	if (isMismatch(error)) return corrupt(place, message)
 	const status = $metadata?.httpStatusCode === undefined ? '' : ` (${$metadata.httpStatusCode})`
 	return new ReprieveError('VAULT_UNAVAILABLE', `${place}: ${nameOf(error)}${status}: ${message}`, {
 		hint: hintOf(error),

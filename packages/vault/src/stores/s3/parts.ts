@@ -1,3 +1,4 @@
+import { ReprieveError } from '@reprieve/contracts'
 import type { Bucket } from './bucket.ts'
 import { nameOf, statusOf } from './failure.ts'
 import { at, checksumOf, wholeChecksum, whose } from './read.ts'
@@ -20,7 +21,10 @@ export async function putInParts(bucket: Bucket, key: string, bytes: Uint8Array)
 		})
 		if (outcome !== 'created') await abort(bucket, key, id)
 		if (outcome !== 'void') return outcome
-		if (upload === uploads) throw new Error(`the server dropped ${uploads} uploads of ${key}`)
+		if (upload === uploads)
+			throw new ReprieveError('VAULT_UNAVAILABLE', `vault object ${key}: the server dropped ${uploads} uploads of it`, {
+				hint: 'Look for rules or programs that end unfinished uploads of the bucket at once.',
+			})
 	}
 }
 

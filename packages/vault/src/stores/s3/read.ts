@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 import type * as sdk from '@aws-sdk/client-s3'
 import type { StoredObject } from '../../store.ts'
 import type { Act, Bucket } from './bucket.ts'
-import { isAbsence, statusOf } from './failure.ts'
+import { isAbsence, mismatch, statusOf } from './failure.ts'
 
 /** Name of the checksum over a whole object that was sent in parts; S3 itself keeps one per part. */
 export const wholeChecksum = 'reprieve-crc32'
@@ -16,7 +16,7 @@ export async function getObject(bucket: Bucket, key: string): Promise<Uint8Array
 		const bytes = await bytesOf(Body, ContentLength)
 		const expected = Metadata?.[wholeChecksum]
 		if (expected !== undefined && expected !== checksumOf(bytes))
-			throw new Error(`its checksum is ${checksumOf(bytes)}, ${expected} was sent`)
+			throw mismatch(`its checksum is ${checksumOf(bytes)}, ${expected} was sent`)
 		return bytes
 	})
 }
