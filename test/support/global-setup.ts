@@ -11,15 +11,16 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+	await using starting = new AsyncDisposableStack()
 	const kafka = await shareKafka()
+	starting.defer(kafka.stop)
 	const s3 = await shareS3()
+	starting.defer(s3.stop)
 	const cluster = await startCluster(18)
+	starting.defer(cluster.stop)
 	project.provide('postgresUrl', cluster.url)
 	project.provide('kafkaUrl', kafka.url)
 	project.provide('s3Url', s3.url)
-	return async () => {
-		await kafka.stop()
-		await s3.stop()
-		await cluster.stop()
-	}
+	const started = starting.move()
+	return () => started.disposeAsync()
 }

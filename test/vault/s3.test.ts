@@ -79,7 +79,7 @@ async function runScript(script: string, env: Record<string, string> = {}): Prom
 
 const unset: [string, Record<string, string>, RegExp][] = [
 	['credentials', { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' }, /AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY/],
-	['a region', { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }, /Set AWS_REGION/],
+	['region', { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }, /Set AWS_REGION/],
 ]
 test.each(unset)('what to set is said where there is no %s', async (_, variables, hint) => {
 	const script = `
