@@ -170,8 +170,9 @@ async function differencesOf(sql: Sql, vault: Vault): Promise<string[]> {
 			)
 		}
 		const [found] = await sql.unsafe(`select
-			(select count(*)::int from public.kept_${name} k where not exists (select from public.${name} t where t.id = k.id)
-				and not exists (select from public.back_${name} b where record_image_eq(b.*::record, k.*::record))) as lost,
+			(select count(*)::int from public.kept_${name} k left join public.back_${name} b on b.id = k.id
+				where not exists (select from public.${name} t where t.id = k.id)
+				and (b.id is null or not record_image_eq(b.*::record, k.*::record))) as lost,
 			(select count(*)::int - count(distinct id)::int from public.back_${name}) as doubled,
 			(select count(*)::int from public.back_${name} b join public.${name} t on t.id = b.id) as invented,
 			(select count(*)::int from public.${name}) as alive,

@@ -17,6 +17,35 @@ export function storeSuite(open: (name: string) => Promise<Store>): void {
 		expect(await store.size('a/b/c.bin')).toBe(3_000_000)
 	})
 
+	test('a large object comes back as it was put, and only its first put counts', { timeout: 120_000 }, async () => {
+		const [store, other] = [await open('large'), await open('large')]
+		const objects = [1, 2].map((fill) => Buffer.alloc(21 * 2 ** 20, fill))
+		const puts = objects.map((object, at) => (at ? store : other).put('data/large', object))
+		const outcomes = await Promise.all(puts)
+		expect(outcomes.toSorted()).toEqual(['created', 'exists'])
+		const stored = (await store.get('data/large')) as Uint8Array
+		expect(Buffer.compare(stored, objects[outcomes.indexOf('created')] as Buffer)).toBe(0)
+		expect(await store.getRange('data/large', 17 * 2 ** 20, 17 * 2 ** 20 + 3)).toEqual(stored.slice(0, 3))
+	})
+
+	test('a listing goes on beyond a thousand objects', { timeout: 120_000 }, async () => {
+		const store = await open('many')
+		const keys = Array.from({ length: 1_100 }, (_, at) => `many/${String(at).padStart(5, '0')}`)
+		const next = keys.values()
+		const put = async () => {
+			for (const key of next) await store.put(key, bytes(key))
+		}
+		await Promise.all(Array.from({ length: 16 }, put))
+		expect((await Array.fromAsync(store.list('many/'))).map(({ key }) => key)).toEqual(keys)
+	})
+
+	test('folders are named without the objects beneath them', async () => {
+		const store = await open('folders')
+		for (const key of ['f/a/1', 'f/a/2', 'f/b~2Fc/d/e', 'f/z', 'g/h']) await store.put(key, bytes(key))
+		expect((await store.folders('f/')).sort()).toEqual(['a', 'b~2Fc'])
+		expect(await store.folders('none/')).toEqual([])
+	})
+
 	test('an absent object is undefined, not an error', async () => {
 		const store = await open('absent')
 		expect(await store.get('a/b')).toBeUndefined()
@@ -50,6 +79,8 @@ export function storeSuite(open: (name: string) => Promise<Store>): void {
 		await store.put('r', bytes('0123456789'))
 		expect(await textOf(store.getRange('r', 2, 5))).toBe('234')
 		expect(await textOf(store.getRange('r', 8, 50))).toBe('89')
+		expect(await textOf(store.getRange('r', 10, 50))).toBe('')
+		expect(await textOf(store.getRange('r', 4, 4))).toBe('')
 	})
 
 	test('a listing has every object under the prefix in byte order', async () => {
@@ -67,8 +98,9 @@ export function storeSuite(open: (name: string) => Promise<Store>): void {
 	test('a deleted object is gone', async () => {
 		const store = await open('delete')
 		await store.put('d/1', bytes('x'))
-		await store.delete('d/1')
+		expect(await store.delete('d/1')).toBe('deleted')
 		expect(await store.get('d/1')).toBeUndefined()
+		expect(await store.delete('d/1')).toBe('deleted')
 	})
 
 	test('a hint can be replaced', async () => {

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { type Client, createClient } from '@reprieve/client'
 import { readConfig, type Service, startService } from '@reprieve/service'
 import { parseConfig, startSidecar } from '@reprieve/sidecar'
@@ -18,14 +17,12 @@ export type TestReprieve = AsyncDisposable & {
 	adminKey: string
 }
 
-/** Service and sidecar in this process over a test database, the vault in a folder that goes with them. */
+/** Service and sidecar in this process over a test database; the vault is in a folder that goes with them, unless `env` says where. */
 export async function startReprieve(
 	database: TestDatabase,
 	env: Readonly<Record<string, string>> = {},
 ): Promise<TestReprieve> {
 	const data = await mkdtemp(join(tmpdir(), 'reprieve-test-'))
-	const address = pathToFileURL(join(data, 'vault')).href
-	const vault = openVaultAt(address, database.name)
 	const log = pino({ level: 'silent' })
 	const config = readConfig({
 		DATABASE_URL: database.url,
@@ -35,6 +32,7 @@ export async function startReprieve(
 		REPRIEVE_RATE_LIMIT: '1000000',
 		...env,
 	})
+	const vault = openVaultAt(config.vault, database.name, { segmentKeys: config.vaultKey })
 	const service = await startService(config, { vault, log })
 	const streaming = Promise.withResolvers<void>()
 	const onState = (state: string) => state === 'streaming' && streaming.resolve()

@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import { fileStore, openVault } from '@reprieve/vault'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openReaders, type Readers } from '../support/readers/readers.ts'
+import { createBucket } from '../support/s3/bucket.ts'
+import { hasS3, sharedS3 } from '../support/s3/shared.ts'
+import type { S3Server } from '../support/s3/versitygw.ts'
 import { changeRows, column, numericTypmod, sourceTable } from './rows.ts'
 
 let folder: string
@@ -220,8 +223,8 @@ const questions: [string, string, number][] = [
 const ask = questions.map(([name, value]): [string, string] => [name, value])
 const found = questions.map(([, , rows]) => rows)
 
-async function archive(database: string) {
-	const vault = openVault({ store: fileStore(folder), database })
+async function archive(database: string, store = fileStore(folder)) {
+	const vault = openVault({ store, database })
 	const table = vault.table({ schema: 'we.ird', name: 'Täble 1' })
 	for (const [at, name] of names.entries()) {
 		const position = 10n + BigInt(at)
@@ -230,16 +233,18 @@ async function archive(database: string) {
 		])
 		await table.commit({ source: 'lineage', position, segments: await table.write(rows) })
 	}
-	return { vault, table, path: join(folder, database, 'we~2Eird', 'T~C3~A4ble~201') }
+	return { vault, table, path: join(folder, ...inStore(database)) }
 }
+
+const inStore = (database: string) => [database, 'we~2Eird', 'T~C3~A4ble~201']
 
 function byPosition(rows: Record<string, unknown>[]) {
 	return rows.toSorted((a, b) => Number(a._position) - Number(b._position))
 }
 
-async function expectSeen(path: string): Promise<void> {
+async function expectSeen(path: string, server?: S3Server): Promise<void> {
 	if (!readers) return
-	const seen = await readers(path, ask)
+	const seen = await readers(path, ask, server)
 	for (const [engine, rows] of Object.entries(seen.rows)) expect(byPosition(rows), engine).toEqual(allExpected)
 	for (const [engine, counts] of Object.entries(seen.found))
 		expect(Object.fromEntries(ask.map((pair, at) => [pair.join(' '), counts[at]])), engine).toEqual(
@@ -250,6 +255,19 @@ async function expectSeen(path: string): Promise<void> {
 test('deltalake, polars and DuckDB read every row and value', async () => {
 	const { path } = await archive('plain')
 	await expectSeen(path)
+})
+
+test.skipIf(!hasS3)('they read the same from a bucket, through a checkpoint too', { timeout: 600_000 }, async () => {
+	const server = await sharedS3()
+	const bucket = await createBucket(server)
+	const { table } = await archive('bucket', bucket.store('some/prefix'))
+	const address = `s3://${bucket.name}/some/prefix/${inStore('bucket').join('/')}`
+	await expectSeen(address, server)
+	expect(await table.checkpoint({ every: 1 })).toBe(true)
+	const log = [...inStore('bucket'), '_delta_log'].join('/')
+	for (const version of [0, 1, 2])
+		await bucket.store('some/prefix').delete(`${log}/${String(version).padStart(20, '0')}.json`)
+	await expectSeen(address, server)
 })
 
 test('they read through a checkpoint when the entries before it are gone', async () => {

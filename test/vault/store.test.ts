@@ -89,10 +89,15 @@ test('a put whose folder could not be synced is made durable before it counts', 
 
 test('tables are found without listing their objects', async () => {
 	const store = fileStore(join(folder.path, 'listed'))
+	const asked: string[] = []
 	const listless: Store = {
 		...store,
 		list: () => {
 			throw new Error('an object was listed')
+		},
+		folders(prefix) {
+			asked.push(prefix)
+			return store.folders(prefix)
 		},
 	}
 	const vault = openVault({ store, database: 'shop' })
@@ -101,8 +106,13 @@ test('tables are found without listing their objects', async () => {
 		await table.commit({ source: 'l', position: 1n, segments: await table.write(rows) })
 	}
 	await vault.table({ schema: 'public', name: 'uncommitted' }).write(rows)
-	expect(await openVault({ store: listless, database: 'shop' }).tables()).toEqual([
+	const tables = [
 		{ schema: 'public', name: 'a.b' },
 		{ schema: 'public', name: 'customer' },
-	])
+	]
+	const again = openVault({ store: listless, database: 'shop' })
+	expect(await again.tables()).toEqual(tables)
+	asked.length = 0
+	expect(await again.tables()).toEqual(tables)
+	expect(asked).toEqual(['shop/', 'shop/public/', 'shop/public/uncommitted/'])
 })

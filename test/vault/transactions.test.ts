@@ -1,20 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ArchivedTransaction } from '@reprieve/contracts'
-import { fileStore, openVault, openVaultAt, type VaultLineage } from '@reprieve/vault'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-
-let folder: string
-let count = 0
-
-beforeAll(async () => {
-	folder = await mkdtemp(join(tmpdir(), 'reprieve-vault-'))
-})
-afterAll(() => rm(folder, { recursive: true, force: true }))
-
-const freshStore = () => fileStore(join(folder, String(count++)))
-const freshVault = () => openVault({ store: freshStore(), database: 'shop' })
+import { openVault, openVaultAt, type Store, type VaultLineage } from '@reprieve/vault'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { freshFolder } from './folder.ts'
+import { type Ground, grounds } from './grounds.ts'
 
 function transaction(lsn: bigint, more: Partial<ArchivedTransaction> = {}): ArchivedTransaction {
 	return {
@@ -34,59 +23,6 @@ function tagged(lsn: bigint, id: string): ArchivedTransaction {
 	return transaction(lsn, { tag, seal, barriers: ['n1', 'n2'] })
 }
 
-test('transactions come back whole, in position order', async () => {
-	const { transactions } = freshVault()
-	const first = [transaction(10n), tagged(20n, 'run-1')]
-	const second = [transaction(30n, { claim: { actor: 'app', reason: 'r' }, committedAt: -1n })]
-	await transactions.append({ source: 'l', position: 20n, transactions: first })
-	await transactions.append({ source: 'l', position: 35n, transactions: second })
-	expect(await Array.fromAsync(transactions.read({}))).toEqual([...first, ...second])
-	expect(await transactions.archived('l')).toBe(35n)
-})
-
-test('a keepalive without transactions moves the position', async () => {
-	const { transactions } = freshVault()
-	await transactions.append({ source: 'l', position: 20n, transactions: [] })
-	expect(await transactions.archived('l')).toBe(20n)
-	expect(await transactions.append({ source: 'l', position: 20n, transactions: [] })).toMatchObject({
-		outcome: 'alreadyArchived',
-	})
-})
-
-test('a batch of which another writer recorded a part is refused', async () => {
-	const store = freshStore()
-	const [first, second] = [0, 1].map(() => openVault({ store, database: 'shop' }).transactions)
-	await second?.append({ source: 'l', position: 18n, transactions: [transaction(10n)] })
-	const late = first?.append({ source: 'l', position: 28n, transactions: [transaction(10n), transaction(20n)] })
-	await expect(late).rejects.toMatchObject({ code: 'CONFLICT' })
-	await first?.append({ source: 'l', position: 28n, transactions: [transaction(20n)] })
-	expect((await Array.fromAsync(first?.read({}) ?? [])).map(({ xid }) => xid)).toEqual([10, 20])
-})
-
-test('queries by position, time and job find their transactions alone', async () => {
-	const { transactions } = freshVault()
-	for (const lsn of [10n, 20n, 30n]) {
-		const list = [transaction(lsn), tagged(lsn + 1n, `run-${lsn}`)]
-		await transactions.append({ source: 'l', position: lsn + 1n, transactions: list })
-	}
-	const found = async (query: Parameters<typeof transactions.read>[0]) =>
-		(await Array.fromAsync(transactions.read(query))).map(({ position }) => position.lsn)
-	expect(await found({ positions: { from: 11n, to: 30n } })).toEqual([11n, 20n, 21n, 30n])
-	expect(await found({ exact: [21n, 30n, 99n] })).toEqual([21n, 30n])
-	expect(await found({ committed: { from: 20_000_000n, to: 30_000_000n } })).toEqual([20n, 21n])
-	expect(await found({ job: { kind: 'run', id: 'run-20' } })).toEqual([21n])
-	expect(await found({ job: { kind: 'restore', id: 'run-20' } })).toEqual([])
-})
-
-test('compaction keeps every transaction', async () => {
-	const { transactions } = freshVault()
-	for (let lsn = 1n; lsn <= 10n; lsn++)
-		await transactions.append({ source: 'l', position: lsn, transactions: [transaction(lsn)] })
-	expect(await transactions.compact({ minSegments: 2 })).toEqual({ merged: 10, written: 1 })
-	const all = await Array.fromAsync(transactions.read({}))
-	expect(all.map(({ position }) => position.lsn)).toEqual(Array.from({ length: 10 }, (_, at) => BigInt(at + 1)))
-})
-
 const lineage: VaultLineage = {
 	id: 'l1',
 	systemIdentifier: '7400000000000000001',
@@ -97,47 +33,132 @@ const lineage: VaultLineage = {
 	nonces: [],
 }
 
-test('of two handles that replace one lineage record only the first succeeds', async () => {
-	const store = freshStore()
-	const [first, second] = [openVault({ store, database: 'shop' }), openVault({ store, database: 'shop' })]
-	await first.putLineage(lineage)
-	await second.lineages()
-	await first.putLineage({ ...lineage, timeline: 2 })
-	await expect(second.putLineage({ ...lineage, timeline: 3 })).rejects.toMatchObject({ code: 'CONFLICT' })
-	expect((await second.lineages())[0]?.timeline).toBe(2)
-	for (let timeline = 4; timeline < 30; timeline++) await second.putLineage({ ...lineage, timeline })
-	await expect(first.putLineage({ ...lineage, timeline: 99 })).rejects.toMatchObject({ code: 'CONFLICT' })
-	expect((await first.lineages())[0]?.timeline).toBe(29)
+describe.each(grounds)('in $where', ({ start }) => {
+	let ground: Ground
+	const freshStore = () => ground.fresh()()
+	const freshVault = () => openVault({ store: freshStore(), database: 'shop' })
+	beforeAll(async () => {
+		ground = await start()
+	}, 600_000)
+	afterAll(() => ground?.[Symbol.asyncDispose]())
+
+	test('transactions come back whole, in position order', async () => {
+		const { transactions } = freshVault()
+		const first = [transaction(10n), tagged(20n, 'run-1')]
+		const second = [transaction(30n, { claim: { actor: 'app', reason: 'r' }, committedAt: -1n })]
+		await transactions.append({ source: 'l', position: 20n, transactions: first })
+		await transactions.append({ source: 'l', position: 35n, transactions: second })
+		expect(await Array.fromAsync(transactions.read({}))).toEqual([...first, ...second])
+		expect(await transactions.archived('l')).toBe(35n)
+	})
+
+	test('a keepalive without transactions moves the position', async () => {
+		const { transactions } = freshVault()
+		await transactions.append({ source: 'l', position: 20n, transactions: [] })
+		expect(await transactions.archived('l')).toBe(20n)
+		expect(await transactions.append({ source: 'l', position: 20n, transactions: [] })).toMatchObject({
+			outcome: 'alreadyArchived',
+		})
+	})
+
+	test('a batch of which another writer recorded a part is refused', async () => {
+		const store = freshStore()
+		const [first, second] = [0, 1].map(() => openVault({ store, database: 'shop' }).transactions)
+		await second?.append({ source: 'l', position: 18n, transactions: [transaction(10n)] })
+		const late = first?.append({ source: 'l', position: 28n, transactions: [transaction(10n), transaction(20n)] })
+		await expect(late).rejects.toMatchObject({ code: 'CONFLICT' })
+		await first?.append({ source: 'l', position: 28n, transactions: [transaction(20n)] })
+		expect((await Array.fromAsync(first?.read({}) ?? [])).map(({ xid }) => xid)).toEqual([10, 20])
+	})
+
+	test('queries by position, time and job find their transactions alone', async () => {
+		const { transactions } = freshVault()
+		for (const lsn of [10n, 20n, 30n]) {
+			const list = [transaction(lsn), tagged(lsn + 1n, `run-${lsn}`)]
+			await transactions.append({ source: 'l', position: lsn + 1n, transactions: list })
+		}
+		const found = async (query: Parameters<typeof transactions.read>[0]) =>
+			(await Array.fromAsync(transactions.read(query))).map(({ position }) => position.lsn)
+		expect(await found({ positions: { from: 11n, to: 30n } })).toEqual([11n, 20n, 21n, 30n])
+		expect(await found({ exact: [21n, 30n, 99n] })).toEqual([21n, 30n])
+		expect(await found({ committed: { from: 20_000_000n, to: 30_000_000n } })).toEqual([20n, 21n])
+		expect(await found({ job: { kind: 'run', id: 'run-20' } })).toEqual([21n])
+		expect(await found({ job: { kind: 'restore', id: 'run-20' } })).toEqual([])
+	})
+
+	test('compaction keeps every transaction', async () => {
+		const { transactions } = freshVault()
+		for (let lsn = 1n; lsn <= 10n; lsn++)
+			await transactions.append({ source: 'l', position: lsn, transactions: [transaction(lsn)] })
+		expect(await transactions.compact({ minSegments: 2 })).toEqual({ merged: 10, written: 1 })
+		const all = await Array.fromAsync(transactions.read({}))
+		expect(all.map(({ position }) => position.lsn)).toEqual(Array.from({ length: 10 }, (_, at) => BigInt(at + 1)))
+	})
+
+	test('of two handles that replace one lineage record only the first succeeds', async () => {
+		const store = freshStore()
+		const [first, second] = [openVault({ store, database: 'shop' }), openVault({ store, database: 'shop' })]
+		await first.putLineage(lineage)
+		await second.lineages()
+		await first.putLineage({ ...lineage, timeline: 2 })
+		await expect(second.putLineage({ ...lineage, timeline: 3 })).rejects.toMatchObject({ code: 'CONFLICT' })
+		expect((await second.lineages())[0]?.timeline).toBe(2)
+		for (let timeline = 4; timeline < 30; timeline++) await second.putLineage({ ...lineage, timeline })
+		await expect(first.putLineage({ ...lineage, timeline: 99 })).rejects.toMatchObject({ code: 'CONFLICT' })
+		expect((await first.lineages())[0]?.timeline).toBe(29)
+	})
+
+	test('a lease excludes other owners until it runs out', async () => {
+		let now = 1_000
+		const vault = openVault({ store: freshStore(), database: 'shop', now: () => now })
+		await vault.lease('l1', 'a', 500)
+		await vault.lease('l1', 'a', 500)
+		await expect(vault.lease('l1', 'b', 500)).rejects.toMatchObject({ code: 'CONFLICT' })
+		now += 501
+		await vault.lease('l1', 'b', 500)
+		await expect(vault.lease('l1', 'a', 500)).rejects.toMatchObject({ code: 'CONFLICT' })
+	})
+
+	test('a lease that is renewed for long leaves a few objects, and each renewal lists no others', async () => {
+		const store = freshStore()
+		const listed: string[] = []
+		const watched: Store = {
+			...store,
+			list(prefix) {
+				listed.push(prefix)
+				return store.list(prefix)
+			},
+		}
+		const vault = openVault({ store: watched, database: 'shop' })
+		for (let renewal = 0; renewal < 30; renewal++) await vault.lease('l1', 'a', 60_000)
+		expect(new Set(listed)).toEqual(new Set(['shop/_leases/l1/']))
+		expect((await Array.fromAsync(store.list('shop/_leases/'))).length).toBeLessThan(10)
+	})
+
+	test('keys, audit objects and tables of odd names are kept apart', async () => {
+		const vault = freshVault()
+		await vault.putKey({ id: 'k1', publicKey: 'p', validFrom: '2026' })
+		await vault.putKey({ id: 'k1', publicKey: 'p', validFrom: '2026', validTo: '2027' })
+		await vault.putAudit({ verb: 'export' })
+		expect(await vault.keys()).toEqual([{ id: 'k1', publicKey: 'p', validFrom: '2026', validTo: '2027' }])
+		const names = [
+			{ schema: 'a.b', name: 'c' },
+			{ schema: 'a', name: 'b.c' },
+			{ schema: '_transactions', name: '_delta_log' },
+			{ schema: 'Ünï', name: '../x/y%' },
+		]
+		for (const name of names) await vault.table(name).commit({ source: 'l', position: 1n, segments: [] })
+		await vault.transactions.append({ source: 'l', position: 1n, transactions: [] })
+		expect((await vault.tables()).toSorted((a, b) => a.name.localeCompare(b.name))).toEqual(
+			names.toSorted((a, b) => a.name.localeCompare(b.name)),
+		)
+	})
 })
 
-test('a lease excludes other owners until it runs out', async () => {
-	let now = 1_000
-	const vault = openVault({ store: freshStore(), database: 'shop', now: () => now })
-	await vault.lease('l1', 'a', 500)
-	await vault.lease('l1', 'a', 500)
-	await expect(vault.lease('l1', 'b', 500)).rejects.toMatchObject({ code: 'CONFLICT' })
-	now += 501
-	await vault.lease('l1', 'b', 500)
-	await expect(vault.lease('l1', 'a', 500)).rejects.toMatchObject({ code: 'CONFLICT' })
-})
-
-test('keys, audit objects and tables of odd names are kept apart', async () => {
-	const path = join(folder, 'with space', 'vault')
-	const vault = openVaultAt(`file://${encodeURI(path)}`, 'shop')
-	await vault.putKey({ id: 'k1', publicKey: 'p', validFrom: '2026' })
-	await vault.putKey({ id: 'k1', publicKey: 'p', validFrom: '2026', validTo: '2027' })
-	await vault.putAudit({ verb: 'export' })
-	expect(await vault.keys()).toEqual([{ id: 'k1', publicKey: 'p', validFrom: '2026', validTo: '2027' }])
-	const names = [
-		{ schema: 'a.b', name: 'c' },
-		{ schema: 'a', name: 'b.c' },
-		{ schema: '_transactions', name: '_delta_log' },
-		{ schema: 'Ünï', name: '../x/y%' },
-	]
-	for (const name of names) await vault.table(name).commit({ source: 'l', position: 1n, segments: [] })
-	await vault.transactions.append({ source: 'l', position: 1n, transactions: [] })
-	expect((await vault.tables()).toSorted((a, b) => a.name.localeCompare(b.name))).toEqual(
-		names.toSorted((a, b) => a.name.localeCompare(b.name)),
-	)
-	expect(() => openVaultAt('s3://bucket', 'shop')).toThrow(expect.objectContaining({ code: 'INVALID' }))
+test('a vault is opened at the address of a folder, spaces and all, and at no unknown one', async () => {
+	await using folder = await freshFolder()
+	const address = `file://${encodeURI(join(folder.path, 'with space', 'vault'))}`
+	await openVaultAt(address, 'shop').putKey({ id: 'k1', publicKey: 'p', validFrom: '2026' })
+	expect(await openVaultAt(address, 'shop').keys()).toHaveLength(1)
+	expect(() => openVaultAt('ftp://bucket', 'shop')).toThrow(expect.objectContaining({ code: 'INVALID' }))
 })

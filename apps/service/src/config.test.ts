@@ -34,8 +34,10 @@ test('a refusal names the variable and never its value', () => {
 })
 
 test('a printed configuration shows no secret', () => {
-	const config = readConfig({ DATABASE_URL: url, REPRIEVE_ADMIN_KEY: 'k'.repeat(32), REPRIEVE_SIGNING_KEY: 'pem' })
+	const keys = { REPRIEVE_ADMIN_KEY: 'k'.repeat(32), REPRIEVE_SIGNING_KEY: 'pem', REPRIEVE_VAULT_KEY: 'v1:00ff' }
+	const config = readConfig({ DATABASE_URL: url, ...keys })
+	expect(config.vaultKey).toBe('v1:00ff')
 	const printed = JSON.stringify(maskConfig(config))
 	expect(printed).toContain('db:5432/shop')
-	for (const secret of ['hunter2', 'kkkk', '"pem"']) expect(printed).not.toContain(secret)
+	for (const secret of ['hunter2', 'kkkk', '"pem"', '00ff']) expect(printed).not.toContain(secret)
 })

@@ -28,6 +28,8 @@ const environment = z.object({
 		.string()
 		.regex(/^(file|s3):\/\//, 'file:///folder or s3://bucket/prefix')
 		.optional(),
+	/** Keys that encrypt segments, `id:key,id:key`, newest first, 32 bytes each; absent: they lie in the vault as they are. */
+	REPRIEVE_VAULT_KEY: z.string().optional(),
 	/** The first admin key; generated into the data folder when absent. */
 	REPRIEVE_ADMIN_KEY: z.string().min(32, 'at least 32 characters').max(1000).optional(),
 	/** Ed25519 private key (PKCS #8 PEM) that signs tags; generated into the data folder when absent. */
@@ -43,7 +45,7 @@ const environment = z.object({
 	REPRIEVE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
 })
 
-const secrets = ['DATABASE_URL', 'REPRIEVE_ADMIN_KEY', 'REPRIEVE_SIGNING_KEY'] as const
+const secrets = ['DATABASE_URL', 'REPRIEVE_VAULT_KEY', 'REPRIEVE_ADMIN_KEY', 'REPRIEVE_SIGNING_KEY'] as const
 const loopback = new Set(['127.0.0.1', '::1', 'localhost'])
 
 /** What a service needs to know, read once in main; tests pass a literal. */
@@ -56,6 +58,7 @@ export type Config = {
 	data: string
 	/** `file://` or `s3://` address of the vault's root. */
 	vault: string
+	vaultKey?: string
 	adminKey?: string
 	signingKey?: string
 	slotBytes: number
@@ -85,6 +88,7 @@ export function maskConfig(config: Config): Record<string, unknown> {
 		...config,
 		urls: Object.fromEntries(urls),
 		vault: config.vault.replace(/\/\/[^@/]*@/, '//***@'),
+		vaultKey: config.vaultKey && '***',
 		adminKey: config.adminKey && '***',
 		signingKey: config.signingKey && '***',
 	}
@@ -110,6 +114,7 @@ function toConfig(env: z.infer<typeof environment>): Config {
 		port: env.REPRIEVE_PORT,
 		data,
 		vault: env.REPRIEVE_VAULT ?? pathToFileURL(join(data, 'vault')).href,
+		vaultKey: env.REPRIEVE_VAULT_KEY,
 		adminKey: env.REPRIEVE_ADMIN_KEY,
 		signingKey: env.REPRIEVE_SIGNING_KEY,
 		slotBytes: env.REPRIEVE_SLOT_LIMIT,

@@ -28,7 +28,7 @@ export async function openServices(
 	opening.defer(control.close)
 	const pools = openPools(config)
 	opening.defer(() => closePools(pools))
-	const vault = dependencies.vault ?? openVaultAt(config.vault, await databaseName(control.sql))
+	const vault = dependencies.vault ?? (await openOwnVault(config, control.sql))
 	if (!dependencies.vault) opening.defer(vault.close)
 	const signer = await openSigner(config)
 	await publishKey(vault, signer, clock)
@@ -44,6 +44,10 @@ export async function openServices(
 		limits: limitsOf(config),
 		close: () => opened.disposeAsync(),
 	}
+}
+
+async function openOwnVault({ vault, vaultKey }: Config, sql: Parameters<typeof databaseName>[0]): Promise<Vault> {
+	return openVaultAt(vault, await databaseName(sql), { segmentKeys: vaultKey })
 }
 
 function openPools({ urls }: Config): Services['pools'] {

@@ -63,6 +63,8 @@ const environment = z.object({
 		.string()
 		.regex(/^(file|s3):\/\//, 'file:///folder or s3://bucket/prefix')
 		.optional(),
+	/** Keys that encrypt segments, `id:key,id:key`, newest first, 32 bytes each; absent: they lie in the vault as they are. */
+	REPRIEVE_VAULT_KEY: z.string().optional(),
 	REPRIEVE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
 	/** REST of Kafka Connect, where Debezium's connector runs. */
 	REPRIEVE_CONNECT_URL: z.string().min(1).optional(),
@@ -75,7 +77,7 @@ const environment = z.object({
 	...kafkaEnvironment.shape,
 })
 
-const secrets = ['KAFKA_SASL_PASSWORD', 'REPRIEVE_FRAME_KEY'] as const
+const secrets = ['KAFKA_SASL_PASSWORD', 'REPRIEVE_FRAME_KEY', 'REPRIEVE_VAULT_KEY'] as const
 
 /** What a capture in a process of its own needs to know; read once in main. */
 export type ProcessConfig = {
@@ -89,6 +91,7 @@ export type ProcessConfig = {
 	connectUrl?: string
 	/** Absent: nobody is told. */
 	healthPort?: number
+	vaultKey?: string
 	logLevel: string
 }
 
@@ -116,6 +119,7 @@ export function readConfig(env: Environment): ProcessConfig {
 		kafka: kafkaSettings(rest),
 		connectUrl: rest.REPRIEVE_CONNECT_URL,
 		healthPort: rest.REPRIEVE_HEALTH_PORT,
+		vaultKey: rest.REPRIEVE_VAULT_KEY,
 		logLevel: rest.REPRIEVE_LOG_LEVEL,
 	})
 }

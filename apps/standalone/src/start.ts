@@ -66,7 +66,7 @@ async function startParts({ config, databaseUrl, folder, endings, say }: Ground)
 	await requireFreePort(service)
 	const logFile = join(folder, 'reprieve.log')
 	const log = pino({ level: service.logLevel, redact: ['*.secret', '*.authorization'] }, pino.destination(logFile))
-	const vault = openVaultAt(service.vault, await databaseName(databaseUrl))
+	const vault = openVaultAt(service.vault, await databaseName(databaseUrl), { segmentKeys: service.vaultKey })
 	endings.push(() => vault.close())
 	const running = await startService(service, { vault, log })
 	let sidecar: Sidecar | undefined

@@ -3,6 +3,7 @@ import { assignColumns, type VaultColumn } from './columns.ts'
 import type { SegmentFile, TableMeta } from './log/actions.ts'
 import { mayMatch, type Selector, selectRows } from './query.ts'
 import { corrupt, digestOf } from './seal.ts'
+import { decryptSegment, type SegmentKeys } from './segment/cipher.ts'
 import { openParquet } from './segment/parquet.ts'
 import { comparePlaces, parseRange, type Range } from './segment/range.ts'
 import { changesOf, type RowGroup, type RowRef, rowGroupsOf } from './segment/read.ts'
@@ -12,8 +13,8 @@ import type { ReadQuery } from './vault.ts'
 /** Rows per chunk that a read hands out. */
 const chunkRows = 5_000
 
-/** Where a table lies. */
-export type Place = { store: Store; folder: string }
+/** Where a table lies, and the keys of its segments where they are encrypted. */
+export type Place = { store: Store; folder: string; keys?: SegmentKeys }
 
 /** The rows of a query in (position, ordinal) order, from the given segments. */
 export async function* readChanges(
@@ -40,8 +41,16 @@ export function sourceOf(meta: TableMeta, file: SegmentFile): { table: SourceTab
 	return { table, columns: assignColumns(meta.columns, table).columns }
 }
 
-/** The bytes of a segment, compared with the log's digest. Throws VAULT_CORRUPT naming the object. */
-export async function readWhole({ store, folder }: Place, file: Pick<SegmentFile, 'path' | 'size' | 'sha256'>) {
+/** The bytes of a segment, compared with the log's digest, decrypted. Throws VAULT_CORRUPT naming the object. */
+export async function readWhole(place: Place, file: Pick<SegmentFile, 'path' | 'size' | 'sha256' | 'key'>) {
+	const bytes = await readStored(place, file)
+	return file.key === undefined
+		? bytes
+		: decryptSegment(place.keys, `${place.folder}/${file.path}`, { key: file.key, bytes })
+}
+
+/** The bytes of a segment's object as they lie in the store, compared with the log's digest. */
+export async function readStored({ store, folder }: Place, file: Pick<SegmentFile, 'path' | 'size' | 'sha256'>) {
 	const object = `${folder}/${file.path}`
 	const bytes = await store.get(object)
 	if (bytes === undefined) throw corrupt(object, 'it is missing')

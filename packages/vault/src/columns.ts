@@ -20,6 +20,9 @@ export const bookkeeping = [
 	{ name: '_exact', type: 'map' },
 ] as const
 
+/** Those of them whose statistics tell nothing of the source's values; a leaf's name may. */
+export const openColumns = ['_op', '_xid', '_position', '_ordinal', '_committed_at'] as const
+
 /** A JavaScript object that stands for a map cannot have this key. */
 const unusableNames = ['__proto__']
 

@@ -9,6 +9,8 @@ export type CompactOptions = {
 	targetBytes?: number
 	/** Fewer neighbours than this are left as they are. Default 8. */
 	minSegments?: number
+	/** Columns of a segment, for those whose statistics do not say. */
+	widthOf?: (file: SegmentFile) => number | undefined
 }
 
 /** Values (rows times columns) of a merge at most: it is sorted in memory, beside the capture. */
@@ -20,14 +22,14 @@ const maxValues = 2_000_000
  */
 export function planMerges(
 	files: Iterable<SegmentFile>,
-	{ targetBytes = 16 * 1024 * 1024, minSegments = 8 }: CompactOptions,
+	{ targetBytes = 16 * 1024 * 1024, minSegments = 8, widthOf }: CompactOptions,
 ): SegmentFile[][] {
 	const ordered = [...files].map((file) => ({ file, range: parseRange(file.range) }))
 	ordered.sort((a, b) => comparePlaces(a.range.first, b.range.first))
 	const merges: { files: SegmentFile[]; bytes: number; values: number }[] = []
 	for (const { file } of ordered) {
 		const { rows, nulls } = parseStatistics(file.stats)
-		const values = rows * nulls.size
+		const values = rows * Math.max(nulls.size, widthOf?.(file) ?? 0)
 		const newest = merges.at(-1)
 		const fits =
 			newest !== undefined &&

@@ -1,14 +1,14 @@
 import type { SourceTable } from '@reprieve/contracts'
 import { type Place, readWhole, sourceOf } from './archive.ts'
-import type { VaultColumn } from './columns.ts'
+import { openColumns, type VaultColumn } from './columns.ts'
 import { type CompactOptions, commitMerge, planMerges } from './compact.ts'
 import type { SegmentFile, TableMeta } from './log/actions.ts'
 import type { Log } from './log/log.ts'
 import { openParquet } from './segment/parquet.ts'
+import { putSegment } from './segment/put.ts'
 import { comparePlaces } from './segment/range.ts'
 import { changesOf, type RowGroup, type RowRef, rowGroupsOf } from './segment/read.ts'
 import { buildSegment } from './segment/write.ts'
-import { putOnce } from './store.ts'
 
 type Keyed = RowRef & { key: unknown[]; position: bigint; ordinal: number }
 
@@ -21,7 +21,10 @@ export async function compactTable(
 	const { meta, files } = await log.refresh()
 	const counts = { merged: 0, written: 0 }
 	if (!meta) return counts
-	for (const inputs of planMerges(files.values(), options)) {
+	for (const inputs of planMerges(files.values(), {
+		...options,
+		widthOf: ({ schema }) => meta.schemas[schema ?? -1]?.columns.length,
+	})) {
 		const output = await writeMerged(place, { meta, inputs }, now())
 		if (await commitMerge(log, inputs, output, now)) {
 			counts.merged += inputs.length
@@ -43,9 +46,8 @@ async function writeMerged(
 			refs.push(...(await keyedRefs(group, keyColumns(table, columns))))
 	refs.sort(compareKeyed)
 	const rows = await changesOf(refs, table, { isFinal: true })
-	const { bytes, path, stats, sha256, range } = await buildSegment(rows, columns, { start: 0, end: rows.count })
-	await putOnce(place.store, `${place.folder}/${path}`, bytes)
-	return { path, size: bytes.length, modifiedAt, stats, sha256, range, schema: inputs[0]?.schema }
+	const { range, ...segment } = await buildSegment(rows, columns, { start: 0, end: rows.count })
+	return { ...(await putSegment(place, segment, openColumns)), modifiedAt, range, schema: inputs[0]?.schema }
 }
 
 /** Vault columns of the source's key. */

@@ -5,6 +5,9 @@ import { putOnce, type Store } from './store.ts'
 /** Older versions that stay, for whoever is just reading them. */
 const keptVersions = 8
 
+/** Versions that one write deletes at most: where a bucket keeps them all, its cost must not grow with them. */
+const cleanedVersions = 2
+
 /** A small record that is replaced as a whole by compare-and-set: its versions are numbered objects, put if absent. */
 export type Register<T> = {
 	/** The newest content and its number; version -1 without content before the first. */
@@ -33,7 +36,7 @@ export function openRegister<T>(store: Store, folder: string): Register<T> {
 				await store.delete(key)
 				throw lost(folder, newest)
 			}
-			for (const version of versions.filter((number) => number <= newest - keptVersions))
+			for (const version of versions.filter((number) => number <= newest - keptVersions).slice(0, cleanedVersions))
 				await store.delete(keyOf(folder, version))
 		},
 	}
@@ -41,9 +44,7 @@ export function openRegister<T>(store: Store, folder: string): Register<T> {
 
 /** The names of the registers under a folder. */
 export async function listRegisters(store: Store, folder: string): Promise<string[]> {
-	const names = new Set<string>()
-	for await (const { key } of store.list(`${folder}/`)) names.add(key.slice(folder.length + 1).split('/')[0] as string)
-	return [...names]
+	return (await store.folders(`${folder}/`)).sort()
 }
 
 async function versionsOf(store: Store, folder: string): Promise<number[]> {

@@ -33,6 +33,19 @@ export function corrupt(object: string, problem: string, cause?: unknown): Repri
 	})
 }
 
+/** Whether an error says so. */
+export function isCorrupt(error: unknown): error is ReprieveError {
+	return error instanceof ReprieveError && error.code === 'VAULT_CORRUPT'
+}
+
+/** What an object holds; a store that finds it damaged counts as one that has none. */
+export async function unlessCorrupt<T>(reading: Promise<T | undefined>): Promise<T | undefined> {
+	return await reading.catch((error: unknown) => {
+		if (isCorrupt(error)) return undefined
+		throw error
+	})
+}
+
 function sealOf(body: Uint8Array): string {
 	return `{"reprieve":{"sha256":"${digestOf(body)}"}}\n`
 }

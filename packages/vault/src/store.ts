@@ -2,7 +2,7 @@
 export type StoredObject = { key: string; size: number; modifiedAt: number }
 
 /**
- * Where objects lie: a folder, later a bucket. Keys are relative, `/` between parts, and no key is the folder of another.
+ * Where objects lie: a folder or a bucket. Keys are relative, `/` between parts, and no key is the folder of another.
  * An object never changes once put. Every method that writes returns only when what it wrote survives a power failure.
  */
 export interface Store {
@@ -20,8 +20,8 @@ export interface Store {
 	folders(prefix: string): Promise<string[]>
 	/** Overwrites an object atomically. Only for hints that may be lost or stale at any time (`_last_checkpoint`). */
 	replace(key: string, bytes: Uint8Array): Promise<void>
-	/** Removes an object; no error when there is none. */
-	delete(key: string): Promise<void>
+	/** Removes an object; no error when there is none. `kept`: retention or a policy forbids it, and it is still there. */
+	delete(key: string): Promise<'deleted' | 'kept'>
 	/** Makes what is visible under a prefix durable, also what a writer that died since has put there. */
 	settle(prefix: string): Promise<void>
 }

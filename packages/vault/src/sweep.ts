@@ -1,7 +1,7 @@
 import type { Place } from './archive.ts'
 import { newestCheckpoint } from './log/checkpoint.ts'
 import type { Log } from './log/log.ts'
-import type { StoredObject } from './store.ts'
+import type { Store, StoredObject } from './store.ts'
 
 export type SweepOptions = {
 	/** How long an object stays after the log let go of it, in milliseconds. Default 7 days. */
@@ -28,10 +28,15 @@ export async function sweepTable(
 		const path = key.slice(folder.length + 1)
 		return !files.has(path) && (tombstones.get(path)?.removedAt ?? modifiedAt) < before
 	})
-	for (const { key } of unused) await store.delete(key)
-	const old = await oldEntries(place, before)
-	for (const { key } of old) await store.delete(key)
-	return { segments: unused.length, entries: old.length }
+	const segments = await deleteAll(store, unused)
+	return { segments, entries: await deleteAll(store, await oldEntries(place, before)) }
+}
+
+/** How many of the objects went; what retention keeps is tried again by a later sweep. */
+async function deleteAll(store: Store, objects: readonly StoredObject[]): Promise<number> {
+	let deleted = 0
+	for (const { key } of objects) if ((await store.delete(key)) === 'deleted') deleted += 1
+	return deleted
 }
 
 /** The newest checkpoint's own entry stays: readers need it to find the table at all. */

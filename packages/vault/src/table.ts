@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { type ChangeRows, ReprieveError, type SourceTable, type TableName } from '@reprieve/contracts'
 import { type Place, readChanges } from './archive.ts'
-import { assignColumns, bookkeeping, fitsColumns, missingColumns, type VaultColumn } from './columns.ts'
+import { assignColumns, bookkeeping, fitsColumns, missingColumns, openColumns, type VaultColumn } from './columns.ts'
 import type { SegmentFile, TableMeta } from './log/actions.ts'
 import { type Log, openLog } from './log/log.ts'
 import type { LogState } from './log/state.ts'
 import { compactTable } from './merge.ts'
+import { putSegment } from './segment/put.ts'
 import { parseRange } from './segment/range.ts'
 import { buildSegment, splitRows } from './segment/write.ts'
-import { putOnce } from './store.ts'
 import { sweepTable } from './sweep.ts'
 import type { CommitOutcome, PendingSegment, TableCommit, VaultTable } from './vault.ts'
 import { verifyTable } from './verify.ts'
@@ -60,8 +60,8 @@ async function writeSegments(place: Place, rows: ChangeRows, columns: VaultColum
 	const written: PendingSegment[] = []
 	for (const part of splitRows(rows)) {
 		const { bytes, ...segment } = await buildSegment(rows, columns, part)
-		await putOnce(place.store, `${place.folder}/${segment.path}`, bytes)
-		written.push({ ...segment, size: bytes.length, schema: rows.table, columns })
+		const stored = await putSegment(place, { ...segment, bytes }, openColumns)
+		written.push({ ...segment, ...stored, schema: rows.table, columns })
 	}
 	return written
 }
@@ -108,8 +108,17 @@ function extendMeta(state: LogState, segments: readonly PendingSegment[], now: (
 }
 
 function fileOf(segment: PendingSegment, meta: TableMeta, modifiedAt: number): SegmentFile {
-	const { path, size, stats, sha256, range } = segment
-	return { path, size, modifiedAt, stats, sha256, range, schema: versionOf(meta, segment.schema) }
+	const { path, size, stats, sha256, range, key } = segment
+	return {
+		path,
+		size,
+		modifiedAt,
+		stats,
+		sha256,
+		range,
+		schema: versionOf(meta, segment.schema),
+		...(key ? { key } : {}),
+	}
 }
 
 function versionOf(meta: TableMeta, schema: SourceTable): number {

@@ -8,9 +8,9 @@ import { digestOf } from './seal.ts'
 import { cellsOf } from './segment/cells.ts'
 import { encodeSegment, type SegmentColumn } from './segment/encode.ts'
 import { openParquet } from './segment/parquet.ts'
+import { putSegment } from './segment/put.ts'
 import { formatRange, parseRange, rangeOf } from './segment/range.ts'
 import { parseStatistics, statisticsOf } from './segment/statistics.ts'
-import { putOnce } from './store.ts'
 import { sweepTable } from './sweep.ts'
 import { overtaken } from './table.ts'
 import type { DeltaType } from './values/codec.ts'
@@ -38,6 +38,9 @@ const columns = [
 	{ name: 'claim', type: 'string' },
 	{ name: 'barriers', type: 'string' },
 ] as const satisfies { name: string; type: DeltaType }[]
+
+/** Those whose statistics tell nothing of anybody's values. */
+const openColumns = ['position', 'timeline', 'end', 'xid', 'committed_at', 'kind', 'id']
 
 /** The log of transactions in a folder of a store. `heads` are the tables' newest entries that it has not named yet. */
 export function openTransactions(
@@ -116,11 +119,10 @@ async function writeTransactions(
 	}))
 	const bytes = await encodeSegment(encoded, rows.length)
 	const path = `data/${randomUUID()}.parquet`
-	await putOnce(place.store, `${place.folder}/${path}`, bytes)
 	const position = BigUint64Array.from(transactions, (transaction) => transaction.position.lsn)
 	const range = formatRange(rangeOf({ position, ordinal: new Uint32Array(rows.length) }, 0, rows.length))
-	const stats = statisticsOf(encoded, rows.length)
-	return { path, size: bytes.length, modifiedAt, stats, sha256: digestOf(bytes), range }
+	const segment = { path, bytes, sha256: digestOf(bytes), stats: statisticsOf(encoded, rows.length) }
+	return { ...(await putSegment(place, segment, openColumns)), modifiedAt, range }
 }
 
 function rowOf(transaction: ArchivedTransaction): Row {

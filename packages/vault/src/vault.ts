@@ -15,6 +15,8 @@ export type PendingSegment = {
 	schema: SourceTable
 	/** The vault's columns, parallel to those of `schema`. */
 	columns: VaultColumn[]
+	/** Id of the key that the object is encrypted under; absent: it is not. */
+	key?: string
 }
 
 /** Whether a log already holds what a commit brings; `alreadyArchived` when its `txn` of the source is at or beyond. */

@@ -1,10 +1,9 @@
-import { ReprieveError } from '@reprieve/contracts'
-import { type Place, readWhole } from './archive.ts'
+import { type Place, readStored, readWhole } from './archive.ts'
 import { type Entry, parseEntry, type SegmentFile } from './log/actions.ts'
 import { checkCheckpoint, findCheckpoint, newestCheckpoint, readCheckpoint } from './log/checkpoint.ts'
 import { growState } from './log/state.ts'
 import { checkpointPath, entryPath } from './paths.ts'
-import { digestOf } from './seal.ts'
+import { digestOf, isCorrupt, unlessCorrupt } from './seal.ts'
 import type { VerifiedObject } from './vault.ts'
 
 /**
@@ -54,7 +53,7 @@ export async function* verifyHeads({ store, folder }: Place): AsyncIterable<Veri
 	}
 	for (const [table, { version, digest }] of heads) {
 		const object = `${table}/${entryPath(version)}`
-		const bytes = await store.get(object)
+		const bytes = await unlessCorrupt(store.get(object))
 		if (bytes === undefined && version < (await newestCheckpoint(store, table))) continue
 		const found = bytes && digestOf(bytes)
 		const problem =
@@ -73,16 +72,17 @@ async function filesBefore({ store, folder }: Place, first: number): Promise<Seg
 	try {
 		return [...(await readCheckpoint(store, folder, first)).files.values()]
 	} catch (error) {
-		if (error instanceof ReprieveError && error.code === 'VAULT_CORRUPT') return []
+		if (isCorrupt(error)) return []
 		throw error
 	}
 }
 
 async function verifyEntry({ store, folder }: Place, version: number, expected: string | undefined) {
 	const object = `${folder}/${entryPath(version)}`
-	const bytes = (await store.get(object)) ?? new Uint8Array()
-	const base = { object, bytes: bytes.length }
+	const base = { object, bytes: 0 }
 	try {
+		const bytes = (await store.get(object)) ?? new Uint8Array()
+		base.bytes = bytes.length
 		const entry = parseEntry(object, bytes)
 		const isBroken = expected !== undefined && entry.previous !== expected
 		const problem = isBroken ? `it follows entry ${entry.previous}, the one before it is ${expected}` : undefined
@@ -106,13 +106,14 @@ async function verifyCheckpoint({ store, folder }: Place, version: number): Prom
 async function verifySegment(place: Place, file: SegmentFile): Promise<VerifiedObject> {
 	const object = `${place.folder}/${file.path}`
 	try {
-		return { object, bytes: (await readWhole(place, file)).length }
+		await (place.keys ? readWhole(place, file) : readStored(place, file))
+		return { object, bytes: file.size }
 	} catch (error) {
 		return { object, bytes: (await place.store.size(object)) ?? 0, problem: problemOf(error) }
 	}
 }
 
 function problemOf(error: unknown): string {
-	if (error instanceof ReprieveError && error.code === 'VAULT_CORRUPT') return error.message
+	if (isCorrupt(error)) return error.message
 	throw error
 }

@@ -1,6 +1,7 @@
 """Reads Delta tables with three engines and prints every row as JSON.
 
 usage: read.py FOLDER [COLUMN VALUE]...   one JSON document on standard output
+FOLDER may be s3://bucket/prefix, with the server and its credentials in the variables that delta-rs knows (AWS_ENDPOINT_URL ...).
 Values are whole numbers as text, microseconds for timestamps, days for dates, hex for bytes; maps are objects.
 Each COLUMN VALUE pair asks each engine for the rows that equal it (--null: that have none), so that data skipping shows.
 """
@@ -15,6 +16,7 @@ import sys
 import deltalake
 import duckdb
 import duckdb_extension_delta
+import duckdb_extension_httpfs
 import polars
 import pyarrow
 import pyarrow.dataset
@@ -61,20 +63,37 @@ def rows_of(table):
     return [dict(zip(columns, row)) for row in zip(*columns.values())]
 
 
+def server():
+    names = ["AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"]
+    known = {name: os.environ[name] for name in names if name in os.environ}
+    return {**known, "AWS_ALLOW_HTTP": "true"} if known else None
+
+
+def load(connection, package, name):
+    (extension,) = glob.glob(os.path.dirname(package.__file__) + f"/extensions/v*/{name}.duckdb_extension")
+    connection.execute(f"load '{extension}'")
+
+
 def duck():
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
-    package = os.path.dirname(duckdb_extension_delta.__file__)
-    (extension,) = glob.glob(package + "/extensions/v*/delta.duckdb_extension")
-    connection.execute(f"load '{extension}'")
+    load(connection, duckdb_extension_httpfs, "httpfs")
+    load(connection, duckdb_extension_delta, "delta")
+    options = server()
+    if options:
+        connection.execute(
+            f"""create secret (type s3, key_id '{options["AWS_ACCESS_KEY_ID"]}', secret '{options["AWS_SECRET_ACCESS_KEY"]}',
+            region '{options["AWS_REGION"]}', endpoint '{options["AWS_ENDPOINT_URL"].removeprefix("http://")}',
+            url_style 'path', use_ssl false)"""
+        )
     return connection
 
 
 def main():
     folder, *pairs = sys.argv[1:]
     wanted = [(pairs[at], pairs[at + 1]) for at in range(0, len(pairs), 2)]
-    table = deltalake.DeltaTable(folder)
-    frame = polars.scan_delta(folder)
+    table = deltalake.DeltaTable(folder, storage_options=server())
+    frame = polars.scan_delta(folder, storage_options=server())
     connection = duck()
     scan = "delta_scan('" + folder.replace("'", "''") + "')"
     kinds = {field.name: field.type.type for field in table.schema().fields if isinstance(field.type, deltalake.schema.PrimitiveType)}

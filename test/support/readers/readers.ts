@@ -4,6 +4,7 @@ import { access, mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { S3Server } from '../s3/versitygw.ts'
 
 const run = promisify(execFile)
 const here = import.meta.dirname
@@ -16,8 +17,8 @@ type Seen = {
 	found: Record<(typeof engines)[number], number[]>
 }
 
-/** Reads a Delta table with every engine; `ask` are pairs of column and value. */
-export type Readers = (folder: string, ask?: [string, string][]) => Promise<Seen>
+/** Reads a Delta table in a folder or at `s3://` with every engine; `ask` are pairs of column and value. */
+export type Readers = (folder: string, ask?: [string, string][], server?: S3Server) => Promise<Seen>
 
 /**
  * The engines in an environment of their own, made once per set of requirements. Undefined, with one loud line, where Python
@@ -30,9 +31,21 @@ export async function openReaders(): Promise<Readers | undefined> {
 		return undefined
 	})
 	if (python === undefined) return undefined
-	return async (folder, ask = []) => {
-		const { stdout } = await run(python, [join(here, 'read.py'), folder, ...ask.flat()], { maxBuffer: 1 << 28 })
+	return async (folder, ask = [], server) => {
+		const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...variablesOf(server) }
+		const { stdout } = await run(python, [join(here, 'read.py'), folder, ...ask.flat()], { env, maxBuffer: 1 << 28 })
 		return JSON.parse(stdout) as Seen
+	}
+}
+
+function variablesOf(server: S3Server | undefined): Record<string, string> {
+	if (!server) return {}
+	const { endpoint, accessKeyId, secretAccessKey } = server
+	return {
+		AWS_ENDPOINT_URL: endpoint,
+		AWS_ACCESS_KEY_ID: accessKeyId,
+		AWS_SECRET_ACCESS_KEY: secretAccessKey,
+		AWS_REGION: 'us-east-1',
 	}
 }
 

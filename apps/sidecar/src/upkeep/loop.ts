@@ -3,7 +3,7 @@ import type { Vault } from '@reprieve/vault'
 import type { Logger } from 'pino'
 import type { SidecarConfig } from '../config.ts'
 import { keepProtection } from './protection.ts'
-import { keepVault } from './vault.ts'
+import { keepVault, sweepVault } from './vault.ts'
 
 export type UpkeepOptions = {
 	config: SidecarConfig
@@ -15,18 +15,26 @@ export type UpkeepOptions = {
 	log: Logger
 }
 
-/** `vault`: segments are merged, checkpoints written. `protection`: new leaves are protected. */
+/** A sweep lists every object, which a bucket charges for: an hour lies between two at the default interval. */
+const roundsPerSweep = 120
+
+/** `vault`: segments are merged, checkpoints written, what the logs let go of is deleted. `protection`: new leaves are protected. */
 export type Duty = 'vault' | 'protection'
 
 /** Work in the background. A failed round is tried again. */
 export function startUpkeep(options: UpkeepOptions, duties: readonly Duty[]): { stop(): Promise<void> } {
 	const { upkeepMs, protectMs } = options.config
 	const kept = {
-		vault: { everyMs: upkeepMs, keep: () => keepVault(options) },
-		protection: { everyMs: protectMs, keep: () => keepProtection(options) },
+		vault: [
+			{ everyMs: upkeepMs, keep: () => keepVault(options) },
+			{ everyMs: upkeepMs * roundsPerSweep, keep: () => sweepVault(options) },
+		],
+		protection: [{ everyMs: protectMs, keep: () => keepProtection(options) }],
 	}
-	const running = duties.map((duty) => repeat(kept[duty].everyMs, duty, options.log, kept[duty].keep))
-	return { stop: async () => void (await Promise.all(running.map((duty) => duty.stop()))) }
+	const running = duties.flatMap((duty) =>
+		kept[duty].map(({ everyMs, keep }) => repeat(everyMs, duty, options.log, keep)),
+	)
+	return { stop: async () => void (await Promise.all(running.map((one) => one.stop()))) }
 }
 
 /** Rounds at an interval, never two at a time; none when the interval is 0. */

@@ -2,7 +2,7 @@ import { zstdCompressSync } from 'node:zlib'
 import type { SchemaElement } from 'hyparquet'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { checkpointDigestPath, checkpointPath, entryPath } from '../paths.ts'
-import { corrupt, digestOf, sealLines, unsealLines } from '../seal.ts'
+import { corrupt, digestOf, sealLines, unlessCorrupt, unsealLines } from '../seal.ts'
 import { openParquet } from '../segment/parquet.ts'
 import { putOnce, type Store } from '../store.ts'
 import {
@@ -53,7 +53,7 @@ export async function writeCheckpoint(
 
 /** Version of the newest checkpoint that the hint names, -1 when it names none. A damaged hint counts as none. */
 export async function newestCheckpoint(store: Store, folder: string): Promise<number> {
-	const bytes = await store.get(`${folder}/${hintName}`)
+	const bytes = await unlessCorrupt(store.get(`${folder}/${hintName}`))
 	return bytes === undefined ? -1 : versionOfHint(Buffer.from(bytes).toString())
 }
 

@@ -73,7 +73,8 @@ function unannotate(element: Element): void {
 	delete element.logical_type
 }
 
+/** A copy where the bytes are a part of a larger buffer; `slice` of a Buffer would still be a part. */
 function wholeBuffer(bytes: Uint8Array): ArrayBuffer {
 	const isWhole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength
-	return (isWhole ? bytes.buffer : bytes.slice().buffer) as ArrayBuffer
+	return (isWhole ? bytes.buffer : new Uint8Array(bytes).buffer) as ArrayBuffer
 }

@@ -5,13 +5,26 @@ import type { SegmentColumn } from './encode.ts'
 export function statisticsOf(columns: SegmentColumn[], rows: number): string {
 	const plain = columns.filter(({ encoded }) => !DataType.isMap(encoded.data.type))
 	const bounded = plain.flatMap(({ name, encoded }) => (encoded.bounds ? [{ name, ...encoded.bounds }] : []))
-	const parts = [
-		`"numRecords":${rows}`,
-		`"minValues":${objectOf(bounded.map(({ name, min }) => [name, min]))}`,
-		`"maxValues":${objectOf(bounded.map(({ name, max }) => [name, max]))}`,
-		`"nullCount":${objectOf(plain.map(({ name, encoded }) => [name, String(encoded.nullCount)]))}`,
-	]
-	return `{${parts.join(',')}}`
+	return formatStatistics(rows, {
+		min: bounded.map(({ name, min }) => [name, min]),
+		max: bounded.map(({ name, max }) => [name, max]),
+		nulls: plain.map(({ name, encoded }) => [name, String(encoded.nullCount)]),
+	})
+}
+
+/** The statistics of some columns alone, to the digit. */
+export function statisticsOfColumns(stats: string, names: readonly string[]): string {
+	const { rows, min, max, nulls } = parseStatistics(stats)
+	const kept = <T>(values: Map<string, T>) => [...values].filter(([name]) => names.includes(name))
+	const counts = kept(nulls).map(([name, count]): [string, string] => [name, String(count)])
+	return formatStatistics(rows, { min: kept(min), max: kept(max), nulls: counts })
+}
+
+function formatStatistics(
+	rows: number,
+	{ min, max, nulls }: Record<'min' | 'max' | 'nulls', [name: string, json: string][]>,
+): string {
+	return `{"numRecords":${rows},"minValues":${objectOf(min)},"maxValues":${objectOf(max)},"nullCount":${objectOf(nulls)}}`
 }
 
 /** What {@link statisticsOf} wrote, with every bound as JSON source text. */

@@ -3,6 +3,7 @@ import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat
 import { dirname, join, relative, sep } from 'node:path'
 import { ReprieveError } from '@reprieve/contracts'
 import type { Store, StoredObject } from '../store.ts'
+import { checkKey } from './key.ts'
 
 /** Folder for files under construction; it is on the same file system, so that they can be linked into place. */
 const workshop = '.tmp'
@@ -25,16 +26,14 @@ export function fileStore(folder: string): Store {
 		list: (prefix) => listFiles(folder, prefix),
 		folders: (prefix) => guarded(prefix, () => listFolders(join(folder, ...prefix.split('/')))),
 		replace: (key, bytes) => guarded(key, () => replaceFile(place, pathOf(key), bytes)),
-		delete: (key) => guarded(key, () => rm(pathOf(key), { force: true })),
+		delete: (key) => guarded(key, () => removeFile(pathOf(key))),
 		settle: (prefix) => guarded(prefix, () => settleFolder(join(folder, ...prefix.split('/')))),
 	}
 }
 
 function checked(key: string): string {
-	const parts = key.split('/')
-	if (parts.some((part) => part === '' || part === '.' || part === '..') || parts[0] === workshop)
-		throw new ReprieveError('INVALID', `"${key}" is not an object key`)
-	return key
+	if (key.split('/')[0] === workshop) throw new ReprieveError('INVALID', `"${key}" is not an object key`)
+	return checkKey(key)
 }
 
 async function guarded<T>(key: string, act: () => Promise<T>): Promise<T> {
@@ -80,6 +79,11 @@ async function replaceFile(place: Place, path: string, bytes: Uint8Array): Promi
 	} finally {
 		await rm(draft, { force: true })
 	}
+}
+
+async function removeFile(path: string): Promise<'deleted'> {
+	await rm(path, { force: true })
+	return 'deleted'
 }
 
 /** What a full disk cut short goes at once: every further try would leave as much again. */
