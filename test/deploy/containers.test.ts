@@ -3,13 +3,14 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hasKafka, sharedBroker, sharedConnect } from '../support/kafka/shared.ts'
+import { hasS3 } from '../support/s3/shared.ts'
 import { until } from '../support/wait.ts'
 import { buildImage, type Image } from './image.ts'
 import { check, hasPrograms, root } from './programs.ts'
 import { openStack, type Stack } from './stack.ts'
 
 /** Every container of ours by its exact command, on what its image would hold, as the user that it has there. */
-describe.runIf(hasPrograms && hasKafka)('the containers', { timeout: 120_000 }, () => {
+describe.runIf(hasPrograms && hasKafka && hasS3)('the containers', { timeout: 120_000 }, () => {
 	let images: Record<string, Image>
 
 	beforeAll(async () => {
@@ -20,11 +21,13 @@ describe.runIf(hasPrograms && hasKafka)('the containers', { timeout: 120_000 }, 
 		for (const image of Object.values(images ?? {})) await image[Symbol.asyncDispose]()
 	})
 
-	test('service takes the key of the generated .env and no other, and ends with 0', async () => {
+	test('service takes the key of the generated .env and no other, has the command line, and ends with 0', async () => {
 		await using stack = await openStack({ images, swaps: {} })
 		const status = async (key: string) => (await stack.ask('/api/v1/system/status', key)).status
 		expect(await status(stack.adminKey)).toBe(200)
 		expect(await status(stack.adminKey.toUpperCase())).toBe(401)
+		const shown = await stack.reprieve('status')
+		expect(shown, shown.output).toMatchObject({ code: 0, output: expect.stringContaining('stopped') })
 		expect(await stack.service.stop()).toBe(0)
 	})
 

@@ -58,8 +58,11 @@ export function runContainer(image: Image, service: ComposeService, swaps: Recor
 	)
 	const start = (command: string[]) => {
 		const [program, ...args] = command.map(swap)
-		const options = { cwd: app, env: { PATH: bin, ...env }, ...identity }
-		return spawn(join(bin, program as string), args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+		const options = { cwd: app, env: { PATH: [bin, '/usr/bin', '/bin'].join(delimiter), ...env }, ...identity }
+		return spawn(program?.startsWith('/') ? program : join(bin, program as string), args, {
+			...options,
+			stdio: ['ignore', 'pipe', 'pipe'],
+		})
 	}
 	const command = service.command ?? (service.entrypoint ? [] : (stage.cmd ?? []))
 	const child = start([...(service.entrypoint ?? stage.entrypoint ?? []), ...command])

@@ -24,7 +24,7 @@ export type ComposeService = {
 	depends_on?: Record<string, { condition: string }>
 }
 
-type Project = { services: Record<string, ComposeService>; volumes: Record<string, unknown> }
+export type Project = { services: Record<string, ComposeService>; volumes: Record<string, unknown> }
 
 /** A folder with docker-compose.yml, what it binds and a generated .env. */
 export type Deployment = AsyncDisposable & {

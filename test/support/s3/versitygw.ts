@@ -57,6 +57,12 @@ export async function startGateway(shared?: string): Promise<Gateway> {
 	return { endpoint: `http://${address}`, accessKeyId, secretAccessKey, folder, stop, [Symbol.asyncDispose]: stop }
 }
 
+/** Path of the server's program. */
+export async function gatewayProgram(): Promise<string> {
+	await build()
+	return program
+}
+
 /** A user who may do nothing until a bucket's policy says so. */
 export async function createUser({ endpoint, accessKeyId, secretAccessKey }: S3Server) {
 	const user = { accessKeyId: randomUUID(), secretAccessKey: randomUUID() }
