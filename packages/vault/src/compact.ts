@@ -12,7 +12,10 @@ export type CompactOptions = {
 }
 
 /** Values (rows times columns) of a merge at most: it is sorted in memory, beside the capture. */
-const maxValues = 2_000_000
+export const maxValues = 2_000_000
+
+/** Segments up to this size are read as a whole also for a single key. */
+const wholeBytes = 128 * 1024
 
 /**
  * Groups of segments to merge into one each: neighbours in log order and of one schema version, so that the merged segments
@@ -43,6 +46,12 @@ export function planMerges(
 	return merges.map((merge) => withoutGrown(merge.files)).filter((group) => group.length >= Math.max(2, minSegments))
 }
 
+/** Segments to rewrite as slices, one by one: large ones that no merge takes. */
+export function planSlicing(files: Iterable<SegmentFile>, merges: readonly SegmentFile[][]): SegmentFile[] {
+	const merged = new Set(merges.flat())
+	return [...files].filter((file) => !file.isSliced && file.size > wholeBytes && !merged.has(file))
+}
+
 /** Leaves out what is larger than all behind it: else every round would write the grown segment again for a few small ones. */
 function withoutGrown(files: SegmentFile[]): SegmentFile[] {
 	let behind = files.reduce((bytes, { size }) => bytes + size, 0)
@@ -53,11 +62,11 @@ function withoutGrown(files: SegmentFile[]): SegmentFile[] {
 	return start < 0 ? [] : files.slice(start)
 }
 
-/** Exchanges segments for the one that has their rows; answers false, changing nothing, when one of them went meanwhile. */
+/** Exchanges segments for those that have their rows; answers false, changing nothing, when one of them went meanwhile. */
 export async function commitMerge(
 	log: Log,
 	inputs: readonly SegmentFile[],
-	output: SegmentFile,
+	outputs: SegmentFile[],
 	now: () => number,
 ): Promise<boolean> {
 	const { isAppended } = await log.append((state) => {
@@ -67,7 +76,7 @@ export async function commitMerge(
 			operation: 'OPTIMIZE',
 			facts: { id: randomUUID() },
 			transactions: [],
-			adds: [output],
+			adds: outputs,
 			removes: inputs.map(({ path, size }) => ({ path, size, removedAt })),
 			isDataChange: false,
 		}

@@ -1,18 +1,21 @@
 import type { SourceTable } from '@reprieve/contracts'
 import { type Place, readWhole, sourceOf } from './archive.ts'
-import type { VaultColumn } from './columns.ts'
-import { type CompactOptions, commitMerge, planMerges } from './compact.ts'
+import { bookkeeping, type VaultColumn } from './columns.ts'
+import { type CompactOptions, commitMerge, maxValues, planMerges, planSlicing } from './compact.ts'
 import type { SegmentFile, TableMeta } from './log/actions.ts'
 import type { Log } from './log/log.ts'
 import { openParquet } from './segment/parquet.ts'
 import { comparePlaces } from './segment/range.ts'
 import { changesOf, type RowGroup, type RowRef, rowGroupsOf } from './segment/read.ts'
-import { buildSegment } from './segment/write.ts'
+import { buildSliced } from './segment/write.ts'
 import { putOnce } from './store.ts'
 
 type Keyed = RowRef & { key: unknown[]; position: bigint; ordinal: number }
 
-/** Merges small neighbouring segments into larger ones, sorted by key, then by place in the log. */
+/**
+ * Merges small neighbouring segments into larger ones, sorted by key, then by place in the log, and rewrites what is large
+ * already the same way, part by part; the index then takes in what is new.
+ */
 export async function compactTable(
 	place: Place,
 	log: Log,
@@ -21,31 +24,59 @@ export async function compactTable(
 	const { meta, files } = await log.refresh()
 	const counts = { merged: 0, written: 0 }
 	if (!meta) return counts
-	for (const inputs of planMerges(files.values(), options)) {
-		const output = await writeMerged(place, { meta, inputs }, now())
-		if (await commitMerge(log, inputs, output, now)) {
+	const merges = planMerges(files.values(), options)
+	const single = planSlicing(files.values(), merges).map((file) => [file])
+	for (const inputs of [...merges, ...single]) {
+		const outputs = await writeSorted(place, { meta, inputs }, now())
+		if (await commitMerge(log, inputs, outputs, now)) {
 			counts.merged += inputs.length
-			counts.written += 1
-		} else await place.store.delete(`${place.folder}/${output.path}`)
+			counts.written += outputs.length
+		} else for (const { path } of outputs) await place.store.delete(`${place.folder}/${path}`)
 	}
 	return counts
 }
 
-async function writeMerged(
+/** The rows of the inputs in as few segments as memory allows. */
+async function writeSorted(
 	place: Place,
 	{ meta, inputs }: { meta: TableMeta; inputs: readonly SegmentFile[] },
 	modifiedAt: number,
-): Promise<SegmentFile> {
+): Promise<SegmentFile[]> {
 	const { table, columns } = sourceOf(meta, inputs[0] as SegmentFile)
+	const outputs: SegmentFile[] = []
+	let groups: RowGroup[] = []
+	let values = 0
+	const flush = async () => {
+		const output = await writePart(place, groups, { table, columns })
+		outputs.push({ ...output, modifiedAt, schema: inputs[0]?.schema, isSliced: true })
+		groups = []
+		values = 0
+	}
+	for (const file of inputs) {
+		for (const group of rowGroupsOf(openParquet(await readWhole(place, file)), table, columns)) {
+			const more = group.rows * (columns.length + bookkeeping.length)
+			if (groups.length > 0 && values + more > maxValues) await flush()
+			groups.push(group)
+			values += more
+		}
+	}
+	if (groups.length > 0) await flush()
+	return outputs
+}
+
+async function writePart(
+	place: Place,
+	groups: readonly RowGroup[],
+	{ table, columns }: { table: SourceTable; columns: readonly VaultColumn[] },
+): Promise<Pick<SegmentFile, 'path' | 'size' | 'stats' | 'sha256' | 'range'>> {
+	const names = keyColumns(table, columns)
 	const refs: Keyed[] = []
-	for (const file of inputs)
-		for (const group of rowGroupsOf(openParquet(await readWhole(place, file)), table, columns))
-			refs.push(...(await keyedRefs(group, keyColumns(table, columns))))
+	for (const group of groups) refs.push(...(await keyedRefs(group, names)))
 	refs.sort(compareKeyed)
 	const rows = await changesOf(refs, table, { isFinal: true })
-	const { bytes, path, stats, sha256, range } = await buildSegment(rows, columns, { start: 0, end: rows.count })
+	const { bytes, path, stats, sha256, range } = await buildSliced(rows, columns, names)
 	await putOnce(place.store, `${place.folder}/${path}`, bytes)
-	return { path, size: bytes.length, modifiedAt, stats, sha256, range, schema: inputs[0]?.schema }
+	return { path, size: bytes.length, stats, sha256, range }
 }
 
 /** Vault columns of the source's key. */

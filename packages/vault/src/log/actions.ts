@@ -14,6 +14,8 @@ export type SegmentFile = {
 	range: string
 	/** Number of its schema version, from 0; absent in logs without source tables. */
 	schema?: number
+	/** Whether its row groups are slices, each of which can be read and checked alone. */
+	isSliced?: boolean
 }
 
 /** A segment that the log has let go of; its object goes when nobody can still be reading it. */
@@ -186,14 +188,19 @@ function schemaTypeOf(type: FixedColumn['type']): unknown {
 
 /** The `add` action of a segment. */
 export function addOf(file: SegmentFile, isDataChange: boolean) {
-	const { path, size, modifiedAt, stats, sha256, range, schema } = file
-	const tags = { sha256, range, ...(schema === undefined ? {} : { schema: String(schema) }) }
+	const { path, size, modifiedAt, stats, sha256, range, schema, isSliced } = file
+	const tags = {
+		sha256,
+		range,
+		...(schema === undefined ? {} : { schema: String(schema) }),
+		...(isSliced ? { sliced: 'true' } : {}),
+	}
 	return { path, partitionValues: {}, size, modificationTime: modifiedAt, dataChange: isDataChange, stats, tags }
 }
 
 /** Inverse of {@link addOf}. Segments that others wrote have no digest: none can be trusted to be whole. */
 export function fileOf(action: Add): SegmentFile {
-	const { sha256, range, schema } = action.tags ?? {}
+	const { sha256, range, schema, sliced } = action.tags ?? {}
 	if (sha256 === undefined || range === undefined)
 		throw corrupt(action.path, 'it was added by somebody else, without a digest')
 	return {
@@ -204,6 +211,7 @@ export function fileOf(action: Add): SegmentFile {
 		sha256,
 		range,
 		...(schema === undefined ? {} : { schema: Number(schema) }),
+		...(sliced === 'true' ? { isSliced: true } : {}),
 	}
 }
 

@@ -75,5 +75,5 @@ function unannotate(element: Element): void {
 
 function wholeBuffer(bytes: Uint8Array): ArrayBuffer {
 	const isWhole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength
-	return (isWhole ? bytes.buffer : bytes.slice().buffer) as ArrayBuffer
+	return (isWhole ? bytes.buffer : new Uint8Array(bytes).buffer) as ArrayBuffer
 }

@@ -7,12 +7,16 @@ import type { Encoded } from '../values/codec.ts'
 import { instantJson } from '../values/instant.ts'
 import { cellText } from '../values/text.ts'
 import { codecOf } from '../values/types.ts'
-import { encodeMaps, encodeSegment, encodeStrings, type SegmentColumn } from './encode.ts'
+import { encodeMaps, encodeSegment, encodeStrings, groupRows, type SegmentColumn } from './encode.ts'
 import { formatRange, rangeOf } from './range.ts'
+import { cutSlices, sliceBytes } from './slices.ts'
 import { statisticsOf } from './statistics.ts'
 
 /** Input bytes that make one segment. */
 const segmentBytes = 64 * 1024 * 1024
+
+/** Rows that show how large a row is in a segment. */
+const sampleRows = 1_000
 
 /** What a row costs beside its values. */
 const rowOverhead = 48
@@ -42,11 +46,51 @@ export async function buildSegment(
 	columns: readonly VaultColumn[],
 	{ start, end }: { start: number; end: number },
 ): Promise<Segment> {
+	const all = encodeRows(rows, columns, { start, end })
+	return finishSegment(rows, { start, end }, all, { path: newPath(), bytes: await encodeSegment(all, end - start) })
+}
+
+/** Encodes rows, sorted by the columns named, as one segment of slices. */
+export async function buildSliced(
+	rows: ChangeRows,
+	columns: readonly VaultColumn[],
+	sortedBy: readonly string[],
+): Promise<Segment> {
+	const part = { start: 0, end: rows.count }
+	const sample = Math.min(rows.count, sampleRows)
+	const tried = await encodeSegment(encodeRows(rows, columns, { start: 0, end: sample }), sample, {
+		rows: groupRows,
+		bounded: [],
+	})
+	const fitting = Math.ceil(sliceBytes / (tried.length / sample))
+	const all = encodeRows(rows, columns, part)
+	const grouping = { rows: Math.max(1, Math.min(fitting, groupRows)), bounded: sortedBy }
+	const path = newPath()
+	const bytes = cutSlices(path, await encodeSegment(all, rows.count, grouping))
+	return finishSegment(rows, part, all, { path, bytes })
+}
+
+function newPath(): string {
+	return `data/${randomUUID()}.parquet`
+}
+
+function encodeRows(
+	rows: ChangeRows,
+	columns: readonly VaultColumn[],
+	{ start, end }: { start: number; end: number },
+): SegmentColumn[] {
 	const encoded = rows.columns.map((column, at) => encodeColumn(column, columns[at] as VaultColumn, start, end))
-	const all = [...bookkeepingOf(rows, start, end), exactColumn(rows.columns, encoded, start, end), ...encoded]
-	const bytes = await encodeSegment(all, end - start)
+	return [...bookkeepingOf(rows, start, end), exactColumn(rows.columns, encoded, start, end), ...encoded]
+}
+
+function finishSegment(
+	rows: ChangeRows,
+	{ start, end }: { start: number; end: number },
+	all: SegmentColumn[],
+	{ path, bytes }: { path: string; bytes: Uint8Array },
+): Segment {
 	return {
-		path: `data/${randomUUID()}.parquet`,
+		path,
 		rows: end - start,
 		bytes,
 		sha256: digestOf(bytes),
