@@ -7,15 +7,20 @@ import { parseStatistics } from './segment/statistics.ts'
 export type CompactOptions = {
 	/** Size up to which segments are merged into one. Default 16 MiB. */
 	targetBytes?: number
-	/** Fewer neighbours than this are left as they are. Default 8. */
+	/** Fewer neighbours than this are left as they are. Default {@link minSegments}. */
 	minSegments?: number
+	/** Rows that the key index takes in at once, in memory. Default 1,000,000. */
+	batchRows?: number
 }
+
+/** Small segments that are worth a merge, and a new index. */
+export const minSegments = 8
 
 /** Values (rows times columns) of a merge at most: it is sorted in memory, beside the capture. */
 export const maxValues = 2_000_000
 
 /** Segments up to this size are read as a whole also for a single key. */
-const wholeBytes = 128 * 1024
+export const wholeBytes = 128 * 1024
 
 /**
  * Groups of segments to merge into one each: neighbours in log order and of one schema version, so that the merged segments
@@ -23,7 +28,7 @@ const wholeBytes = 128 * 1024
  */
 export function planMerges(
 	files: Iterable<SegmentFile>,
-	{ targetBytes = 16 * 1024 * 1024, minSegments = 8 }: CompactOptions,
+	{ targetBytes = 16 * 1024 * 1024, minSegments: fewest = minSegments }: CompactOptions,
 ): SegmentFile[][] {
 	const ordered = [...files].map((file) => ({ file, range: parseRange(file.range) }))
 	ordered.sort((a, b) => comparePlaces(a.range.first, b.range.first))
@@ -43,7 +48,7 @@ export function planMerges(
 			newest.values += values
 		} else merges.push({ files: [file], bytes: file.size, values })
 	}
-	return merges.map((merge) => withoutGrown(merge.files)).filter((group) => group.length >= Math.max(2, minSegments))
+	return merges.map((merge) => withoutGrown(merge.files)).filter((group) => group.length >= Math.max(2, fewest))
 }
 
 /** Segments to rewrite as slices, one by one: large ones that no merge takes. */

@@ -1,9 +1,10 @@
 import type { SourceTable } from '@reprieve/contracts'
 import { type Place, readWhole, sourceOf } from './archive.ts'
-import { bookkeeping, type VaultColumn } from './columns.ts'
+import { bookkeeping, keyColumns, type VaultColumn } from './columns.ts'
 import { type CompactOptions, commitMerge, maxValues, planMerges, planSlicing } from './compact.ts'
 import type { SegmentFile, TableMeta } from './log/actions.ts'
 import type { Log } from './log/log.ts'
+import { refreshIndex } from './lookup/refresh.ts'
 import { openParquet } from './segment/parquet.ts'
 import { comparePlaces } from './segment/range.ts'
 import { changesOf, type RowGroup, type RowRef, rowGroupsOf } from './segment/read.ts'
@@ -33,6 +34,7 @@ export async function compactTable(
 			counts.written += outputs.length
 		} else for (const { path } of outputs) await place.store.delete(`${place.folder}/${path}`)
 	}
+	await refreshIndex(place, log, { ...options, now })
 	return counts
 }
 
@@ -69,7 +71,7 @@ async function writePart(
 	groups: readonly RowGroup[],
 	{ table, columns }: { table: SourceTable; columns: readonly VaultColumn[] },
 ): Promise<Pick<SegmentFile, 'path' | 'size' | 'stats' | 'sha256' | 'range'>> {
-	const names = keyColumns(table, columns)
+	const names = keyColumns(table).map((at) => (columns[at] as VaultColumn).name)
 	const refs: Keyed[] = []
 	for (const group of groups) refs.push(...(await keyedRefs(group, names)))
 	refs.sort(compareKeyed)
@@ -77,11 +79,6 @@ async function writePart(
 	const { bytes, path, stats, sha256, range } = await buildSliced(rows, columns, names)
 	await putOnce(place.store, `${place.folder}/${path}`, bytes)
 	return { path, size: bytes.length, stats, sha256, range }
-}
-
-/** Vault columns of the source's key. */
-function keyColumns(table: SourceTable, columns: readonly VaultColumn[]): string[] {
-	return table.key.flatMap((name) => columns[table.columns.findIndex((column) => column.name === name)]?.name ?? [])
 }
 
 async function keyedRefs(group: RowGroup, names: readonly string[]): Promise<Keyed[]> {

@@ -1,5 +1,6 @@
 import type { SourceTable } from '@reprieve/contracts'
 import { bookkeeping, type VaultColumn } from '../columns.ts'
+import type { IndexRun } from '../lookup/run.ts'
 import { corrupt, digestOf, sealLines, unsealLines } from '../seal.ts'
 import type { DeltaType } from '../values/codec.ts'
 
@@ -29,6 +30,8 @@ export type TableMeta = {
 	columns: VaultColumn[]
 	/** Every schema version of the source, oldest first. */
 	schemas: SourceTable[]
+	/** The key index: its large run, then its small one; absent before the first compaction. */
+	index?: IndexRun[]
 }
 
 /** What one log entry brings. */
@@ -54,6 +57,7 @@ export type FixedColumn = { name: string; type: DeltaType | 'map' }
 export const protocol = { minReaderVersion: 1, minWriterVersion: 2 }
 
 const schemasKey = 'reprieve.schemas'
+const indexKey = 'reprieve.index'
 const engine = 'reprieve/0.1.0'
 
 /** The bytes of a log entry: Delta actions, one a line, sealed. */
@@ -143,7 +147,7 @@ function parseLine(object: string, line: string): Action {
 			key === 'version' && typeof value === 'number' ? (context?.source ?? value) : value,
 		) as Action
 	} catch (cause) {
-		throw corrupt(object, 'a line is not JSON', cause)
+		throw corrupt(object, 'a line is not JSON', { cause })
 	}
 }
 
@@ -163,7 +167,11 @@ export function metaDataOf(meta: TableMeta, fixed: readonly FixedColumn[]) {
 		format: { provider: 'parquet', options: {} },
 		schemaString: JSON.stringify({ type: 'struct', fields }),
 		partitionColumns: [],
-		configuration: { 'delta.appendOnly': 'true', [schemasKey]: JSON.stringify(meta.schemas) },
+		configuration: {
+			'delta.appendOnly': 'true',
+			[schemasKey]: JSON.stringify(meta.schemas),
+			...(meta.index ? { [indexKey]: JSON.stringify(meta.index) } : {}),
+		},
 		createdTime: meta.createdAt,
 	}
 }
@@ -179,7 +187,14 @@ export function metaOf(action: MetaData): TableMeta {
 		return [{ name, type, oid, attnum, typeOid }]
 	})
 	const schemas = JSON.parse(action.configuration[schemasKey] ?? '[]') as SourceTable[]
-	return { id: action.id, createdAt: Number(action.createdTime), columns, schemas }
+	const index = action.configuration[indexKey]
+	return {
+		id: action.id,
+		createdAt: Number(action.createdTime),
+		columns,
+		schemas,
+		...(index === undefined ? {} : { index: JSON.parse(index) as IndexRun[] }),
+	}
 }
 
 function schemaTypeOf(type: FixedColumn['type']): unknown {

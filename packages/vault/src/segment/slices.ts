@@ -3,7 +3,7 @@ import { corrupt } from '../seal.ts'
 import { readThrift, type ThriftList, type ThriftStruct, type ThriftValue, writeThrift } from './thrift.ts'
 
 /** A part of a segment that is read alone: `size` bytes from `offset` hold the slice, and may hold what follows it. */
-type Slice = { offset: number; size: number }
+export type Slice = { offset: number; size: number }
 
 /** Offsets of slices are multiples of it. */
 const sliceAlignment = 16

@@ -1,0 +1,120 @@
+import type { SourceTable } from '@reprieve/contracts'
+import type { Place } from '../archive.ts'
+import type { SegmentFile, TableMeta } from '../log/actions.ts'
+import { corrupt } from '../seal.ts'
+import type { Slice } from '../segment/slices.ts'
+import { type Entries, everywhere, unpackSlice } from './entries.ts'
+import { hashKey, hashSpan, seedOf } from './hash.ts'
+import { decodePage, pageBytes, partOf, rebuildHint } from './page.ts'
+import type { IndexRun, IndexShard } from './run.ts'
+
+type Key = Record<string, string | null>
+
+/** Page reads that are under way at once. */
+const readsAtOnce = 8
+
+/** A page of a run, and the hashes that are looked for in it. */
+type Wanted = { shard: IndexShard; page: number; hashes: Set<number> }
+
+/**
+ * Slices of segments that may hold rows of the keys, by segment; none for a segment that holds no such row, and no answer for
+ * one that the index does not know or that is as well read as a whole. Throws VAULT_CORRUPT naming a damaged index object.
+ */
+export async function findSlices(
+	place: Place,
+	{ meta, files }: { meta: TableMeta; files: readonly SegmentFile[] },
+	keys: readonly Key[],
+): Promise<Map<string, Slice[]>> {
+	const found = new Map<string, Slice[]>()
+	const hashes = hashesBySchema(meta, keys)
+	for (const run of meta.index ?? []) {
+		const numbers = new Map(run.covers.map((path, number) => [path, number]))
+		const covered = files.filter(({ path, schema }) => numbers.has(path) && hashes.get(schema ?? -1) !== undefined)
+		const pages = pagesOf(run, new Set(covered.flatMap(({ schema }) => [...(hashes.get(schema ?? -1) ?? [])])))
+		const segmentBytes = covered.reduce((bytes, { size }) => bytes + size, 0)
+		if (covered.length === 0 || pages.length * pageBytes >= segmentBytes) continue
+		const hits = hitsOf(await readPages(place, pages))
+		for (const { path, schema } of covered) {
+			const wanted = [...(hashes.get(schema ?? -1) ?? [])].flatMap((hash) => hits.get(hash) ?? [])
+			const own = wanted.filter(({ segment }) => segment === numbers.get(path) || segment === everywhere)
+			const slices = own.map(({ slice }) => slice)
+			if (!slices.includes(undefined)) found.set(path, distinct(slices as Slice[]))
+		}
+	}
+	return found
+}
+
+/** The keys' hashes under each schema version; none for a version of which a key leaves key columns open. */
+function hashesBySchema(meta: TableMeta, keys: readonly Key[]): Map<number, Set<number> | undefined> {
+	const seed = seedOf(meta.id)
+	return new Map(
+		meta.schemas.map(({ key: names }: SourceTable, schema) => {
+			const isWhole = names.length > 0 && keys.every((key) => names.every((name) => key[name] !== undefined))
+			return [
+				schema,
+				isWhole
+					? new Set(
+							keys.map((key) =>
+								hashKey(
+									seed,
+									names.map((name) => key[name] ?? null),
+								),
+							),
+						)
+					: undefined,
+			]
+		}),
+	)
+}
+
+function pagesOf(run: IndexRun, hashes: ReadonlySet<number>): Wanted[] {
+	const wanted = new Map<string, Wanted>()
+	const span = hashSpan / run.shards.length
+	for (const hash of hashes) {
+		const shard = run.shards[partOf(hash, hashSpan, run.shards.length)] as IndexShard
+		const page = partOf(hash % span, span, shard.size / pageBytes)
+		const known = wanted.get(`${shard.path}#${page}`) ?? { shard, page, hashes: new Set() }
+		known.hashes.add(hash)
+		wanted.set(`${shard.path}#${page}`, known)
+	}
+	return [...wanted.values()]
+}
+
+type Hit = { hash: number; segment: number; slice: Slice | undefined }
+
+async function readPages(place: Place, pages: readonly Wanted[]): Promise<Hit[]> {
+	const hits: Hit[] = []
+	for (let at = 0; at < pages.length; at += readsAtOnce) {
+		const some = pages.slice(at, at + readsAtOnce)
+		for (const own of await Promise.all(some.map((wanted) => readPage(place, wanted)))) hits.push(...own)
+	}
+	return hits
+}
+
+async function readPage({ store, folder }: Place, { shard, page, hashes }: Wanted): Promise<Hit[]> {
+	const object = `${folder}/${shard.path}`
+	const bytes = await store.getRange(object, page * pageBytes, (page + 1) * pageBytes)
+	if (!bytes) throw corrupt(object, 'it is missing', { hint: rebuildHint })
+	return pick(decodePage(object, { path: shard.path, page }, bytes), hashes)
+}
+
+function pick(entries: Entries, hashes: ReadonlySet<number>): Hit[] {
+	const hits: Hit[] = []
+	for (let at = 0; at < entries.count; at++) {
+		const hash = entries.hash[at] as number
+		if (!hashes.has(hash)) continue
+		const slice = unpackSlice({ offset: entries.offset[at] as number, size: entries.size[at] as number })
+		const segment = entries.segment[at] as number
+		hits.push({ hash, segment, slice: segment === everywhere ? undefined : slice })
+	}
+	return hits
+}
+
+function hitsOf(hits: readonly Hit[]): Map<number, Hit[]> {
+	return Map.groupBy(hits, ({ hash }) => hash)
+}
+
+function distinct(slices: readonly Slice[]): Slice[] {
+	const byOffset = new Map(slices.map((slice) => [slice.offset, slice]))
+	return [...byOffset.values()].sort((a, b) => a.offset - b.offset)
+}
