@@ -1,23 +1,31 @@
 import type { Store } from '@reprieve/vault'
 
-/** Reads of segments and of the key index, of the index alone, and of logs, with the bytes that they brought. */
-export type Reads = { data: number; dataBytes: number; index: number; log: number; logBytes: number }
+/** Reads of segments and of the key index, of the index alone, and of logs, with their bytes, and bytes written to each. */
+export type Traffic = {
+	data: number
+	dataBytes: number
+	index: number
+	log: number
+	logBytes: number
+	written: { data: number; index: number; log: number }
+}
 
-const none: Reads = { data: 0, dataBytes: 0, index: 0, log: 0, logBytes: 0 }
+const nothing = (): Traffic => ({
+	...{ data: 0, dataBytes: 0, index: 0, log: 0, logBytes: 0 },
+	written: { data: 0, index: 0, log: 0 },
+})
 
-/** A store that counts what is read through it. */
-export function countingStore(store: Store): { store: Store; take(): Reads } {
-	let reads = { ...none }
+const kindOf = (key: string) => (key.includes('/_delta_log/') ? 'log' : key.includes('/_index/') ? 'index' : 'data')
+
+/** A store that counts what goes through it. */
+export function countingStore(store: Store): { store: Store; take(): Traffic } {
+	let traffic = nothing()
 	const count = async (key: string, reading: Promise<Uint8Array | undefined>) => {
 		const bytes = await reading
-		if (key.includes('/_delta_log/')) {
-			reads.log++
-			reads.logBytes += bytes?.length ?? 0
-		} else {
-			reads.data++
-			reads.dataBytes += bytes?.length ?? 0
-			if (key.includes('/_index/')) reads.index++
-		}
+		const isLog = kindOf(key) === 'log'
+		traffic[isLog ? 'log' : 'data']++
+		traffic[isLog ? 'logBytes' : 'dataBytes'] += bytes?.length ?? 0
+		if (kindOf(key) === 'index') traffic.index++
 		return bytes
 	}
 	return {
@@ -25,11 +33,15 @@ export function countingStore(store: Store): { store: Store; take(): Reads } {
 			...store,
 			get: (key) => count(key, store.get(key)),
 			getRange: (key, from, to) => count(key, store.getRange(key, from, to)),
+			put(key, bytes) {
+				traffic.written[kindOf(key)] += bytes.length
+				return store.put(key, bytes)
+			},
 		},
-		/** What was read since it was last asked. */
+		/** What went through since it was last asked. */
 		take() {
-			const taken = reads
-			reads = { ...none }
+			const taken = traffic
+			traffic = nothing()
 			return taken
 		},
 	}

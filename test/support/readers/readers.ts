@@ -24,16 +24,21 @@ export type Readers = (folder: string, ask?: [string, string][]) => Promise<Seen
  * is missing; with CI set that is an error.
  */
 export async function openReaders(): Promise<Readers | undefined> {
-	const python = await environment().catch((error: Error) => {
-		if (process.env.CI) throw error
-		console.error(`SKIPPED: Delta readers need python3 with venv and pip: ${error.message.split('\n')[0]}`)
-		return undefined
-	})
+	const python = await findPython()
 	if (python === undefined) return undefined
 	return async (folder, ask = []) => {
 		const { stdout } = await run(python, [join(here, 'read.py'), folder, ...ask.flat()], { maxBuffer: 1 << 28 })
 		return JSON.parse(stdout) as Seen
 	}
+}
+
+/** Path of a Python that has the engines; undefined as {@link openReaders} says. */
+export async function findPython(): Promise<string | undefined> {
+	return await environment().catch((error: Error) => {
+		if (process.env.CI) throw error
+		console.error(`SKIPPED: Delta readers need python3 with venv and pip: ${error.message.split('\n')[0]}`)
+		return undefined
+	})
 }
 
 /** Path of the environment's Python. It is built aside and moved into place, so that a broken build is never found. */
