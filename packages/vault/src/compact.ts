@@ -3,6 +3,7 @@ import type { SegmentFile } from './log/actions.ts'
 import type { Log } from './log/log.ts'
 import { comparePlaces, parseRange } from './segment/range.ts'
 import { parseStatistics } from './segment/statistics.ts'
+import { wholeBytes } from './segment/write.ts'
 
 export type CompactOptions = {
 	/** Size up to which segments are merged into one. Default 16 MiB. */
@@ -18,9 +19,6 @@ export const minSegments = 8
 
 /** Values (rows times columns) of a merge at most: it is sorted in memory, beside the capture. */
 export const maxValues = 2_000_000
-
-/** Segments up to this size are read as a whole also for a single key. */
-export const wholeBytes = 128 * 1024
 
 /**
  * Groups of segments to merge into one each: neighbours in log order and of one schema version, so that the merged segments

@@ -70,15 +70,15 @@ async function writePart(
 	place: Place,
 	groups: readonly RowGroup[],
 	{ table, columns }: { table: SourceTable; columns: readonly VaultColumn[] },
-): Promise<Pick<SegmentFile, 'path' | 'size' | 'stats' | 'sha256' | 'range'>> {
+): Promise<Pick<SegmentFile, 'path' | 'size' | 'stats' | 'sha256' | 'range' | 'filters'>> {
 	const names = keyColumns(table).map((at) => (columns[at] as VaultColumn).name)
 	const refs: Keyed[] = []
 	for (const group of groups) refs.push(...(await keyedRefs(group, names)))
 	refs.sort(compareKeyed)
 	const rows = await changesOf(refs, table, { isFinal: true })
-	const { bytes, path, stats, sha256, range } = await buildSliced(rows, columns, names)
-	await putOnce(place.store, `${place.folder}/${path}`, bytes)
-	return { path, size: bytes.length, stats, sha256, range }
+	const { bytes, rows: count, ...segment } = await buildSliced(rows, columns, names)
+	await putOnce(place.store, `${place.folder}/${segment.path}`, bytes)
+	return { ...segment, size: bytes.length }
 }
 
 async function keyedRefs(group: RowGroup, names: readonly string[]): Promise<Keyed[]> {

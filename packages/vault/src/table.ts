@@ -107,8 +107,9 @@ function extendMeta(state: LogState, segments: readonly PendingSegment[], now: (
 }
 
 function fileOf(segment: PendingSegment, meta: TableMeta, modifiedAt: number): SegmentFile {
-	const { path, size, stats, sha256, range } = segment
-	return { path, size, modifiedAt, stats, sha256, range, schema: versionOf(meta, segment.schema) }
+	const { path, size, stats, sha256, range, filters } = segment
+	const schema = versionOf(meta, segment.schema)
+	return { path, size, modifiedAt, stats, sha256, range, schema, ...(filters === undefined ? {} : { filters }) }
 }
 
 function versionOf(meta: TableMeta, schema: SourceTable): number {

@@ -12,6 +12,8 @@ export type PendingSegment = {
 	stats: string
 	/** Places in the log that its rows span. */
 	range: string
+	/** Filters of its keys, when it is small. */
+	filters?: string
 	/** The schema version that the segment was written under. */
 	schema: SourceTable
 	/** The vault's columns, parallel to those of `schema`. */

@@ -17,6 +17,8 @@ export type SegmentFile = {
 	schema?: number
 	/** Whether its row groups are slices, each of which can be read and checked alone. */
 	isSliced?: boolean
+	/** Filters of its keys, when it is small. */
+	filters?: string
 }
 
 /** A segment that the log has let go of; its object goes when nobody can still be reading it. */
@@ -203,19 +205,20 @@ function schemaTypeOf(type: FixedColumn['type']): unknown {
 
 /** The `add` action of a segment. */
 export function addOf(file: SegmentFile, isDataChange: boolean) {
-	const { path, size, modifiedAt, stats, sha256, range, schema, isSliced } = file
+	const { path, size, modifiedAt, stats, sha256, range, schema, isSliced, filters } = file
 	const tags = {
 		sha256,
 		range,
 		...(schema === undefined ? {} : { schema: String(schema) }),
 		...(isSliced ? { sliced: 'true' } : {}),
+		...(filters === undefined ? {} : { filters }),
 	}
 	return { path, partitionValues: {}, size, modificationTime: modifiedAt, dataChange: isDataChange, stats, tags }
 }
 
 /** Inverse of {@link addOf}. Segments that others wrote have no digest: none can be trusted to be whole. */
 export function fileOf(action: Add): SegmentFile {
-	const { sha256, range, schema, sliced } = action.tags ?? {}
+	const { sha256, range, schema, sliced, filters } = action.tags ?? {}
 	if (sha256 === undefined || range === undefined)
 		throw corrupt(action.path, 'it was added by somebody else, without a digest')
 	return {
@@ -227,6 +230,7 @@ export function fileOf(action: Add): SegmentFile {
 		range,
 		...(schema === undefined ? {} : { schema: Number(schema) }),
 		...(sliced === 'true' ? { isSliced: true } : {}),
+		...(filters === undefined ? {} : { filters }),
 	}
 }
 

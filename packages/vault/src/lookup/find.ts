@@ -4,7 +4,8 @@ import type { SegmentFile, TableMeta } from '../log/actions.ts'
 import { corrupt } from '../seal.ts'
 import type { Slice } from '../segment/slices.ts'
 import { type Entries, everywhere, unpackSlice } from './entries.ts'
-import { hashKey, hashSpan, seedOf } from './hash.ts'
+import { filterSeed, mayHold, parseFilters } from './filter.ts'
+import { hashKey, hashSpan, type Seed, seedOf } from './hash.ts'
 import { decodePage, pageBytes, partOf, rebuildHint } from './page.ts'
 import type { IndexRun, IndexShard } from './run.ts'
 
@@ -26,10 +27,17 @@ export async function findSlices(
 	keys: readonly Key[],
 ): Promise<Map<string, Slice[]>> {
 	const found = new Map<string, Slice[]>()
+	for (const file of files) {
+		const slices = filteredSlices(file, meta, keys)
+		if (slices) found.set(file.path, slices)
+	}
 	const hashes = hashesBySchema(meta, keys)
 	for (const run of meta.index ?? []) {
 		const numbers = new Map(run.covers.map((path, number) => [path, number]))
-		const covered = files.filter(({ path, schema }) => numbers.has(path) && hashes.get(schema ?? -1) !== undefined)
+		const covered = files.filter(
+			({ path, schema, filters }) =>
+				filters === undefined && numbers.has(path) && hashes.get(schema ?? -1) !== undefined,
+		)
 		const pages = pagesOf(run, new Set(covered.flatMap(({ schema }) => [...(hashes.get(schema ?? -1) ?? [])])))
 		const segmentBytes = covered.reduce((bytes, { size }) => bytes + size, 0)
 		if (covered.length === 0 || pages.length * pageBytes >= segmentBytes) continue
@@ -44,26 +52,33 @@ export async function findSlices(
 	return found
 }
 
-/** The keys' hashes under each schema version; none for a version of which a key leaves key columns open. */
+/** What a small segment's own filters say; no answer when a key leaves key columns open, or the whole is to be read. */
+function filteredSlices({ path, schema, filters }: SegmentFile, meta: TableMeta, keys: readonly Key[]) {
+	const table = meta.schemas[schema ?? -1]
+	const hashes = filters === undefined || !table ? undefined : hashesOf(table, filterSeed(path), keys)
+	if (filters === undefined || !hashes) return undefined
+	const parts = parseFilters(filters).filter((filter) => [...hashes].some((hash) => mayHold(filter, hash)))
+	const slices = parts.map(({ slice }) => slice)
+	return slices.includes(undefined) ? undefined : (slices as Slice[])
+}
+
+/** The keys' hashes under each schema version. */
 function hashesBySchema(meta: TableMeta, keys: readonly Key[]): Map<number, Set<number> | undefined> {
 	const seed = seedOf(meta.id)
-	return new Map(
-		meta.schemas.map(({ key: names }: SourceTable, schema) => {
-			const isWhole = names.length > 0 && keys.every((key) => names.every((name) => key[name] !== undefined))
-			return [
-				schema,
-				isWhole
-					? new Set(
-							keys.map((key) =>
-								hashKey(
-									seed,
-									names.map((name) => key[name] ?? null),
-								),
-							),
-						)
-					: undefined,
-			]
-		}),
+	return new Map(meta.schemas.map((table, schema) => [schema, hashesOf(table, seed, keys)]))
+}
+
+/** None for a schema version of which a key leaves key columns open. */
+function hashesOf({ key: names }: SourceTable, seed: Seed, keys: readonly Key[]): Set<number> | undefined {
+	const isWhole = names.length > 0 && keys.every((key) => names.every((name) => key[name] !== undefined))
+	if (!isWhole) return undefined
+	return new Set(
+		keys.map((key) =>
+			hashKey(
+				seed,
+				names.map((name) => key[name] ?? null),
+			),
+		),
 	)
 }
 

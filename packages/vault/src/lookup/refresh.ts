@@ -1,26 +1,23 @@
 import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { type Place, readWhole, sourceOf } from '../archive.ts'
-import { keyColumns } from '../columns.ts'
-import { type CompactOptions, minSegments, wholeBytes } from '../compact.ts'
+import { hasKey, keyColumns } from '../columns.ts'
+import { type CompactOptions, minSegments } from '../compact.ts'
 import type { SegmentFile, TableMeta } from '../log/actions.ts'
 import type { Log } from '../log/log.ts'
 import { openParquet } from '../segment/parquet.ts'
 import { comparePlaces, parseRange } from '../segment/range.ts'
 import { type RowGroup, rowGroupsOf } from '../segment/read.ts'
 import { slicesOf } from '../segment/slices.ts'
-import { parseStatistics } from '../segment/statistics.ts'
+import { wholeBytes } from '../segment/write.ts'
 import { type Entries, growEntries, packSlice } from './entries.ts'
 import { hashKey, type Seed, seedOf } from './hash.ts'
 import { deleteShards, type IndexRun, type RunSources, writeRun } from './run.ts'
 
-/** A run is written again for a part of its rows no smaller than this. */
-const worthwhile = 1 / 64
-
 /**
  * Takes segments that the table's key index does not cover into it: into its small run, or, when that would grow beyond the
  * geometric mean of the large run and `batchRows`, everything into one. There are never more than two runs. Fewer segments
- * than `minSegments` wait, unless they hold many rows beside those of the run that would take them in.
+ * than `minSegments` wait while each has filters of its own.
  */
 export async function refreshIndex(
 	place: Place,
@@ -32,7 +29,7 @@ export async function refreshIndex(
 		if (!meta) return
 		const runs = (await areThere(place, meta.index ?? [])) ? (meta.index ?? []) : []
 		const open = uncovered(meta, files.values(), runs)
-		if (open.length === 0 || (isFirst && !isWorthwhile(open, runs, fewest))) return
+		if (open.length === 0 || (isFirst && open.length < fewest && open.every(({ filters }) => filters))) return
 		const fresh = await entriesOf(place, { meta, files: open }, batchRows)
 		const sources = { fresh, isLive: (path: string) => files.has(path) }
 		const index = await mergeRuns(place, runs, sources, batchRows)
@@ -43,7 +40,7 @@ export async function refreshIndex(
 /** Segments that have keys and are small or sliced, oldest first. */
 function uncovered(meta: TableMeta, files: Iterable<SegmentFile>, runs: readonly IndexRun[]): SegmentFile[] {
 	const covered = new Set(runs.flatMap((run) => run.covers))
-	const isKeyed = meta.schemas.map((table) => table.key.length > 0 && keyColumns(table).length === table.key.length)
+	const isKeyed = meta.schemas.map(hasKey)
 	return [...files]
 		.filter(({ path, schema, size, isSliced }) => {
 			const isFit = isSliced || size <= wholeBytes
@@ -52,11 +49,6 @@ function uncovered(meta: TableMeta, files: Iterable<SegmentFile>, runs: readonly
 		.map((file) => ({ file, first: parseRange(file.range).first }))
 		.sort((a, b) => comparePlaces(a.first, b.first))
 		.map(({ file }) => file)
-}
-
-function isWorthwhile(open: readonly SegmentFile[], runs: readonly IndexRun[], fewest: number): boolean {
-	const rows = open.reduce((sum, { stats }) => sum + parseStatistics(stats).rows, 0)
-	return open.length >= fewest || rows >= (runs.at(-1)?.rows ?? 0) * worthwhile
 }
 
 /** Entries of the segments, as far as memory allows, and at least of one. */
