@@ -2,7 +2,7 @@ import type { ChangeRows, SourceTable } from '@reprieve/contracts'
 import { assignColumns, type VaultColumn } from './columns.ts'
 import type { SegmentFile, TableMeta } from './log/actions.ts'
 import { findSlices } from './lookup/find.ts'
-import { mayMatch, type Selector, selectRows } from './query.ts'
+import { type Selector, segmentTest, selectRows } from './query.ts'
 import { corrupt, digestOf } from './seal.ts'
 import { openParquet } from './segment/parquet.ts'
 import { comparePlaces, parseRange, type Range } from './segment/range.ts'
@@ -25,7 +25,7 @@ export async function* readChanges(
 ): AsyncIterable<ChangeRows> {
 	let left = query.limit ?? Number.POSITIVE_INFINITY
 	if (left <= 0) return
-	const possible = archive.files.filter((file) => mayMatch(query, file, sourceOf(archive.meta, file)))
+	const possible = possibleFiles(archive, query)
 	const wanted = await narrowed(place, { meta: archive.meta, files: possible }, query)
 	for (const cluster of clustersOf(wanted, query.descending ?? false)) {
 		for await (const refs of orderedRefs(place, { meta: archive.meta, files: cluster }, query)) {
@@ -34,6 +34,19 @@ export async function* readChanges(
 			if (left <= 0) return
 		}
 	}
+}
+
+function possibleFiles(
+	{ meta, files }: { meta: TableMeta; files: readonly SegmentFile[] },
+	query: ReadQuery,
+): SegmentFile[] {
+	const mayMatch = segmentTest(query)
+	const sources = new Map<number | undefined, ReturnType<typeof sourceOf>>()
+	return files.filter((file) => {
+		const source = sources.get(file.schema) ?? sourceOf(meta, file)
+		sources.set(file.schema, source)
+		return mayMatch(file, source)
+	})
 }
 
 /** The schema version of a segment, and the vault columns parallel to the version's own. */

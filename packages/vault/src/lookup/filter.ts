@@ -9,9 +9,9 @@ export type FilterPart = { slice?: Slice; start: number; end: number }
 /** What one part of a segment may hold. */
 type Filter = { slice: Slice | undefined; bits: Uint8Array }
 
-/** Of a thousand keys that a part does not hold, about three pass. */
-const bitsPerKey = 12
-const probes = 8
+/** Of ten thousand keys that a part does not hold, about five pass. */
+const bitsPerKey = 16
+const probes = 11
 
 /**
  * Bloom filters of a small segment's keys, one for each part, as an `add` carries them until the key index covers it:

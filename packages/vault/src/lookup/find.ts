@@ -31,25 +31,35 @@ export async function findSlices(
 		const slices = filteredSlices(file, meta, keys)
 		if (slices) found.set(file.path, slices)
 	}
+	const open = files.filter(({ filters }) => filters === undefined)
 	const hashes = hashesBySchema(meta, keys)
-	for (const run of meta.index ?? []) {
-		const numbers = new Map(run.covers.map((path, number) => [path, number]))
-		const covered = files.filter(
-			({ path, schema, filters }) =>
-				filters === undefined && numbers.has(path) && hashes.get(schema ?? -1) !== undefined,
-		)
-		const pages = pagesOf(run, new Set(covered.flatMap(({ schema }) => [...(hashes.get(schema ?? -1) ?? [])])))
-		const segmentBytes = covered.reduce((bytes, { size }) => bytes + size, 0)
-		if (covered.length === 0 || pages.length * pageBytes >= segmentBytes) continue
-		const hits = hitsOf(await readPages(place, pages))
-		for (const { path, schema } of covered) {
-			const wanted = [...(hashes.get(schema ?? -1) ?? [])].flatMap((hash) => hits.get(hash) ?? [])
-			const own = wanted.filter(({ segment }) => segment === numbers.get(path) || segment === everywhere)
-			const slices = own.map(({ slice }) => slice)
-			if (!slices.includes(undefined)) found.set(path, distinct(slices as Slice[]))
-		}
-	}
-	return found
+	const answers = await Promise.all((meta.index ?? []).map((run) => askRun(place, run, { files: open, hashes })))
+	return new Map([...found, ...answers.flat()])
+}
+
+/** What one run says of the segments that it covers. */
+async function askRun(
+	place: Place,
+	run: IndexRun,
+	{ files, hashes }: { files: readonly SegmentFile[]; hashes: Map<number, Set<number> | undefined> },
+): Promise<[string, Slice[]][]> {
+	const numbers = new Map(run.covers.map((path, number) => [path, number]))
+	const covered = files.flatMap(({ path, schema, size }) => {
+		const number = numbers.get(path)
+		const own = hashes.get(schema ?? -1)
+		return number === undefined || own === undefined ? [] : [{ path, size, number, own }]
+	})
+	const pages = pagesOf(run, new Set(covered.flatMap(({ own }) => [...own])))
+	const bytes = covered.reduce((sum, { size }) => sum + size, 0)
+	if (covered.length === 0 || pages.length * pageBytes >= bytes) return []
+	const hits = Map.groupBy(await readPages(place, pages), ({ hash }) => hash)
+	return covered.flatMap(({ path, number, own }): [string, Slice[]][] => {
+		const wanted = [...own].flatMap((hash) => hits.get(hash) ?? [])
+		const slices = wanted
+			.filter(({ segment }) => segment === number || segment === everywhere)
+			.map(({ slice }) => slice)
+		return slices.includes(undefined) ? [] : [[path, distinct(slices as Slice[])]]
+	})
 }
 
 /** What a small segment's own filters say; no answer when a key leaves key columns open, or the whole is to be read. */
@@ -123,10 +133,6 @@ function pick(entries: Entries, hashes: ReadonlySet<number>): Hit[] {
 		hits.push({ hash, segment, slice: segment === everywhere ? undefined : slice })
 	}
 	return hits
-}
-
-function hitsOf(hits: readonly Hit[]): Map<number, Hit[]> {
-	return Map.groupBy(hits, ({ hash }) => hash)
 }
 
 function distinct(slices: readonly Slice[]): Slice[] {
