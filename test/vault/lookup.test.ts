@@ -144,8 +144,8 @@ test('keys of several columns, with NULLs and odd texts, are found as by looking
 		changes.push(...some)
 		const rows = changeRows(versions[stage % 5 === 0 ? 1 : 0] as (typeof versions)[0], some)
 		await table.commit({ source: 'l', position, segments: await table.write(rows) })
-		if (stage % 3 === 0) await table.compact({ minSegments: pick([1, 2, 3, 8]), batchRows: pick([100, 400, 3_000]) })
-		for (let round = 0; round < 15; round++) {
+		if (stage % 3 === 0) await table.compact({ minSegments: pick([1, 2, 3, 8]), batchRows: pick([800, 3_000, 20_000]) })
+		for (let round = 0; round < 8; round++) {
 			const query: ReadQuery = {
 				keys: Array.from({ length: pick([1, 1, 2, 5]) }, () => randomKey(changes)),
 				...(next() < 0.2 ? { positions: { from: pick(changes).position } } : {}),
@@ -158,7 +158,7 @@ test('keys of several columns, with NULLs and odd texts, are found as by looking
 			indexReads += counting.take().index
 		}
 	}
-	expect(indexReads).toBeGreaterThan(100)
+	expect(indexReads).toBeGreaterThan(60)
 	expect((await Array.fromAsync(table.verify())).filter(({ problem }) => problem)).toEqual([])
 }, 120_000)
 

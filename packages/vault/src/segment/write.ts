@@ -20,7 +20,7 @@ const segmentBytes = 64 * 1024 * 1024
 export const wholeBytes = 128 * 1024
 
 /** Sorted segments up to this size carry filters; of larger ones there are few enough to index each at once. */
-const filteredBytes = 1024 * 1024
+const filteredBytes = 256 * 1024
 
 /** Rows that show how large a row is in a segment. */
 const sampleRows = 1_000
