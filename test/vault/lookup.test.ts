@@ -77,6 +77,17 @@ test('a large segment is sorted in parts, which are still read in log order', as
 	expect(await readCells(table.read({ keys: [{ id: idOf(250_000) }] }))).toEqual([cellsOf(250_000)])
 }, 120_000)
 
+test('a large segment without a key is left as it is, and read as before', async () => {
+	await using folder = await freshFolder()
+	const table = open(folder.path)
+	const keyless = { ...source, key: [] }
+	const changes = Array.from({ length: 6_000 }, (_, n) => ({ cells: cellsOf(n), position: 1n }))
+	await table.commit({ source: 'l', position: 1n, segments: await table.write(changeRows(keyless, changes)) })
+	expect(await table.compact({ minSegments: 1 })).toEqual({ merged: 0, written: 0 })
+	expect(await namesIn(folder.path, '_index')).toEqual([])
+	expect(await readCells(table.read({ keys: [{ id: idOf(77) }] }))).toEqual([cellsOf(77)])
+})
+
 /** Deterministic numbers, so that a failure can be seen again. */
 function random(seed: number): () => number {
 	let state = seed

@@ -1,6 +1,6 @@
 import type { SourceTable } from '@reprieve/contracts'
 import { type Place, readWhole, sourceOf } from './archive.ts'
-import { bookkeeping, keyColumns, type VaultColumn } from './columns.ts'
+import { bookkeeping, hasKey, keyColumns, type VaultColumn } from './columns.ts'
 import { type CompactOptions, commitMerge, maxValues, planMerges, planSlicing } from './compact.ts'
 import type { SegmentFile, TableMeta } from './log/actions.ts'
 import type { Log } from './log/log.ts'
@@ -26,7 +26,9 @@ export async function compactTable(
 	const counts = { merged: 0, written: 0 }
 	if (!meta) return counts
 	const merges = planMerges(files.values(), options)
-	const single = planSlicing(files.values(), merges).map((file) => [file])
+	const single = planSlicing(files.values(), merges)
+		.filter((file) => hasKey(sourceOf(meta, file).table))
+		.map((file) => [file])
 	for (const inputs of [...merges, ...single]) {
 		const outputs = await writeSorted(place, { meta, inputs }, now())
 		if (await commitMerge(log, inputs, outputs, now)) {
