@@ -106,7 +106,8 @@ function cpu(measures: Measure[]): number {
 	return median(measures.map((one) => one.cpuSeconds))
 }
 
-function median(values: number[]): number {
+/** The middle of some numbers. */
+export function median(values: number[]): number {
 	const sorted = [...values].sort((a, b) => a - b)
 	const middle = sorted.length >> 1
 	const upper = sorted[middle] as number

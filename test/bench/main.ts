@@ -1,36 +1,29 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { benchCapture } from './capture.ts'
+import { type BenchOptions, inChild } from './child.ts'
 import type { Outcome } from './contest.ts'
-import { benchDeletes } from './deletes.ts'
-import { benchDurable } from './durable.ts'
-import { benchDebezium } from './kafka/debezium.ts'
-import { benchKafkaDurable } from './kafka/durable.ts'
-import { benchConsume, benchProduce } from './kafka/frames.ts'
-import { benchKafkaLatency } from './kafka/latency.ts'
 import { type Report, reportOf } from './report.ts'
-import { benchRestore } from './restore.ts'
 
-type Bench = (rows: number, rounds: number) => Promise<Report>
+type Bench = (options: BenchOptions) => Promise<Report>
 
+/** Loaded by the process that runs it, which then needs nothing of the others. */
 const contest =
-	(hold: (rows: number, rounds: number) => Promise<Outcome>): Bench =>
-	async (rows, rounds) =>
-		reportOf(await hold(rows, rounds))
+	(load: () => Promise<(rows: number, rounds: number) => Promise<Outcome>>): Bench =>
+	async ({ rows = 100_000, rounds }) =>
+		reportOf(await (await load())(rows, rounds))
 
 const benches: Record<string, Bench> = {
-	deletes: contest(benchDeletes),
-	capture: contest(benchCapture),
-	durable: contest(benchDurable),
-	restore: contest(benchRestore),
-	'kafka-produce': contest(benchProduce),
-	'kafka-consume': contest(benchConsume),
-	'kafka-durable': contest(benchKafkaDurable),
-	'kafka-debezium': contest((rows, rounds) => benchDebezium(rows, rounds, false)),
-	'kafka-debezium-tuned': contest((rows, rounds) => benchDebezium(rows, rounds, true)),
-	'kafka-latency': (_, rounds) => benchKafkaLatency(rounds * 40),
+	deletes: contest(async () => (await import('./deletes.ts')).benchDeletes),
+	capture: contest(async () => (await import('./capture.ts')).benchCapture),
+	durable: contest(async () => (await import('./durable.ts')).benchDurable),
+	restore: contest(async () => (await import('./restore.ts')).benchRestore),
+	'kafka-produce': contest(async () => (await import('./kafka/frames.ts')).benchProduce),
+	'kafka-consume': contest(async () => (await import('./kafka/frames.ts')).benchConsume),
+	'kafka-durable': contest(async () => (await import('./kafka/durable.ts')).benchKafkaDurable),
+	'kafka-debezium': contest(async () => (await import('./kafka/debezium.ts')).benchDefaults),
+	'kafka-debezium-tuned': contest(async () => (await import('./kafka/debezium.ts')).benchTuned),
+	'kafka-latency': async ({ rounds }) => (await import('./kafka/latency.ts')).benchKafkaLatency(rounds * 40),
+	'lookup-scattered': async (options) => (await import('./lookups.ts')).benchLookups(options, 'scattered'),
+	'lookup-rising': async (options) => (await import('./lookups.ts')).benchLookups(options, 'rising'),
 }
 
 /** `pnpm bench [--rows 100000] [--rounds 5] [--json] [name ...]`: each in a process of its own. */
@@ -44,39 +37,23 @@ async function main(): Promise<void> {
 			child: { type: 'boolean' },
 		},
 	})
-	const rows = Number(values.rows ?? 100_000)
-	const rounds = Number(values.rounds ?? 5)
+	const options = { ...(values.rows && { rows: Number(values.rows) }), rounds: Number(values.rounds ?? 5) }
 	const names = positionals.length > 0 ? positionals : Object.keys(benches)
 	const unknown = names.find((name) => !(name in benches))
 	if (unknown) throw new Error(`no benchmark ${unknown}; there are ${Object.keys(benches).join(', ')}`)
 	if (values.child) {
-		process.send?.(await benches[names[0] as string]?.(rows, rounds))
+		process.send?.(await benches[names[0] as string]?.(options))
 		process.disconnect()
 		return
 	}
 	const reports: Report[] = []
 	for (const name of names) {
-		const report = await inChild(name, rows, rounds)
+		const report = await inChild<Report>(import.meta.filename, name, options)
 		reports.push(report)
 		if (!values.json) console.log(report.text)
 	}
-	if (values.json)
-		console.log(
-			JSON.stringify(
-				reports.map(({ data }) => data),
-				null,
-				2,
-			),
-		)
-}
-
-async function inChild(name: string, rows: number, rounds: number): Promise<Report> {
-	const child = fork(fileURLToPath(import.meta.url), ['--child', '--rows', `${rows}`, '--rounds', `${rounds}`, name])
-	const answer = Promise.withResolvers<Report>()
-	child.on('message', (report) => answer.resolve(report as Report))
-	const [code] = await once(child, 'exit')
-	if (code !== 0) throw new Error(`${name} ended with ${code}`)
-	return await answer.promise
+	const data = reports.map((report) => report.data)
+	if (values.json) console.log(JSON.stringify(data, null, 2))
 }
 
 await main()

@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileStore, openVault } from '@reprieve/vault'
@@ -281,6 +282,47 @@ test('they read the same rows after compaction', async () => {
 	const { table, path } = await archive('compacted')
 	expect(await table.compact({ minSegments: 2 })).toEqual({ merged: 4, written: 1 })
 	await expectSeen(path)
+})
+
+test('they read segments of several slices, and a log that names a key index and let one go', async () => {
+	const table = openVault({ store: fileStore(folder), database: 'sliced' }).table({ schema: 'public', name: 't' })
+	const narrow = sourceTable([column(1, 'id', 'bigint'), column(2, 'note', 'text'), column(3, 'is_open', 'boolean')])
+	const cellsAt = (at: number) => [
+		String((at * 7919) % 6_000),
+		at % 5 === 0 ? null : createHash('sha256').update(`${at}`).digest('hex'),
+		at < 3_000 ? null : 't',
+	]
+	for (let from = 0; from < 6_000; from += 1_000) {
+		const position = BigInt(from + 1)
+		const rows = Array.from({ length: 1_000 }, (_, at) => ({ cells: cellsAt(from + at), position }))
+		await table.commit({ source: 'l', position, segments: await table.write(changeRows(narrow, rows)) })
+		if (from === 2_000 || from === 5_000) await table.compact({ minSegments: 1 })
+	}
+	const entries = await readdir(join(folder, 'sliced/public/t/_delta_log'))
+	const log = await Promise.all(
+		entries.map((entry) => readFile(join(folder, 'sliced/public/t/_delta_log', entry), 'utf8')),
+	)
+	expect(log.filter((entry) => entry.includes('"remove":{"path":"_index/'))).toHaveLength(1)
+	const [, note] = cellsAt(4_321)
+	const id = cellsAt(77)[0] as string
+	const seen = await readers?.(join(folder, 'sliced/public/t'), [
+		['id', id],
+		['note', note as string],
+		['note', '--null'],
+		['is_open', 'true'],
+		['id', '6000'],
+	])
+	for (const [engine, rows] of Object.entries(seen?.rows ?? {})) {
+		const found = new Map(rows.map((row) => [row.id, [row.note, row.is_open]]))
+		expect(found.size, engine).toBe(6_000)
+		for (let at = 0; at < 6_000; at++) {
+			const [key = '', text, open] = cellsAt(at)
+			if (`${found.get(key)}` !== `${[text, open && true]}`)
+				expect(found.get(key), engine).toEqual([text, open && true])
+		}
+	}
+	for (const [engine, counts] of Object.entries(seen?.found ?? {}))
+		expect(counts, engine).toEqual([1, 1, 1_200, 3_000, 0])
 })
 
 test('they read the log of transactions', async () => {

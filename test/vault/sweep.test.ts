@@ -30,6 +30,33 @@ test('a sweep deletes what the log let go of a week ago, and nothing that a read
 	expect((await open().commit({ source: 'l', position: 6n, segments: [] })).outcome).toBe('alreadyArchived')
 })
 
+test('a sweep deletes index objects that were replaced a week ago, and none that is in use', async () => {
+	await using folder = await freshFolder()
+	let now = Date.now()
+	const open = () => openVault({ store: fileStore(folder.path), database: 'shop', now: () => now }).table(name)
+	const table = open()
+	const objects = () => readdir(join(folder.path, 'shop/public/customer/_index'))
+	const archive = async (position: bigint) => {
+		const segments = await table.write(changeRows(source, [{ cells: [String(position)], position }]))
+		await table.commit({ source: 'l', position, segments })
+		await table.compact({ minSegments: 1 })
+		await table.checkpoint({ every: 1 })
+	}
+	await archive(1n)
+	const first = await objects()
+	now += 8 * day
+	await archive(2n)
+	expect(await objects()).toHaveLength(2)
+	expect((await table.sweep()).segments).toBe(0)
+	now += 8 * day
+	await archive(3n)
+	await table.sweep()
+	expect(await objects()).not.toContain(first[0])
+	expect(await objects()).toHaveLength(2)
+	expect(await readCells(open().read({ keys: [{ id: '1' }] }))).toEqual([['1']])
+	expect((await Array.fromAsync(open().verify())).filter(({ problem }) => problem)).toEqual([])
+})
+
 test('a table whose newest entry is lost shows in the log of transactions', async () => {
 	await using folder = await freshFolder()
 	const vault = openVault({ store: fileStore(folder.path), database: 'shop' })

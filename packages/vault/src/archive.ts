@@ -1,12 +1,14 @@
 import type { ChangeRows, SourceTable } from '@reprieve/contracts'
 import { assignColumns, type VaultColumn } from './columns.ts'
 import type { SegmentFile, TableMeta } from './log/actions.ts'
-import { mayMatch, type Selector, selectRows } from './query.ts'
+import { findSlices } from './lookup/find.ts'
+import { type Selector, segmentTest, selectRows } from './query.ts'
 import { corrupt, digestOf } from './seal.ts'
 import { decryptSegment, type SegmentKeys } from './segment/cipher.ts'
 import { openParquet } from './segment/parquet.ts'
 import { comparePlaces, parseRange, type Range } from './segment/range.ts'
 import { changesOf, type RowGroup, type RowRef, rowGroupsOf } from './segment/read.ts'
+import { openSlice, type Slice } from './segment/slices.ts'
 import type { Store } from './store.ts'
 import type { ReadQuery } from './vault.ts'
 
@@ -24,7 +26,8 @@ export async function* readChanges(
 ): AsyncIterable<ChangeRows> {
 	let left = query.limit ?? Number.POSITIVE_INFINITY
 	if (left <= 0) return
-	const wanted = archive.files.filter((file) => mayMatch(query, file, sourceOf(archive.meta, file)))
+	const possible = possibleFiles(archive, query)
+	const wanted = await narrowed(place, { meta: archive.meta, files: possible }, query)
 	for (const cluster of clustersOf(wanted, query.descending ?? false)) {
 		for await (const refs of orderedRefs(place, { meta: archive.meta, files: cluster }, query)) {
 			for (const part of chunksOf(refs.slice(0, left))) yield await changesOf(part.refs, part.table)
@@ -32,6 +35,19 @@ export async function* readChanges(
 			if (left <= 0) return
 		}
 	}
+}
+
+function possibleFiles(
+	{ meta, files }: { meta: TableMeta; files: readonly SegmentFile[] },
+	query: ReadQuery,
+): SegmentFile[] {
+	const mayMatch = segmentTest(query)
+	const sources = new Map<number | undefined, ReturnType<typeof sourceOf>>()
+	return files.filter((file) => {
+		const source = sources.get(file.schema) ?? sourceOf(meta, file)
+		sources.set(file.schema, source)
+		return mayMatch(file, source)
+	})
 }
 
 /** The schema version of a segment, and the vault columns parallel to the version's own. */
@@ -60,10 +76,42 @@ export async function readStored({ store, folder }: Place, file: Pick<SegmentFil
 	return bytes
 }
 
-type Ranged = SegmentFile & { at: Range }
+/** What is to be read of a segment: some of its slices, or the whole. */
+type Wanted = SegmentFile & { slices?: readonly Slice[] }
+
+type Ranged = Wanted & { at: Range }
+
+/** Segments of which the key index does not say that they hold nothing of the query. */
+async function narrowed(
+	place: Place,
+	archive: { meta: TableMeta; files: readonly SegmentFile[] },
+	{ keys }: ReadQuery,
+): Promise<Wanted[]> {
+	if (!keys) return [...archive.files]
+	const found = await findSlices(place, archive, keys)
+	return archive.files.flatMap((file) => {
+		const slices = found.get(file.path)
+		if (slices?.length === 0) return []
+		const bytes = slices?.reduce((sum, { size }) => sum + size, 0) ?? file.size
+		return bytes * 2 < file.size ? [{ ...file, slices }] : [file]
+	})
+}
+
+/** Parquet files that hold what is wanted of a segment, each compared with its digest. */
+async function readWanted(place: Place, file: Wanted): Promise<Uint8Array[]> {
+	if (!file.slices) return [await readWhole(place, file)]
+	return await Promise.all(file.slices.map((slice) => readSlice(place, file, slice)))
+}
+
+async function readSlice({ store, folder }: Place, { path, size }: SegmentFile, slice: Slice): Promise<Uint8Array> {
+	const object = `${folder}/${path}`
+	const bytes = await store.getRange(object, slice.offset, Math.min(slice.offset + slice.size, size))
+	if (bytes === undefined) throw corrupt(object, 'it is missing')
+	return openSlice(object, { path, offset: slice.offset }, bytes)
+}
 
 /** Segments whose ranges overlap are read together; all others one after the other. */
-function clustersOf(files: readonly SegmentFile[], isDescending: boolean): Ranged[][] {
+function clustersOf(files: readonly Wanted[], isDescending: boolean): Ranged[][] {
 	const ranged = files.map((file) => ({ ...file, at: parseRange(file.range) }))
 	ranged.sort((a, b) => comparePlaces(a.at.first, b.at.first))
 	const clusters: { files: Ranged[]; final: Range['final'] }[] = []
@@ -89,7 +137,8 @@ async function* orderedRefs(
 	const groups: RowGroup[] = []
 	for (const file of files) {
 		const { table, columns } = sourceOf(meta, file)
-		groups.push(...rowGroupsOf(openParquet(await readWhole(place, file)), table, columns))
+		for (const parquet of await readWanted(place, file))
+			groups.push(...rowGroupsOf(openParquet(parquet), table, columns))
 	}
 	if (query.descending) groups.reverse()
 	if (isStreamed) {

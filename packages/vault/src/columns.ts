@@ -48,6 +48,16 @@ export function assignColumns(
 	return { columns, added }
 }
 
+/** Places of the key's columns among the table's, in the key's order. */
+export function keyColumns({ key, columns }: SourceTable): number[] {
+	return key.map((name) => columns.findIndex((column) => column.name === name)).filter((at) => at >= 0)
+}
+
+/** Whether a table has a key of columns that it has. */
+export function hasKey(table: SourceTable): boolean {
+	return table.key.length > 0 && keyColumns(table).length === table.key.length
+}
+
 /** Whether columns that a segment was written under still agree with those of the log. */
 export function fitsColumns(existing: readonly VaultColumn[], written: readonly VaultColumn[]): boolean {
 	return written.every((column) => {

@@ -3,18 +3,24 @@ import type { SegmentFile } from './log/actions.ts'
 import type { Log } from './log/log.ts'
 import { comparePlaces, parseRange } from './segment/range.ts'
 import { parseStatistics } from './segment/statistics.ts'
+import { wholeBytes } from './segment/write.ts'
 
 export type CompactOptions = {
 	/** Size up to which segments are merged into one. Default 16 MiB. */
 	targetBytes?: number
-	/** Fewer neighbours than this are left as they are. Default 8. */
+	/** Fewer neighbours than this are left as they are. Default {@link minSegments}. */
 	minSegments?: number
 	/** Columns of a segment, for those whose statistics do not say. */
 	widthOf?: (file: SegmentFile) => number | undefined
+	/** Rows that the key index takes in at once, in memory. Default 1,000,000. */
+	batchRows?: number
 }
 
+/** Small segments that are worth a merge, and a new index. */
+export const minSegments = 8
+
 /** Values (rows times columns) of a merge at most: it is sorted in memory, beside the capture. */
-const maxValues = 2_000_000
+export const maxValues = 2_000_000
 
 /**
  * Groups of segments to merge into one each: neighbours in log order and of one schema version, so that the merged segments
@@ -22,7 +28,7 @@ const maxValues = 2_000_000
  */
 export function planMerges(
 	files: Iterable<SegmentFile>,
-	{ targetBytes = 16 * 1024 * 1024, minSegments = 8, widthOf }: CompactOptions,
+	{ targetBytes = 16 * 1024 * 1024, minSegments: fewest = minSegments, widthOf }: CompactOptions,
 ): SegmentFile[][] {
 	const ordered = [...files].map((file) => ({ file, range: parseRange(file.range) }))
 	ordered.sort((a, b) => comparePlaces(a.range.first, b.range.first))
@@ -42,7 +48,14 @@ export function planMerges(
 			newest.values += values
 		} else merges.push({ files: [file], bytes: file.size, values })
 	}
-	return merges.map((merge) => withoutGrown(merge.files)).filter((group) => group.length >= Math.max(2, minSegments))
+	return merges.map((merge) => withoutGrown(merge.files)).filter((group) => group.length >= Math.max(2, fewest))
+}
+
+/** Segments to rewrite as slices, one by one: large ones that no merge takes. An encrypted one can only be read whole. */
+export function planSlicing(files: Iterable<SegmentFile>, merges: readonly SegmentFile[][]): SegmentFile[] {
+	const merged = new Set(merges.flat())
+	const isOpen = ({ isSliced, key }: SegmentFile) => !isSliced && key === undefined
+	return [...files].filter((file) => isOpen(file) && file.size > wholeBytes && !merged.has(file))
 }
 
 /** Leaves out what is larger than all behind it: else every round would write the grown segment again for a few small ones. */
@@ -55,11 +68,11 @@ function withoutGrown(files: SegmentFile[]): SegmentFile[] {
 	return start < 0 ? [] : files.slice(start)
 }
 
-/** Exchanges segments for the one that has their rows; answers false, changing nothing, when one of them went meanwhile. */
+/** Exchanges segments for those that have their rows; answers false, changing nothing, when one of them went meanwhile. */
 export async function commitMerge(
 	log: Log,
 	inputs: readonly SegmentFile[],
-	output: SegmentFile,
+	outputs: SegmentFile[],
 	now: () => number,
 ): Promise<boolean> {
 	const { isAppended } = await log.append((state) => {
@@ -69,7 +82,7 @@ export async function commitMerge(
 			operation: 'OPTIMIZE',
 			facts: { id: randomUUID() },
 			transactions: [],
-			adds: [output],
+			adds: outputs,
 			removes: inputs.map(({ path, size }) => ({ path, size, removedAt })),
 			isDataChange: false,
 		}

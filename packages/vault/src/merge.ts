@@ -1,18 +1,22 @@
 import type { SourceTable } from '@reprieve/contracts'
 import { type Place, readWhole, sourceOf } from './archive.ts'
-import { openColumns, type VaultColumn } from './columns.ts'
-import { type CompactOptions, commitMerge, planMerges } from './compact.ts'
+import { bookkeeping, hasKey, keyColumns, openColumns, type VaultColumn } from './columns.ts'
+import { type CompactOptions, commitMerge, maxValues, planMerges, planSlicing } from './compact.ts'
 import type { SegmentFile, TableMeta } from './log/actions.ts'
 import type { Log } from './log/log.ts'
+import { refreshIndex } from './lookup/refresh.ts'
 import { openParquet } from './segment/parquet.ts'
 import { putSegment } from './segment/put.ts'
 import { comparePlaces } from './segment/range.ts'
 import { changesOf, type RowGroup, type RowRef, rowGroupsOf } from './segment/read.ts'
-import { buildSegment } from './segment/write.ts'
+import { buildSliced } from './segment/write.ts'
 
 type Keyed = RowRef & { key: unknown[]; position: bigint; ordinal: number }
 
-/** Merges small neighbouring segments into larger ones, sorted by key, then by place in the log. */
+/**
+ * Merges small neighbouring segments into larger ones, sorted by key, then by place in the log, and rewrites what is large
+ * already the same way, part by part; the index then takes in what is new.
+ */
 export async function compactTable(
 	place: Place,
 	log: Log,
@@ -21,38 +25,62 @@ export async function compactTable(
 	const { meta, files } = await log.refresh()
 	const counts = { merged: 0, written: 0 }
 	if (!meta) return counts
-	for (const inputs of planMerges(files.values(), {
-		...options,
-		widthOf: ({ schema }) => meta.schemas[schema ?? -1]?.columns.length,
-	})) {
-		const output = await writeMerged(place, { meta, inputs }, now())
-		if (await commitMerge(log, inputs, output, now)) {
+	const widthOf = ({ schema }: SegmentFile) => meta.schemas[schema ?? -1]?.columns.length
+	const merges = planMerges(files.values(), { ...options, widthOf })
+	const single = planSlicing(files.values(), merges)
+		.filter((file) => hasKey(sourceOf(meta, file).table))
+		.map((file) => [file])
+	for (const inputs of [...merges, ...single]) {
+		const outputs = await writeSorted(place, { meta, inputs }, now())
+		if (await commitMerge(log, inputs, outputs, now)) {
 			counts.merged += inputs.length
-			counts.written += 1
-		} else await place.store.delete(`${place.folder}/${output.path}`)
+			counts.written += outputs.length
+		} else for (const { path } of outputs) await place.store.delete(`${place.folder}/${path}`)
 	}
+	await refreshIndex(place, log, { ...options, now })
 	return counts
 }
 
-async function writeMerged(
+/** The rows of the inputs in as few segments as memory allows. */
+async function writeSorted(
 	place: Place,
 	{ meta, inputs }: { meta: TableMeta; inputs: readonly SegmentFile[] },
 	modifiedAt: number,
-): Promise<SegmentFile> {
+): Promise<SegmentFile[]> {
 	const { table, columns } = sourceOf(meta, inputs[0] as SegmentFile)
-	const refs: Keyed[] = []
-	for (const file of inputs)
-		for (const group of rowGroupsOf(openParquet(await readWhole(place, file)), table, columns))
-			refs.push(...(await keyedRefs(group, keyColumns(table, columns))))
-	refs.sort(compareKeyed)
-	const rows = await changesOf(refs, table, { isFinal: true })
-	const { range, ...segment } = await buildSegment(rows, columns, { start: 0, end: rows.count })
-	return { ...(await putSegment(place, segment, openColumns)), modifiedAt, range, schema: inputs[0]?.schema }
+	const outputs: SegmentFile[] = []
+	let groups: RowGroup[] = []
+	let values = 0
+	const flush = async () => {
+		const output = await writePart(place, groups, { table, columns })
+		outputs.push({ ...output, modifiedAt, schema: inputs[0]?.schema })
+		groups = []
+		values = 0
+	}
+	for (const file of inputs) {
+		for (const group of rowGroupsOf(openParquet(await readWhole(place, file)), table, columns)) {
+			const more = group.rows * (columns.length + bookkeeping.length)
+			if (groups.length > 0 && values + more > maxValues) await flush()
+			groups.push(group)
+			values += more
+		}
+	}
+	if (groups.length > 0) await flush()
+	return outputs
 }
 
-/** Vault columns of the source's key. */
-function keyColumns(table: SourceTable, columns: readonly VaultColumn[]): string[] {
-	return table.key.flatMap((name) => columns[table.columns.findIndex((column) => column.name === name)]?.name ?? [])
+async function writePart(
+	place: Place,
+	groups: readonly RowGroup[],
+	{ table, columns }: { table: SourceTable; columns: readonly VaultColumn[] },
+): Promise<Omit<SegmentFile, 'modifiedAt' | 'schema'>> {
+	const names = keyColumns(table).map((at) => (columns[at] as VaultColumn).name)
+	const refs: Keyed[] = []
+	for (const group of groups) refs.push(...(await keyedRefs(group, names)))
+	refs.sort(compareKeyed)
+	const rows = await changesOf(refs, table, { isFinal: true })
+	const { range, ...segment } = await buildSliced(rows, columns, names)
+	return { ...(await putSegment(place, { ...segment, isSliced: true }, openColumns)), range }
 }
 
 async function keyedRefs(group: RowGroup, names: readonly string[]): Promise<Keyed[]> {

@@ -5,19 +5,35 @@ import { cellsOf } from './segment/cells.ts'
 import { comparePlaces, parseRange } from './segment/range.ts'
 import type { Cell, RowGroup } from './segment/read.ts'
 import { parseStatistics, type Statistics } from './segment/statistics.ts'
-import type { DeltaType } from './values/codec.ts'
+import type { DeltaType, Encoded } from './values/codec.ts'
 import { parseInstantJson } from './values/instant.ts'
 import { codecOf } from './values/types.ts'
 import type { ReadQuery } from './vault.ts'
 
 type Key = Record<string, string | null>
 
-/** Whether a segment can hold rows of the query, by its range and statistics alone. */
-export function mayMatch(
-	query: ReadQuery,
-	file: SegmentFile,
-	source: { table: SourceTable; columns: readonly VaultColumn[] },
-): boolean {
+type Source = { table: SourceTable; columns: readonly VaultColumn[] }
+
+/** A cell in its native form; encoding one costs more than comparing it with a segment's bounds. */
+type NativeCell = Pick<Encoded, 'bounds' | 'exact'>
+
+/** Statistics of the segments that a log names, for as long as it does: parsing them costs more than a lookup does. */
+const parsed = new WeakMap<SegmentFile, Statistics>()
+
+/** Whether a segment can hold rows of the query, by its range and statistics alone; prepared once for many segments. */
+export function segmentTest(query: ReadQuery): (file: SegmentFile, source: Source) => boolean {
+	const cells = new Map<string, NativeCell>()
+	const nativeOf = (type: DeltaType, text: string) => {
+		const known = cells.get(`${type} ${text}`) ?? codecOf(type).encode(cellsOf([text]), 0, 1)
+		cells.set(`${type} ${text}`, known)
+		return known
+	}
+	return (file, source) => mayMatch(query, file, { ...source, nativeOf })
+}
+
+type Prepared = Source & { nativeOf: (type: DeltaType, text: string) => NativeCell }
+
+function mayMatch(query: ReadQuery, file: SegmentFile, source: Prepared): boolean {
 	const { first, final } = parseRange(file.range)
 	const { from, to } = query.positions ?? {}
 	if ((from !== undefined && final.position < from) || (to !== undefined && first.position > to)) return false
@@ -25,7 +41,8 @@ export function mayMatch(
 	const isInside = (position: bigint) => position >= first.position && position <= final.position
 	if (query.transactions && !query.transactions.some(isInside)) return false
 	if (query.changes && !query.changes.some(({ position }) => isInside(position))) return false
-	const statistics = parseStatistics(file.stats)
+	const statistics = parsed.get(file) ?? parseStatistics(file.stats)
+	parsed.set(file, statistics)
 	if (!mayMatchTime(query, statistics)) return false
 	return query.keys === undefined || query.keys.some((key) => mayMatchKey(key, statistics, source))
 }
@@ -37,22 +54,22 @@ function mayMatchTime({ committed }: ReadQuery, { min, max }: Statistics): boole
 	return (committed.from ?? newest) <= newest && (committed.to === undefined || earliest < committed.to)
 }
 
-function mayMatchKey(
-	key: Key,
-	statistics: Statistics,
-	{ table, columns }: { table: SourceTable; columns: readonly VaultColumn[] },
-): boolean {
+function mayMatchKey(key: Key, statistics: Statistics, { table, columns, nativeOf }: Prepared): boolean {
 	return Object.entries(key).every(([name, text]) => {
 		const at = table.columns.findIndex((column) => column.name === name)
-		return at >= 0 && mayMatchCell(text, statistics, columns[at] as VaultColumn)
+		return at >= 0 && mayMatchCell(text, statistics, { ...(columns[at] as VaultColumn), nativeOf })
 	})
 }
 
 /** A value kept as text counts as a NULL in the statistics. */
-function mayMatchCell(text: string | null, { min, max, nulls }: Statistics, { name, type }: VaultColumn): boolean {
+function mayMatchCell(
+	text: string | null,
+	{ min, max, nulls }: Statistics,
+	{ name, type, nativeOf }: VaultColumn & Pick<Prepared, 'nativeOf'>,
+): boolean {
 	const hasNulls = (nulls.get(name) ?? 1) > 0
 	if (text === null) return hasNulls
-	const { bounds, exact } = codecOf(type).encode(cellsOf([text]), 0, 1)
+	const { bounds, exact } = nativeOf(type, text)
 	if (exact.length > 0) return hasNulls
 	const [low, high] = [min.get(name), max.get(name)]
 	if (bounds === undefined || low === undefined || high === undefined) return true

@@ -25,12 +25,16 @@ export function unsealLines(object: string, bytes: Uint8Array): string[] {
 	return body.toString().trimEnd().split('\n')
 }
 
-/** The error of an object that is not what was written. */
-export function corrupt(object: string, problem: string, cause?: unknown): ReprieveError {
-	return new ReprieveError('VAULT_CORRUPT', `vault object ${object} is corrupt: ${problem}`, {
-		hint: 'Bring this object back from a replica or backup of the vault; nothing was read from it.',
+/** The error of an object that is not what was written. The hint is for one that nothing can be made again from. */
+export function corrupt(
+	object: string,
+	problem: string,
+	{
 		cause,
-	})
+		hint = 'Bring this object back from a replica or backup of the vault; nothing was read from it.',
+	}: { cause?: unknown; hint?: string } = {},
+): ReprieveError {
+	return new ReprieveError('VAULT_CORRUPT', `vault object ${object} is corrupt: ${problem}`, { hint, cause })
 }
 
 /** Whether an error says so. */

@@ -11,7 +11,7 @@ export type SweepOptions = {
 const week = 7 * 24 * 3_600_000
 
 /**
- * Deletes segments that were merged away, or never committed, longer ago than the retention; and log entries and checkpoints
+ * Deletes segments and index objects that were replaced, or never committed, longer ago than the retention; and log entries and checkpoints
  * as old that lie below the newest checkpoint. Objects are listed before the log is read, so that what a commit names
  * meanwhile is never among those to delete.
  */
@@ -23,10 +23,12 @@ export async function sweepTable(
 	const { store, folder } = place
 	const before = now() - retentionMs
 	const objects = await Array.fromAsync(store.list(`${folder}/data/`))
-	const { files, tombstones } = await log.refresh()
+	for await (const object of store.list(`${folder}/_index/`)) objects.push(object)
+	const { files, tombstones, meta } = await log.refresh()
+	const shards = new Set(meta?.index?.flatMap((run) => run.shards.map(({ path }) => path)))
 	const unused = objects.filter(({ key, modifiedAt }) => {
 		const path = key.slice(folder.length + 1)
-		return !files.has(path) && (tombstones.get(path)?.removedAt ?? modifiedAt) < before
+		return !files.has(path) && !shards.has(path) && (tombstones.get(path)?.removedAt ?? modifiedAt) < before
 	})
 	const segments = await deleteAll(store, unused)
 	return { segments, entries: await deleteAll(store, await oldEntries(place, before)) }

@@ -59,9 +59,9 @@ export function openTable(place: Place, name: TableName, options: TableOptions):
 async function writeSegments(place: Place, rows: ChangeRows, columns: VaultColumn[]): Promise<PendingSegment[]> {
 	const written: PendingSegment[] = []
 	for (const part of splitRows(rows)) {
-		const { bytes, ...segment } = await buildSegment(rows, columns, part)
-		const stored = await putSegment(place, { ...segment, bytes }, openColumns)
-		written.push({ ...segment, ...stored, schema: rows.table, columns })
+		const segment = await buildSegment(rows, columns, part)
+		const stored = await putSegment(place, segment, openColumns)
+		written.push({ ...stored, rows: segment.rows, range: segment.range, schema: rows.table, columns })
 	}
 	return written
 }
@@ -108,16 +108,12 @@ function extendMeta(state: LogState, segments: readonly PendingSegment[], now: (
 }
 
 function fileOf(segment: PendingSegment, meta: TableMeta, modifiedAt: number): SegmentFile {
-	const { path, size, stats, sha256, range, key } = segment
+	const { path, size, stats, sha256, range, filters, key } = segment
+	const schema = versionOf(meta, segment.schema)
 	return {
-		path,
-		size,
-		modifiedAt,
-		stats,
-		sha256,
-		range,
-		schema: versionOf(meta, segment.schema),
-		...(key ? { key } : {}),
+		...{ path, size, modifiedAt, stats, sha256, range, schema },
+		...(key === undefined ? {} : { key }),
+		...(filters === undefined ? {} : { filters }),
 	}
 }
 

@@ -99,7 +99,7 @@ async function compactTransactions(
 		for (const file of inputs) transactions.push(...(await transactionsIn(place, file)))
 		transactions.sort(byPosition)
 		const output = await writeTransactions(place, transactions, now())
-		if (await commitMerge(log, inputs, output, now)) {
+		if (await commitMerge(log, inputs, [output], now)) {
 			counts.merged += inputs.length
 			counts.written += 1
 		} else await place.store.delete(`${place.folder}/${output.path}`)

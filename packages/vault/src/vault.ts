@@ -1,5 +1,6 @@
 import type { ArchivedTransaction, ChangeRows, SourceTable, TableName } from '@reprieve/contracts'
 import type { VaultColumn } from './columns.ts'
+import type { CompactOptions } from './compact.ts'
 
 /** A segment object that is durable but invisible until a commit names it. */
 export type PendingSegment = {
@@ -11,6 +12,8 @@ export type PendingSegment = {
 	stats: string
 	/** Places in the log that its rows span. */
 	range: string
+	/** Filters of its keys, when it is small. */
+	filters?: string
 	/** The schema version that the segment was written under. */
 	schema: SourceTable
 	/** The vault's columns, parallel to those of `schema`. */
@@ -72,8 +75,11 @@ export interface VaultTable {
 	read(query: ReadQuery): AsyncIterable<ChangeRows>
 	/** Rows in the table, from the log alone. */
 	rowCount(): Promise<number>
-	/** Merges small segments into larger ones sorted by key. Answers how many went in and came out. */
-	compact(options?: { targetBytes?: number; minSegments?: number }): Promise<{ merged: number; written: number }>
+	/**
+	 * Merges small segments into larger ones sorted by key, and takes new segments into the key index. Answers how many segments
+	 * went in and came out.
+	 */
+	compact(options?: CompactOptions): Promise<{ merged: number; written: number }>
 	/** Writes a checkpoint when the log has grown by `every` entries since the newest (default 20). */
 	checkpoint(options?: { every?: number }): Promise<boolean>
 	/** Reads every object of the table and compares digests, sizes and the chain of log entries. */
@@ -100,7 +106,7 @@ export interface TransactionLog {
 	verify(): AsyncIterable<VerifiedObject>
 	/** Deletes what no log entry has named for `retentionMs` (default 7 days), and log entries below the newest checkpoint as old. */
 	sweep(options?: { retentionMs?: number }): Promise<{ segments: number; entries: number }>
-	compact(options?: { targetBytes?: number; minSegments?: number }): Promise<{ merged: number; written: number }>
+	compact(options?: Omit<CompactOptions, 'batchRows'>): Promise<{ merged: number; written: number }>
 	checkpoint(options?: { every?: number }): Promise<boolean>
 }
 

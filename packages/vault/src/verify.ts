@@ -1,14 +1,14 @@
 import { type Place, readStored, readWhole } from './archive.ts'
-import { type Entry, parseEntry, type SegmentFile } from './log/actions.ts'
+import { parseEntry, type SegmentFile } from './log/actions.ts'
 import { checkCheckpoint, findCheckpoint, newestCheckpoint, readCheckpoint } from './log/checkpoint.ts'
-import { growState } from './log/state.ts'
+import { type GrowingState, growState } from './log/state.ts'
 import { checkpointPath, entryPath } from './paths.ts'
 import { digestOf, isCorrupt, unlessCorrupt } from './seal.ts'
 import type { VerifiedObject } from './vault.ts'
 
 /**
  * Reads every object of one table's log and data: entries from the oldest that is left (seal and chain), checkpoints, and
- * the segments that the log names. It goes on past damage, so that one run names every bad object.
+ * the segments and index objects that the log names. It goes on past damage, so that one run names every bad object.
  */
 export async function* verifyTable(place: Place): AsyncIterable<VerifiedObject> {
 	const { store, folder } = place
@@ -21,9 +21,7 @@ export async function* verifyTable(place: Place): AsyncIterable<VerifiedObject> 
 		if (checkpoint) checkpoints.push(Number(checkpoint[1]))
 	}
 	for (const version of checkpoints) yield await verifyCheckpoint(place, version)
-	const files = await filesBefore(place, entries[0] ?? 0)
-	const state = growState()
-	for (const file of files) state.advance(entryOf([file]), '')
+	const state = await stateBefore(place, entries[0] ?? 0)
 	let expected: string | undefined
 	let next = entries[0] ?? 0
 	for (const version of entries) {
@@ -36,7 +34,8 @@ export async function* verifyTable(place: Place): AsyncIterable<VerifiedObject> 
 	}
 	const newest = Math.max(await newestCheckpoint(store, folder), await findCheckpoint(store, folder))
 	for (; next <= newest; next++) yield { object: `${folder}/${entryPath(next)}`, bytes: 0, problem: 'it is missing' }
-	for (const file of state.files.values()) yield await verifySegment(place, file)
+	for (const file of state.files.values()) yield await verifyObject(place, file)
+	for (const run of state.meta?.index ?? []) for (const shard of run.shards) yield await verifyObject(place, shard)
 }
 
 /** A table's newest entry as the log of transactions names it. */
@@ -62,17 +61,13 @@ export async function* verifyHeads({ store, folder }: Place): AsyncIterable<Veri
 	}
 }
 
-function entryOf(adds: SegmentFile[]): Entry {
-	return { operation: '', timestamp: 0, transactions: [], adds, removes: [], isDataChange: true }
-}
-
 /** What a cleaned log no longer has entries for, the checkpoint at its floor has. */
-async function filesBefore({ store, folder }: Place, first: number): Promise<SegmentFile[]> {
-	if (first === 0) return []
+async function stateBefore({ store, folder }: Place, first: number): Promise<GrowingState> {
+	if (first === 0) return growState()
 	try {
-		return [...(await readCheckpoint(store, folder, first)).files.values()]
+		return await readCheckpoint(store, folder, first)
 	} catch (error) {
-		if (isCorrupt(error)) return []
+		if (isCorrupt(error)) return growState()
 		throw error
 	}
 }
@@ -103,7 +98,10 @@ async function verifyCheckpoint({ store, folder }: Place, version: number): Prom
 	}
 }
 
-async function verifySegment(place: Place, file: SegmentFile): Promise<VerifiedObject> {
+async function verifyObject(
+	place: Place,
+	file: Pick<SegmentFile, 'path' | 'size' | 'sha256'>,
+): Promise<VerifiedObject> {
 	const object = `${place.folder}/${file.path}`
 	try {
 		await (place.keys ? readWhole(place, file) : readStored(place, file))

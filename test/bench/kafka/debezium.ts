@@ -18,8 +18,17 @@ const tuned = {
 	'producer.override.linger.ms': '5',
 }
 
-/** Own capture through Kafka to the receipt, beside Debezium's connector feeding the same archiver. */
-export async function benchDebezium(rows: number, rounds: number, isTuned: boolean): Promise<Outcome> {
+/** Own capture through Kafka to the receipt, beside Debezium's connector at its defaults feeding the same archiver. */
+export async function benchDefaults(rows: number, rounds: number): Promise<Outcome> {
+	return await benchDebezium(rows, rounds, false)
+}
+
+/** The same beside a connector that was tuned. */
+export async function benchTuned(rows: number, rounds: number): Promise<Outcome> {
+	return await benchDebezium(rows, rounds, true)
+}
+
+async function benchDebezium(rows: number, rounds: number, isTuned: boolean): Promise<Outcome> {
 	await using own = await startKafkaGround()
 	await using other = await startKafkaGround()
 	await using connect = await startConnect({ brokers: other.broker.brokers })

@@ -25,11 +25,7 @@ export type Readers = (folder: string, ask?: [string, string][], server?: S3Serv
  * is missing; with CI set that is an error.
  */
 export async function openReaders(): Promise<Readers | undefined> {
-	const python = await environment().catch((error: Error) => {
-		if (process.env.CI) throw error
-		console.error(`SKIPPED: Delta readers need python3 with venv and pip: ${error.message.split('\n')[0]}`)
-		return undefined
-	})
+	const python = await findPython()
 	if (python === undefined) return undefined
 	return async (folder, ask = [], server) => {
 		const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...variablesOf(server) }
@@ -47,6 +43,15 @@ function variablesOf(server: S3Server | undefined): Record<string, string> {
 		AWS_SECRET_ACCESS_KEY: secretAccessKey,
 		AWS_REGION: 'us-east-1',
 	}
+}
+
+/** Path of a Python that has the engines; undefined as {@link openReaders} says. */
+export async function findPython(): Promise<string | undefined> {
+	return await environment().catch((error: Error) => {
+		if (process.env.CI) throw error
+		console.error(`SKIPPED: Delta readers need python3 with venv and pip: ${error.message.split('\n')[0]}`)
+		return undefined
+	})
 }
 
 /** Path of the environment's Python. It is built aside and moved into place, so that a broken build is never found. */

@@ -1,5 +1,6 @@
 import type { SourceTable } from '@reprieve/contracts'
 import { bookkeeping, type VaultColumn } from '../columns.ts'
+import type { IndexRun } from '../lookup/run.ts'
 import { corrupt, digestOf, sealLines, unsealLines } from '../seal.ts'
 import type { DeltaType } from '../values/codec.ts'
 
@@ -16,6 +17,10 @@ export type SegmentFile = {
 	schema?: number
 	/** Id of the key that it is encrypted under; absent: it is not. */
 	key?: string
+	/** Whether its row groups are slices, each of which can be read and checked alone. */
+	isSliced?: boolean
+	/** Filters of its keys, when it is small. */
+	filters?: string
 }
 
 /** A segment that the log has let go of; its object goes when nobody can still be reading it. */
@@ -29,6 +34,8 @@ export type TableMeta = {
 	columns: VaultColumn[]
 	/** Every schema version of the source, oldest first. */
 	schemas: SourceTable[]
+	/** The key index: its large run, then its small one; absent before the first compaction. */
+	index?: IndexRun[]
 }
 
 /** What one log entry brings. */
@@ -54,6 +61,7 @@ export type FixedColumn = { name: string; type: DeltaType | 'map' }
 export const protocol = { minReaderVersion: 1, minWriterVersion: 2 }
 
 const schemasKey = 'reprieve.schemas'
+const indexKey = 'reprieve.index'
 const engine = 'reprieve/0.1.0'
 
 /** The bytes of a log entry: Delta actions, one a line, sealed. */
@@ -143,7 +151,7 @@ function parseLine(object: string, line: string): Action {
 			key === 'version' && typeof value === 'number' ? (context?.source ?? value) : value,
 		) as Action
 	} catch (cause) {
-		throw corrupt(object, 'a line is not JSON', cause)
+		throw corrupt(object, 'a line is not JSON', { cause })
 	}
 }
 
@@ -163,7 +171,11 @@ export function metaDataOf(meta: TableMeta, fixed: readonly FixedColumn[]) {
 		format: { provider: 'parquet', options: {} },
 		schemaString: JSON.stringify({ type: 'struct', fields }),
 		partitionColumns: [],
-		configuration: { 'delta.appendOnly': 'true', [schemasKey]: JSON.stringify(meta.schemas) },
+		configuration: {
+			'delta.appendOnly': 'true',
+			[schemasKey]: JSON.stringify(meta.schemas),
+			...(meta.index ? { [indexKey]: JSON.stringify(meta.index) } : {}),
+		},
 		createdTime: meta.createdAt,
 	}
 }
@@ -179,7 +191,14 @@ export function metaOf(action: MetaData): TableMeta {
 		return [{ name, type, oid, attnum, typeOid }]
 	})
 	const schemas = JSON.parse(action.configuration[schemasKey] ?? '[]') as SourceTable[]
-	return { id: action.id, createdAt: Number(action.createdTime), columns, schemas }
+	const index = action.configuration[indexKey]
+	return {
+		id: action.id,
+		createdAt: Number(action.createdTime),
+		columns,
+		schemas,
+		...(index === undefined ? {} : { index: JSON.parse(index) as IndexRun[] }),
+	}
 }
 
 function schemaTypeOf(type: FixedColumn['type']): unknown {
@@ -188,14 +207,21 @@ function schemaTypeOf(type: FixedColumn['type']): unknown {
 
 /** The `add` action of a segment. */
 export function addOf(file: SegmentFile, isDataChange: boolean) {
-	const { path, size, modifiedAt, stats, sha256, range, schema, key } = file
-	const tags = { sha256, range, ...(schema === undefined ? {} : { schema: String(schema) }), ...(key ? { key } : {}) }
+	const { path, size, modifiedAt, stats, sha256, range, schema, key, isSliced, filters } = file
+	const tags = {
+		sha256,
+		range,
+		...(schema === undefined ? {} : { schema: String(schema) }),
+		...(key === undefined ? {} : { key }),
+		...(isSliced ? { sliced: 'true' } : {}),
+		...(filters === undefined ? {} : { filters }),
+	}
 	return { path, partitionValues: {}, size, modificationTime: modifiedAt, dataChange: isDataChange, stats, tags }
 }
 
 /** Inverse of {@link addOf}. Segments that others wrote have no digest: none can be trusted to be whole. */
 export function fileOf(action: Add): SegmentFile {
-	const { sha256, range, schema, key } = action.tags ?? {}
+	const { sha256, range, schema, key, sliced, filters } = action.tags ?? {}
 	if (sha256 === undefined || range === undefined)
 		throw corrupt(action.path, 'it was added by somebody else, without a digest')
 	return {
@@ -207,6 +233,8 @@ export function fileOf(action: Add): SegmentFile {
 		range,
 		...(schema === undefined ? {} : { schema: Number(schema) }),
 		...(key ? { key } : {}),
+		...(sliced === 'true' ? { isSliced: true } : {}),
+		...(filters === undefined ? {} : { filters }),
 	}
 }
 

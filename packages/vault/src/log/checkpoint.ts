@@ -78,7 +78,7 @@ export async function readCheckpoint(store: Store, folder: string, version: numb
 	try {
 		return growState({ ...(await decodeCheckpoint(bytes)), version, digest, timestamp })
 	} catch (cause) {
-		throw corrupt(key, 'it cannot be decoded', cause)
+		throw corrupt(key, 'it cannot be decoded', { cause })
 	}
 }
 

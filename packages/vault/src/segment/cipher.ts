@@ -61,7 +61,7 @@ export function decryptSegment(
 		return Buffer.concat([decipher.update(bytes.subarray(start, -tagBytes)), decipher.final()])
 	} catch (cause) {
 		const problem = `it does not decrypt with key "${sealed.key}": it was altered or moved here, or the key is another`
-		throw corrupt(object, problem, cause)
+		throw corrupt(object, problem, { cause })
 	}
 }
 

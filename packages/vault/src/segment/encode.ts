@@ -16,7 +16,10 @@ import type { Encoded } from '../values/codec.ts'
 export type SegmentColumn = { name: string; encoded: Encoded }
 
 /** Rows per row group: small enough to decode one at a time. */
-const groupRows = 20_000
+export const groupRows = 20_000
+
+/** How a segment's rows are grouped, and which columns' groups have statistics (default: all). */
+export type Grouping = { rows: number; bounded?: readonly string[] }
 
 const entryType = new Struct<{ key: Utf8; value: Utf8 }>([
 	new Field('key', new Utf8(), false),
@@ -28,7 +31,11 @@ const mapType = new Map_<Utf8, Utf8>(new Field('key_value', entryType, false))
  * Parquet bytes (zstd) of columns of `rows` rows each. A boolean column without any value is left out, which reads as NULL:
  * apache-arrow would write it without the buffer that the encoder insists on.
  */
-export async function encodeSegment(all: SegmentColumn[], rows: number): Promise<Uint8Array> {
+export async function encodeSegment(
+	all: SegmentColumn[],
+	rows: number,
+	grouping: Grouping = { rows: groupRows },
+): Promise<Uint8Array> {
 	const columns = all.filter(({ encoded }) => !DataType.isBool(encoded.data.type) || encoded.nullCount < rows)
 	const schema = new Schema(columns.map(({ name, encoded }) => new Field(name, encoded.data.type, true)))
 	const struct = makeData({
@@ -40,18 +47,22 @@ export async function encodeSegment(all: SegmentColumn[], rows: number): Promise
 	const writer = new RecordBatchStreamWriter()
 	writer.write(new RecordBatch(schema, struct))
 	writer.finish()
-	return await parquetOf(writer.toUint8Array(true))
+	return await parquetOf(writer.toUint8Array(true), grouping)
 }
 
 /** Loaded on first use: the encoder is several megabytes of WebAssembly. */
-async function parquetOf(stream: Uint8Array): Promise<Uint8Array> {
+async function parquetOf(stream: Uint8Array, { rows, bounded }: Grouping): Promise<Uint8Array> {
 	const parquet = await import('parquet-wasm')
-	const properties = new parquet.WriterPropertiesBuilder()
+	let properties = new parquet.WriterPropertiesBuilder()
 		.setCompression(parquet.Compression.ZSTD)
-		.setMaxRowGroupSize(groupRows)
+		.setMaxRowGroupSize(rows)
 		.setCreatedBy('reprieve')
-		.build()
-	return parquet.writeParquet(parquet.Table.fromIPCStream(stream), properties)
+	if (bounded) {
+		properties = properties.setStatisticsEnabled(parquet.EnabledStatistics.None)
+		for (const name of bounded)
+			properties = properties.setColumnStatisticsEnabled(name, parquet.EnabledStatistics.Chunk)
+	}
+	return parquet.writeParquet(parquet.Table.fromIPCStream(stream), properties.build())
 }
 
 /** A column of text maps; a row without a map is NULL. */

@@ -6,21 +6,25 @@ import { encryptSegment } from './cipher.ts'
 import { statisticsOfColumns } from './statistics.ts'
 
 /** What the log says of a segment's object. */
-type Stored = Pick<SegmentFile, 'path' | 'size' | 'sha256' | 'stats' | 'key'>
+type Stored = Omit<SegmentFile, 'modifiedAt' | 'range' | 'schema'>
+
+/** A segment as it was built. */
+type Built = Pick<SegmentFile, 'path' | 'sha256' | 'stats' | 'isSliced' | 'filters'> & { bytes: Uint8Array }
 
 /**
  * Puts a segment, encrypted where the vault has keys: size and digest are then those of what lies in the store, so that
- * neither tells of the values, and of the statistics only those of `openColumns` stay.
+ * neither tells of the values, of the statistics only those of `openColumns` stay, and nothing says where a key lies.
  */
 export async function putSegment(
 	{ store, folder, keys }: Place,
-	{ path, bytes, sha256, stats }: { path: string; bytes: Uint8Array; sha256: string; stats: string },
+	{ path, bytes, sha256, stats, isSliced, filters }: Built,
 	openColumns: readonly string[],
 ): Promise<Stored> {
 	const object = `${folder}/${path}`
 	if (!keys) {
 		await putOnce(store, object, bytes)
-		return { path, size: bytes.length, sha256, stats }
+		const finding = { ...(isSliced ? { isSliced } : {}), ...(filters === undefined ? {} : { filters }) }
+		return { path, size: bytes.length, sha256, stats, ...finding }
 	}
 	const sealed = encryptSegment(keys, object, bytes)
 	await putOnce(store, object, sealed.bytes)

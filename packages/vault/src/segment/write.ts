@@ -2,23 +2,43 @@ import { randomUUID } from 'node:crypto'
 import { type ChangeRows, changeOps, type TextColumn } from '@reprieve/contracts'
 import { Int32, Int64, makeData, TimestampMicrosecond } from 'apache-arrow'
 import type { VaultColumn } from '../columns.ts'
+import { type FilterPart, formatFilters } from '../lookup/filter.ts'
 import { digestOf } from '../seal.ts'
 import type { Encoded } from '../values/codec.ts'
 import { instantJson } from '../values/instant.ts'
 import { cellText } from '../values/text.ts'
 import { codecOf } from '../values/types.ts'
-import { encodeMaps, encodeSegment, encodeStrings, type SegmentColumn } from './encode.ts'
+import { encodeMaps, encodeSegment, encodeStrings, groupRows, type SegmentColumn } from './encode.ts'
 import { formatRange, rangeOf } from './range.ts'
+import { cutSlices, sliceBytes, slicesOf } from './slices.ts'
 import { statisticsOf } from './statistics.ts'
 
 /** Input bytes that make one segment. */
 const segmentBytes = 64 * 1024 * 1024
 
+/** Segments up to this size are read as a whole also for a single key. */
+export const wholeBytes = 128 * 1024
+
+/** Sorted segments up to this size carry filters; of larger ones there are few enough to index each at once. */
+const filteredBytes = 256 * 1024
+
+/** Rows that show how large a row is in a segment. */
+const sampleRows = 1_000
+
 /** What a row costs beside its values. */
 const rowOverhead = 48
 
 /** A segment in memory. */
-export type Segment = { path: string; rows: number; bytes: Uint8Array; sha256: string; stats: string; range: string }
+export type Segment = {
+	path: string
+	rows: number
+	bytes: Uint8Array
+	sha256: string
+	stats: string
+	range: string
+	/** Filters of its keys, when it is small. */
+	filters?: string
+}
 
 /** Row ranges of about 64 MiB of input each, at least one row. */
 export function splitRows(rows: ChangeRows, limit = segmentBytes): { start: number; end: number }[] {
@@ -42,11 +62,64 @@ export async function buildSegment(
 	columns: readonly VaultColumn[],
 	{ start, end }: { start: number; end: number },
 ): Promise<Segment> {
+	const all = encodeRows(rows, columns, { start, end })
+	const [path, bytes] = [newPath(), await encodeSegment(all, end - start)]
+	const segment = finishSegment(rows, { start, end }, all, { path, bytes })
+	return bytes.length > wholeBytes ? segment : withFilters(segment, rows, [{ start, end }])
+}
+
+/** Encodes rows, sorted by the columns named, as one segment of slices. */
+export async function buildSliced(
+	rows: ChangeRows,
+	columns: readonly VaultColumn[],
+	sortedBy: readonly string[],
+): Promise<Segment> {
+	const part = { start: 0, end: rows.count }
+	const sample = Math.min(rows.count, sampleRows)
+	const tried = await encodeSegment(encodeRows(rows, columns, { start: 0, end: sample }), sample, {
+		rows: groupRows,
+		bounded: [],
+	})
+	const fitting = Math.ceil(sliceBytes / (tried.length / sample))
+	const all = encodeRows(rows, columns, part)
+	const grouping = { rows: Math.max(1, Math.min(fitting, groupRows)), bounded: sortedBy }
+	const path = newPath()
+	const bytes = cutSlices(path, await encodeSegment(all, rows.count, grouping))
+	const segment = finishSegment(rows, part, all, { path, bytes })
+	if (bytes.length > filteredBytes) return segment
+	const parts = slicesOf(bytes).map((slice, at) => {
+		const start = at * grouping.rows
+		return { slice, start, end: Math.min(start + grouping.rows, rows.count) }
+	})
+	return withFilters(segment, rows, parts)
+}
+
+function withFilters(segment: Segment, rows: ChangeRows, parts: readonly FilterPart[]): Segment {
+	const filters = formatFilters(segment.path, rows, parts)
+	return filters === undefined ? segment : { ...segment, filters }
+}
+
+function newPath(): string {
+	return `data/${randomUUID()}.parquet`
+}
+
+function encodeRows(
+	rows: ChangeRows,
+	columns: readonly VaultColumn[],
+	{ start, end }: { start: number; end: number },
+): SegmentColumn[] {
 	const encoded = rows.columns.map((column, at) => encodeColumn(column, columns[at] as VaultColumn, start, end))
-	const all = [...bookkeepingOf(rows, start, end), exactColumn(rows.columns, encoded, start, end), ...encoded]
-	const bytes = await encodeSegment(all, end - start)
+	return [...bookkeepingOf(rows, start, end), exactColumn(rows.columns, encoded, start, end), ...encoded]
+}
+
+function finishSegment(
+	rows: ChangeRows,
+	{ start, end }: { start: number; end: number },
+	all: SegmentColumn[],
+	{ path, bytes }: { path: string; bytes: Uint8Array },
+): Segment {
 	return {
-		path: `data/${randomUUID()}.parquet`,
+		path,
 		rows: end - start,
 		bytes,
 		sha256: digestOf(bytes),

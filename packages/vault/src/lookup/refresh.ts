@@ -1,0 +1,144 @@
+import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { type Place, readWhole, sourceOf } from '../archive.ts'
+import { hasKey, keyColumns } from '../columns.ts'
+import { type CompactOptions, minSegments } from '../compact.ts'
+import type { SegmentFile, TableMeta } from '../log/actions.ts'
+import type { Log } from '../log/log.ts'
+import { openParquet } from '../segment/parquet.ts'
+import { comparePlaces, parseRange } from '../segment/range.ts'
+import { type RowGroup, rowGroupsOf } from '../segment/read.ts'
+import { slicesOf } from '../segment/slices.ts'
+import { wholeBytes } from '../segment/write.ts'
+import { type Entries, growEntries, packSlice } from './entries.ts'
+import { hashKey, type Seed, seedOf } from './hash.ts'
+import { deleteShards, type IndexRun, type RunSources, writeRun } from './run.ts'
+
+/**
+ * Takes segments that the table's key index does not cover into it: into its small run, or, when that would grow beyond the
+ * geometric mean of the large run and `batchRows`, everything into one. There are never more than two runs. Fewer segments
+ * than `minSegments` wait while each has filters of its own.
+ */
+export async function refreshIndex(
+	place: Place,
+	log: Log,
+	{ now, minSegments: fewest = minSegments, batchRows = 1_000_000 }: CompactOptions & { now: () => number },
+): Promise<void> {
+	for (let isFirst = true; ; isFirst = false) {
+		const { meta, files } = await log.refresh()
+		if (!meta) return
+		const runs = (await areThere(place, meta.index ?? [])) ? (meta.index ?? []) : []
+		const open = uncovered(meta, files.values(), runs)
+		if (open.length === 0 || (isFirst && open.length < fewest && open.every(({ filters }) => filters))) return
+		const fresh = await entriesOf(place, { meta, files: open }, batchRows)
+		const sources = { fresh, isLive: (path: string) => files.has(path) }
+		const index = await mergeRuns(place, runs, sources, batchRows)
+		if (!(await commitIndex(place, log, { before: meta.index, index, now }))) return
+	}
+}
+
+/** Segments that have keys and are small or sliced, oldest first. The index would tell of what is encrypted. */
+function uncovered(meta: TableMeta, files: Iterable<SegmentFile>, runs: readonly IndexRun[]): SegmentFile[] {
+	const covered = new Set(runs.flatMap((run) => run.covers))
+	const isKeyed = meta.schemas.map(hasKey)
+	return [...files]
+		.filter(({ path, schema, size, isSliced, key }) => {
+			const isFit = key === undefined && (isSliced || size <= wholeBytes)
+			return !covered.has(path) && isFit && isKeyed[schema ?? -1] === true
+		})
+		.map((file) => ({ file, first: parseRange(file.range).first }))
+		.sort((a, b) => comparePlaces(a.first, b.first))
+		.map(({ file }) => file)
+}
+
+/** Entries of the segments, as far as memory allows, and at least of one. */
+async function entriesOf(
+	place: Place,
+	{ meta, files }: { meta: TableMeta; files: readonly SegmentFile[] },
+	batchRows: number,
+): Promise<{ entries: Entries; covers: string[] }> {
+	const entries = growEntries(0)
+	const covers: string[] = []
+	for (const file of files) {
+		if (entries.count >= batchRows) break
+		const { table, columns } = sourceOf(meta, file)
+		const bytes = await readWhole(place, file)
+		const slices = file.isSliced ? slicesOf(bytes) : []
+		const keyAt = keyColumns(table)
+		for (const [at, group] of rowGroupsOf(openParquet(bytes), table, columns).entries())
+			await addGroup(entries, group, { keyAt, seed: seedOf(meta.id), segment: covers.length, ...packSlice(slices[at]) })
+		covers.push(file.path)
+	}
+	return { entries, covers }
+}
+
+/** Rows of one key that follow each other share an entry. */
+async function addGroup(
+	entries: Entries,
+	group: RowGroup,
+	{ keyAt, seed, ...at }: { keyAt: readonly number[]; seed: Seed; segment: number; offset: number; size: number },
+): Promise<void> {
+	const cells = await Promise.all(keyAt.map((column) => group.texts(column)))
+	let before = -1
+	for (let row = 0; row < group.rows; row++) {
+		const hash = hashKey(
+			seed,
+			cells.map((cell) => cell(row)),
+		)
+		if (hash !== before) entries.push({ hash, ...at })
+		before = hash
+	}
+}
+
+/** The index with what is fresh; without runs that turn out damaged, whose segments are taken in again in the next round. */
+async function mergeRuns(
+	place: Place,
+	runs: readonly IndexRun[],
+	{ fresh, isLive }: Pick<RunSources, 'fresh' | 'isLive'>,
+	batchRows: number,
+): Promise<IndexRun[]> {
+	const [large, small] = runs
+	const smallRows = (small?.rows ?? 0) + fresh.entries.count
+	const isApart = large && large.rows > batchRows && smallRows <= Math.sqrt(large.rows * batchRows)
+	const kept = isApart ? [large] : []
+	const merged = isApart ? [small].filter((run) => run !== undefined) : runs
+	const run = await writeRun(place, { runs: merged, fresh, isLive, shardRows: Math.ceil(batchRows / 2) })
+	return run ? [...kept, run] : kept
+}
+
+/** An index of which an object is lost is made anew. */
+async function areThere({ store, folder }: Place, runs: readonly IndexRun[]): Promise<boolean> {
+	for (const { shards } of runs)
+		for (const { path, size } of shards) if ((await store.size(`${folder}/${path}`)) !== size) return false
+	return true
+}
+
+/** Answers false, leaving nothing behind, when another index was committed meanwhile. */
+async function commitIndex(
+	place: Place,
+	log: Log,
+	{ before, index, now }: { before: IndexRun[] | undefined; index: IndexRun[]; now: () => number },
+): Promise<boolean> {
+	const kept = new Set(index.flatMap(({ shards }) => shards.map(({ path }) => path)))
+	const old = (before ?? []).flatMap(({ shards }) => shards)
+	const { isAppended } = await log.append((state) => {
+		if (!state.meta || !isDeepStrictEqual(state.meta.index, before)) return undefined
+		const removedAt = now()
+		return {
+			operation: 'OPTIMIZE',
+			facts: { id: randomUUID() },
+			meta: { ...state.meta, index },
+			transactions: [],
+			adds: [],
+			removes: old.filter(({ path }) => !kept.has(path)).map(({ path, size }) => ({ path, size, removedAt })),
+			isDataChange: false,
+		}
+	})
+	const known = new Set(old.map(({ path }) => path))
+	if (!isAppended)
+		await deleteShards(
+			place,
+			index.flatMap(({ shards }) => shards).filter(({ path }) => !known.has(path)),
+		)
+	return isAppended
+}

@@ -1,0 +1,124 @@
+/** Type numbers of Thrift's compact protocol, as far as Parquet's footer has them. */
+const kinds = { true: 1, false: 2, byte: 3, i16: 4, i32: 5, i64: 6, binary: 8, list: 9, struct: 12 } as const
+
+/** A value with the type that it is written under; whole numbers are zigzag varints. */
+export type ThriftValue = { kind: number; value: bigint | number | boolean | Uint8Array | ThriftStruct | ThriftList }
+
+/** Fields by number, in ascending order. */
+export type ThriftStruct = Map<number, ThriftValue>
+
+export type ThriftList = { element: number; items: ThriftValue[] }
+
+/** Reads one struct of Thrift's compact protocol. Fields that nobody here knows are kept as they are. Throws a RangeError. */
+export function readThrift(bytes: Uint8Array): ThriftStruct {
+	return readStruct({ bytes, at: 0 })
+}
+
+/** Inverse of {@link readThrift}. */
+export function writeThrift(struct: ThriftStruct): Uint8Array {
+	const out: number[] = []
+	writeStruct(out, struct)
+	return Uint8Array.from(out)
+}
+
+type Cursor = { bytes: Uint8Array; at: number }
+
+function readByte(cursor: Cursor): number {
+	const byte = cursor.bytes[cursor.at++]
+	if (byte === undefined) throw new RangeError(`the metadata ends at byte ${cursor.at - 1}`)
+	return byte
+}
+
+function readVarint(cursor: Cursor): bigint {
+	let value = 0n
+	for (let shift = 0n; ; shift += 7n) {
+		const byte = readByte(cursor)
+		value |= BigInt(byte & 0x7f) << shift
+		if (byte < 0x80) return value
+	}
+}
+
+function readWhole(cursor: Cursor): bigint {
+	const value = readVarint(cursor)
+	return (value >> 1n) ^ -(value & 1n)
+}
+
+function readStruct(cursor: Cursor): ThriftStruct {
+	const struct: ThriftStruct = new Map()
+	let id = 0
+	for (let head = readByte(cursor); head !== 0; head = readByte(cursor)) {
+		const kind = head & 15
+		id = head >> 4 === 0 ? Number(readWhole(cursor)) : id + (head >> 4)
+		const isFlag = kind === kinds.true || kind === kinds.false
+		struct.set(id, { kind, value: isFlag ? kind === kinds.true : readValue(cursor, kind) })
+	}
+	return struct
+}
+
+function readValue(cursor: Cursor, kind: number): ThriftValue['value'] {
+	switch (kind) {
+		case kinds.i16:
+		case kinds.i32:
+		case kinds.i64:
+			return readWhole(cursor)
+		case kinds.true:
+		case kinds.false:
+		case kinds.byte:
+			return readByte(cursor)
+		case kinds.binary:
+			return takeBytes(cursor, Number(readVarint(cursor)))
+		case kinds.list:
+			return readList(cursor)
+		case kinds.struct:
+			return readStruct(cursor)
+		default:
+			throw new RangeError(`the metadata has a value of type ${kind}`)
+	}
+}
+
+function takeBytes(cursor: Cursor, size: number): Uint8Array {
+	cursor.at += size
+	return cursor.bytes.subarray(cursor.at - size, cursor.at)
+}
+
+function readList(cursor: Cursor): ThriftList {
+	const head = readByte(cursor)
+	const element = head & 15
+	const size = head >> 4 === 15 ? Number(readVarint(cursor)) : head >> 4
+	return { element, items: Array.from({ length: size }, () => ({ kind: element, value: readValue(cursor, element) })) }
+}
+
+function writeVarint(out: number[], value: bigint): void {
+	let left = value
+	for (; left >= 0x80n; left >>= 7n) out.push(Number(left & 0x7fn) | 0x80)
+	out.push(Number(left))
+}
+
+function writeStruct(out: number[], struct: ThriftStruct): void {
+	let before = 0
+	for (const [id, { kind, value }] of struct) {
+		if (id > before && id - before <= 15) out.push(((id - before) << 4) | kind)
+		else {
+			out.push(kind)
+			writeVarint(out, BigInt.asUintN(64, (BigInt(id) << 1n) ^ (BigInt(id) >> 63n)))
+		}
+		if (typeof value !== 'boolean') writeValue(out, value)
+		before = id
+	}
+	out.push(0)
+}
+
+function writeValue(out: number[], value: ThriftValue['value']): void {
+	if (typeof value === 'bigint') writeVarint(out, BigInt.asUintN(64, (value << 1n) ^ (value >> 63n)))
+	else if (typeof value === 'number') out.push(value)
+	else if (value instanceof Map) writeStruct(out, value)
+	else if (value instanceof Uint8Array) {
+		writeVarint(out, BigInt(value.length))
+		for (const byte of value) out.push(byte)
+	} else if (typeof value === 'object') {
+		const { element, items } = value
+		out.push((Math.min(items.length, 15) << 4) | element)
+		if (items.length >= 15) writeVarint(out, BigInt(items.length))
+		for (const item of items) writeValue(out, item.value)
+	}
+}
