@@ -59,6 +59,7 @@ export async function debeziumGround(given?: ConnectGround): Promise<DebeziumGro
 		select oid::int8::float8 as oid from pg_database where datname = current_database()`
 	const slot = `reprieve_${row?.oid}`
 	const rest = (path: string, init?: RequestInit) => fetch(new URL(path, connect.url), init)
+	const status = async () => (await rest(`connectors/${prefix}/status`)).text()
 	return {
 		...database,
 		vault,
@@ -86,7 +87,6 @@ export async function debeziumGround(given?: ConnectGround): Promise<DebeziumGro
 				{
 					vault,
 					log: pino({ level: process.env.CAPTURE_LOG ?? 'silent' }),
-					openKafka: ({ brokers }) => new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }),
 					onState: (state) => state === 'streaming' && resolve(),
 				},
 			)
@@ -133,7 +133,9 @@ export async function debeziumGround(given?: ConnectGround): Promise<DebeziumGro
 				async () => (await database.sql`select 1 from reprieve.barriers where nonce = ${nonce}`).length,
 				`barrier ${nonce}`,
 				40_000,
-			)
+			).catch(async (cause) => {
+				throw new Error(`${cause.message}; the connector: ${await status()}`, { cause })
+			})
 		},
 		async [Symbol.asyncDispose]() {
 			await Promise.all([...running].map((sidecar) => sidecar.stop()))

@@ -139,8 +139,8 @@ function relationOf({ oid, schema, name, identity }: WireTable, columns: WireCol
 
 function lossOf(table: WireTable): string | undefined {
 	for (const { column, type, wire } of table.columns) {
-		const { reason } = typeVerdict(wire)
-		if (reason !== undefined) return `${column} is of type ${type}: ${reason}`
+		const { form, reason } = typeVerdict(wire)
+		if (form === undefined) return `${column} is of type ${type}: ${reason}`
 	}
 	return undefined
 }

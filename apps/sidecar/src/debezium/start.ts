@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { type Finding, messagePrefix, ReprieveError } from '@reprieve/contracts'
 import { readIdentity, type Sql, slotName } from '@reprieve/postgres'
 import type { Kafka } from 'kafkajs'
+import { pino } from 'pino'
 import type { SidecarConfig } from '../config.ts'
+import { openKafka } from '../kafka/client.ts'
 import type { KafkaConfig } from '../kafka/config.ts'
 import type { SessionOptions } from '../session.ts'
 import { type Sidecar, type SidecarParts, startSessions } from '../start.ts'
@@ -23,17 +25,13 @@ export type DebeziumConfig = {
 	patienceMs?: number
 }
 
-export type DebeziumParts = SidecarParts & {
-	/** A client for the brokers of the configuration. */
-	openKafka: (config: KafkaConfig) => Kafka
-}
-
 /**
  * Archives what Debezium's connector writes to Kafka, until stopped; of several only one reads, the others wait. As with
  * own capture what it cannot be sure of stops it, with an incident. The control schema must be migrated.
  */
-export function startDebeziumArchive(config: DebeziumConfig, parts: DebeziumParts): Sidecar {
-	const kafka = parts.openKafka(config.kafka)
+export function startDebeziumArchive(config: DebeziumConfig, parts: SidecarParts): Sidecar {
+	const log = parts.log ?? pino({ name: 'sidecar' })
+	const kafka = openKafka(config.kafka, log)
 	const runOne = async (session: SessionOptions) => {
 		const { databaseOid } = await readIdentity(session.sql)
 		await runDebeziumSession({
@@ -46,7 +44,7 @@ export function startDebeziumArchive(config: DebeziumConfig, parts: DebeziumPart
 			patienceMs: config.patienceMs ?? 180_000,
 		})
 	}
-	return startSessions(config.sidecar, parts, { runOne, duties: ['vault', 'protection'], isCapture: true })
+	return startSessions(config.sidecar, { ...parts, log }, { runOne, duties: ['vault', 'protection'], isCapture: true })
 }
 
 type Surroundings = { kafka: Kafka; sql: Sql; slot: string }
