@@ -66,6 +66,11 @@ const environment = z.object({
 	REPRIEVE_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent']).default('info'),
 	/** REST of Kafka Connect, where Debezium's connector runs. */
 	REPRIEVE_CONNECT_URL: z.string().min(1).optional(),
+	/** Records of Debezium's topics that an operator leaves out: topic:partition:offset, comma separated. */
+	REPRIEVE_KAFKA_SKIP: z
+		.string()
+		.regex(/^[\w.-]+:\d+:\d+(,[\w.-]+:\d+:\d+)*$/, 'topic:partition:offset, comma separated')
+		.optional(),
 	...kafkaEnvironment.shape,
 })
 
@@ -81,6 +86,8 @@ export type ProcessConfig = {
 	/** Null: in process. */
 	kafka: KafkaSettings | null
 	connectUrl?: string
+	/** Records to leave out, as `topic:partition:offset`. */
+	skip: readonly string[]
 	logLevel: string
 }
 
@@ -107,6 +114,7 @@ export function readConfig(env: Environment): ProcessConfig {
 		data: resolve(REPRIEVE_DATA),
 		kafka: kafkaSettings(rest),
 		connectUrl: rest.REPRIEVE_CONNECT_URL,
+		skip: rest.REPRIEVE_KAFKA_SKIP?.split(',') ?? [],
 		logLevel: rest.REPRIEVE_LOG_LEVEL,
 	})
 }

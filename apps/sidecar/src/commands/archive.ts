@@ -9,5 +9,7 @@ export async function archiveCommand({ config, vault, database, options }: Comma
 	const log = processLog(config.logLevel)
 	const kafka = await kafkaOf(config, database)
 	const connectUrl = config.connectUrl === undefined ? undefined : parseConnectUrl(config.connectUrl)
-	await untilStopped(startDebeziumArchive({ sidecar: config.sidecar, kafka, connectUrl }, { vault, log }))
+	await untilStopped(
+		startDebeziumArchive({ sidecar: config.sidecar, kafka, connectUrl, skip: config.skip }, { vault, log }),
+	)
 }

@@ -17,6 +17,8 @@ export type DebeziumConfig = {
 	kafka: KafkaConfig
 	/** REST of Kafka Connect; absent: the connector's settings are not checked. */
 	connectUrl?: string
+	/** Records to leave out, as `topic:partition:offset`. */
+	skip?: readonly string[]
 	/** Milliseconds between looks at connector and cluster. Default 10,000. */
 	findingsMs?: number
 	/** Milliseconds between looks for new topics while something is waited for. Default 1,000. */
@@ -39,6 +41,7 @@ export function startDebeziumArchive(config: DebeziumConfig, parts: SidecarParts
 			kafka,
 			topics: config.kafka,
 			findings: () => lookAround(config, { kafka, sql: session.sql, slot: slotName(databaseOid) }),
+			skip: new Set(config.skip),
 			findingsMs: config.findingsMs ?? 10_000,
 			topicsMs: config.topicsMs ?? 1_000,
 			patienceMs: config.patienceMs ?? 180_000,
