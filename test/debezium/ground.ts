@@ -26,6 +26,7 @@ export type DebeziumGround = AsyncDisposable &
 		data: string
 		vaultUrl: string
 		connectUrl: string
+		brokers: string[]
 		/** `topic.prefix`, and the connector's name. */
 		prefix: string
 		slot: string
@@ -41,7 +42,7 @@ export type DebeziumGround = AsyncDisposable &
 		/** Incidents, oldest first, and the reasons of gaps. */
 		troubles(): Promise<{ incidents: string[]; gaps: string[] }>
 		/** Waits until everything committed before the call is in the vault. */
-		barrier(): Promise<void>
+		barrier(withinMs?: number): Promise<void>
 	}
 
 type DebeziumStart = {
@@ -79,6 +80,7 @@ export async function debeziumGround(given?: ConnectGround): Promise<DebeziumGro
 		vaultUrl,
 		data: folder,
 		connectUrl: connect.url,
+		brokers: connect.brokers,
 		prefix,
 		slot,
 		async start(options = {}) {
@@ -111,7 +113,7 @@ export async function debeziumGround(given?: ConnectGround): Promise<DebeziumGro
 			const { hostname, port, username, password } = new URL(database.url)
 			const { config } = connectorConfig({
 				...{ name: prefix, host: hostname, port: Number(port), database: database.name, user: username },
-				...{ prefix, slot, replication: 1 },
+				...{ prefix, slot, replication: 1, passwordFile: '' },
 			})
 			const body = JSON.stringify({ ...config, 'database.password': password, ...changes })
 			await until(async () => {
@@ -148,13 +150,13 @@ export async function debeziumGround(given?: ConnectGround): Promise<DebeziumGro
 				await admin.disconnect()
 			}
 		},
-		async barrier() {
+		async barrier(withinMs = 40_000) {
 			const nonce = crypto.randomUUID()
 			await database.sql`select pg_logical_emit_message(true, 'reprieve.barrier', ${nonce})`
 			await until(
 				async () => (await database.sql`select 1 from reprieve.barriers where nonce = ${nonce}`).length,
 				`barrier ${nonce}`,
-				40_000,
+				withinMs,
 			).catch(async (cause) => {
 				throw new Error(`${cause.message}; the connector: ${await status()}`, { cause })
 			})

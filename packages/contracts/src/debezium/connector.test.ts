@@ -3,7 +3,7 @@ import { connectorConfig, wrongSettings } from './connector.ts'
 
 const address = {
 	...{ name: 'shop', host: 'db', port: 5432, database: 'shop', user: 'reprieve_capture' },
-	...{ prefix: 'reprieve.shop', slot: 'reprieve_5', replication: 3 },
+	...{ prefix: 'reprieve.shop', slot: 'reprieve_5', replication: 3, passwordFile: '/s.properties' },
 }
 
 describe('the connector', () => {

@@ -127,11 +127,13 @@ export type ConnectorAddress = {
 	slot: string
 	/** Replicas of the topics that Connect makes. */
 	replication: number
+	/** File of properties from which Kafka Connect's file provider takes `database.password`. */
+	passwordFile: string
 }
 
 /** A connector ready to post to Kafka Connect; the password is a placeholder that Connect's own file provider fills in. */
 export function connectorConfig(address: ConnectorAddress): { name: string; config: Record<string, string> } {
-	const { name, host, port, database, user, prefix, slot, replication } = address
+	const { name, host, port, database, user, prefix, slot, replication, passwordFile } = address
 	return {
 		name,
 		config: {
@@ -140,8 +142,7 @@ export function connectorConfig(address: ConnectorAddress): { name: string; conf
 			'database.hostname': host,
 			'database.port': String(port),
 			'database.user': user,
-			// biome-ignore lint/suspicious/noTemplateCurlyInString: Kafka Connect's own placeholder.
-			'database.password': '${file:/run/secrets/reprieve.properties:database.password}',
+			'database.password': `\${file:${passwordFile}:database.password}`,
 			'database.dbname': database,
 			'topic.prefix': prefix,
 			'slot.name': slot,
