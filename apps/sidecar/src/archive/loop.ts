@@ -201,6 +201,8 @@ export class Archive {
 		}
 		const position = this.#durable
 		if (position <= this.#acknowledged) return
+		// A process that hung may wake up here while another one goes on.
+		this.#options.lease.check()
 		await this.#options.nonces.advance(position)
 		this.#options.acknowledge(position)
 		this.#acknowledged = position

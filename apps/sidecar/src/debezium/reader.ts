@@ -53,7 +53,9 @@ export class Reader {
 		this.#admin = options.kafka.admin()
 		this.#consumer = options.kafka.consumer({
 			groupId: options.group,
-			maxBytesPerPartition: 1024 * 1024,
+			// Counted as packed: rows may unpack to thirty times as much.
+			maxBytesPerPartition: 128 * 1024,
+			maxBytes: 2 * 1024 * 1024,
 			// The next archiver gets the partitions of one that was killed only then; brokers take no less.
 			sessionTimeout: Math.max(6_000, options.sessionMs),
 			heartbeatInterval: 2_000,
