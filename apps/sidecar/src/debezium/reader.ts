@@ -59,6 +59,8 @@ export class Reader {
 			// The next archiver gets the partitions of one that was killed only then; brokers take no less.
 			sessionTimeout: Math.max(6_000, options.sessionMs),
 			heartbeatInterval: 2_000,
+			// A consumer that starts itself again beside a look for topics leaves a member behind that holds partitions.
+			retry: { restartOnFailure: async () => false },
 			// A partition that is resumed waits for the fetch under way.
 			maxWaitTimeInMs: 100,
 		})
@@ -68,7 +70,6 @@ export class Reader {
 	async start(): Promise<void> {
 		await Promise.all([this.#consumer.connect(), this.#admin.connect()])
 		this.#consumer.on(this.#consumer.events.CRASH, ({ payload }) => {
-			if (payload.restart) return
 			const isUnreadable = payload.error.name === 'KafkaJSNotImplemented'
 			this.#options.onFailure(isUnreadable ? unreadable(payload.error) : payload.error)
 		})
