@@ -26,16 +26,23 @@ export type DebeziumGround = AsyncDisposable &
 		data: string
 		vaultUrl: string
 		connectUrl: string
+		brokers: string[]
 		/** `topic.prefix`, and the connector's name. */
 		prefix: string
 		slot: string
 		start(options?: DebeziumStart): Promise<Sidecar>
 		/** Posts the connector, with changes to the printed settings; waits until it streams. */
 		connect(changes?: Record<string, string | undefined>): Promise<void>
+		/** `stop` waits until nobody reads the slot, `resume` until somebody does. */
+		connector(act: 'stop' | 'resume' | 'forget'): Promise<void>
+		/** A client of the brokers, for what nobody should do to a topic. */
+		kafka: Kafka
 		/** Waits until a table's topic has so many records. */
 		sentAtLeast(table: string, records: number): Promise<void>
+		/** Incidents, oldest first, and the reasons of gaps. */
+		troubles(): Promise<{ incidents: string[]; gaps: string[] }>
 		/** Waits until everything committed before the call is in the vault. */
-		barrier(): Promise<void>
+		barrier(withinMs?: number): Promise<void>
 	}
 
 type DebeziumStart = {
@@ -43,6 +50,7 @@ type DebeziumStart = {
 	acknowledge?: 'vault' | 'broker'
 	connectUrl?: string
 	patienceMs?: number
+	skip?: string[]
 }
 
 /** A migrated database with a vault in a folder of its own, and what is needed to archive it through Debezium. */
@@ -59,12 +67,20 @@ export async function debeziumGround(given?: ConnectGround): Promise<DebeziumGro
 		select oid::int8::float8 as oid from pg_database where datname = current_database()`
 	const slot = `reprieve_${row?.oid}`
 	const rest = (path: string, init?: RequestInit) => fetch(new URL(path, connect.url), init)
+	const kafka = new Kafka({ brokers: connect.brokers, logLevel: logLevel.NOTHING })
+	const isRead = async (slotName: string, isActive = true) => {
+		const found = await database.sql`
+			select from pg_replication_slots where slot_name = ${slotName} and active = ${isActive}`
+		return found.length > 0
+	}
+	const status = async () => (await rest(`connectors/${prefix}/status`)).text()
 	return {
 		...database,
 		vault,
 		vaultUrl,
 		data: folder,
 		connectUrl: connect.url,
+		brokers: connect.brokers,
 		prefix,
 		slot,
 		async start(options = {}) {
@@ -81,12 +97,11 @@ export async function debeziumGround(given?: ConnectGround): Promise<DebeziumGro
 						acknowledge: options.acknowledge ?? 'vault',
 					},
 					connectUrl: options.connectUrl,
-					...{ findingsMs: 500, topicsMs: 200, patienceMs: options.patienceMs },
+					...{ findingsMs: 500, topicsMs: 200, patienceMs: options.patienceMs, skip: options.skip },
 				},
 				{
 					vault,
 					log: pino({ level: process.env.CAPTURE_LOG ?? 'silent' }),
-					openKafka: ({ brokers }) => new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }),
 					onState: (state) => state === 'streaming' && resolve(),
 				},
 			)
@@ -98,7 +113,7 @@ export async function debeziumGround(given?: ConnectGround): Promise<DebeziumGro
 			const { hostname, port, username, password } = new URL(database.url)
 			const { config } = connectorConfig({
 				...{ name: prefix, host: hostname, port: Number(port), database: database.name, user: username },
-				...{ prefix, slot, replication: 1 },
+				...{ prefix, slot, replication: 1, passwordFile: '' },
 			})
 			const body = JSON.stringify({ ...config, 'database.password': password, ...changes })
 			await until(async () => {
@@ -109,13 +124,22 @@ export async function debeziumGround(given?: ConnectGround): Promise<DebeziumGro
 				return response?.ok
 			}, 'Kafka Connect to take the connector')
 			const slotName = changes['slot.name'] ?? slot
-			await until(async () => {
-				const [found] = await database.sql`select 1 from pg_replication_slots where slot_name = ${slotName} and active`
-				return found
-			}, 'the connector to stream')
+			await until(() => isRead(slotName), 'the connector to stream')
+		},
+		kafka,
+		async connector(act) {
+			const path = act === 'forget' ? 'offsets' : act
+			const response = await rest(`connectors/${prefix}/${path}`, { method: act === 'forget' ? 'DELETE' : 'PUT' })
+			if (!response.ok) throw new Error(`${act} of the connector answered ${response.status}: ${await response.text()}`)
+			if (act !== 'forget') await until(() => isRead(slot, act === 'resume'), `${act} of the connector`)
+		},
+		async troubles() {
+			const incidents = await database.sql`select code from reprieve.incidents order by at`
+			const gaps = await database.sql`select reason from reprieve.capture_gaps`
+			return { incidents: incidents.map(({ code }) => code), gaps: gaps.map(({ reason }) => reason) }
 		},
 		async sentAtLeast(table, records) {
-			const admin = new Kafka({ brokers: connect.brokers, logLevel: logLevel.NOTHING }).admin()
+			const admin = kafka.admin()
 			await admin.connect()
 			try {
 				await until(async () => {
@@ -126,14 +150,16 @@ export async function debeziumGround(given?: ConnectGround): Promise<DebeziumGro
 				await admin.disconnect()
 			}
 		},
-		async barrier() {
+		async barrier(withinMs = 40_000) {
 			const nonce = crypto.randomUUID()
 			await database.sql`select pg_logical_emit_message(true, 'reprieve.barrier', ${nonce})`
 			await until(
 				async () => (await database.sql`select 1 from reprieve.barriers where nonce = ${nonce}`).length,
 				`barrier ${nonce}`,
-				40_000,
-			)
+				withinMs,
+			).catch(async (cause) => {
+				throw new Error(`${cause.message}; the connector: ${await status()}`, { cause })
+			})
 		},
 		async [Symbol.asyncDispose]() {
 			await Promise.all([...running].map((sidecar) => sidecar.stop()))

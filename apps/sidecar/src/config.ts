@@ -74,6 +74,11 @@ const environment = z.object({
 		.regex(/^\d{1,5}$/, 'a port')
 		.transform(Number)
 		.optional(),
+	/** Records of Debezium's topics that an operator leaves out: topic:partition:offset, comma separated. */
+	REPRIEVE_KAFKA_SKIP: z
+		.string()
+		.regex(/^[\w.-]+:\d+:\d+(,[\w.-]+:\d+:\d+)*$/, 'topic:partition:offset, comma separated')
+		.optional(),
 	...kafkaEnvironment.shape,
 })
 
@@ -92,6 +97,8 @@ export type ProcessConfig = {
 	/** Absent: nobody is told. */
 	healthPort?: number
 	vaultKey?: string
+	/** Records to leave out, as `topic:partition:offset`. */
+	skip: readonly string[]
 	logLevel: string
 }
 
@@ -120,6 +127,7 @@ export function readConfig(env: Environment): ProcessConfig {
 		connectUrl: rest.REPRIEVE_CONNECT_URL,
 		healthPort: rest.REPRIEVE_HEALTH_PORT,
 		vaultKey: rest.REPRIEVE_VAULT_KEY,
+		skip: rest.REPRIEVE_KAFKA_SKIP?.split(',') ?? [],
 		logLevel: rest.REPRIEVE_LOG_LEVEL,
 	})
 }

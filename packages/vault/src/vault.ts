@@ -133,6 +133,8 @@ export type Channel = {
 	prefix?: string
 	/** Partitions of each table's topic. */
 	partitions?: number
+	/** Position at which the epoch began. */
+	from?: string
 }
 
 /** A verification key of tags and seals. */

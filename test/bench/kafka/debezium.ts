@@ -80,7 +80,7 @@ async function postConnector(
 	const slot = slotName((await readIdentity(sql)).databaseOid)
 	const { config } = connectorConfig({
 		...{ name: prefix, host: hostname, port: Number(port), database: 'postgres', user: username },
-		...{ prefix, slot, replication: 1 },
+		...{ prefix, slot, replication: 1, passwordFile: '' },
 	})
 	await connect.putConnector(prefix, { ...config, 'database.password': decodeURIComponent(password), ...changes })
 	await until(

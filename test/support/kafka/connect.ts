@@ -88,5 +88,7 @@ listeners=http://127.0.0.1:${port}
 rest.advertised.host.name=127.0.0.1
 topic.creation.enable=true
 connector.client.config.override.policy=All
+config.providers=file
+config.providers.file.class=org.apache.kafka.common.config.provider.FileConfigProvider
 `
 }

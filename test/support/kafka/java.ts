@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -59,14 +60,19 @@ export function tail(file: string): string {
 	return existsSync(file) ? readFileSync(file, 'utf8').slice(-4_000) : ''
 }
 
-/** A port of 127.0.0.1 on which nobody listens. */
+/** A port of 127.0.0.1 on which nobody listens, below those that outgoing connections take at any moment. */
 export async function freePort(): Promise<number> {
-	const server = createServer()
-	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-	const address = server.address()
-	await new Promise((resolve) => server.close(resolve))
-	if (address === null || typeof address === 'string') throw new Error('no port')
-	return address.port
+	for (;;) {
+		const port = randomInt(15_000, 32_000)
+		const server = createServer()
+		const isFree = new Promise<boolean>((resolve) => {
+			server.once('error', () => resolve(false))
+			server.listen(port, '127.0.0.1', () => resolve(true))
+		})
+		if (!(await isFree)) continue
+		await new Promise((resolve) => server.close(resolve))
+		return port
+	}
 }
 
 function spawnJava({ jars, main, args, log, heap = 384 }: JavaProgram): ChildProcess {

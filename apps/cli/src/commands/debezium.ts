@@ -11,6 +11,7 @@ type Options = {
 	prefix?: string
 	name?: string
 	replication: number
+	passwordFile: string
 	url?: string
 	keyFile?: string
 }
@@ -25,6 +26,11 @@ export function debeziumCommand(io: Io): Command {
 		.option('--prefix <prefix>', 'topic.prefix (REPRIEVE_KAFKA_PREFIX, reprieve.<database>)')
 		.option('--name <name>', 'of the connector (the prefix)')
 		.option('--replication <count>', 'replicas of the topics that Connect makes', parseCount, 3)
+		.option(
+			'--password-file <path>',
+			'file, where Kafka Connect runs, that has a line database.password=...',
+			'/run/secrets/reprieve.properties',
+		)
 		.action(async (_: unknown, command: Command) => {
 			io.out(JSON.stringify(await printed(command.optsWithGlobals<Options>(), io), null, 2))
 		})
@@ -44,6 +50,7 @@ async function printed(options: Options, io: Io) {
 		prefix,
 		slot: options.slot ?? (await openClient(options, io).system.status()).capture.slot,
 		replication: options.replication,
+		passwordFile: options.passwordFile,
 	})
 }
 

@@ -40,7 +40,7 @@ export class Archive implements ChangeSink {
 	#appendedAt = performance.now()
 
 	constructor(options: ArchiveOptions) {
-		const { config, nonces, acknowledge, buffers, archived, onFailure } = options
+		const { config, lease, nonces, acknowledge, buffers, archived, onFailure } = options
 		this.#options = options
 		this.#archived = archived
 		this.#loop = new FlushLoop({
@@ -49,7 +49,7 @@ export class Archive implements ChangeSink {
 			flush: (taken) => this.#flush(taken),
 		})
 		this.#acknowledgement = new Acknowledgement({
-			...{ everyMs: config.acknowledgeMs, nonces, acknowledge, inTurn: (work) => this.#loop.inTurn(work) },
+			...{ everyMs: config.acknowledgeMs, lease, nonces, acknowledge, inTurn: (work) => this.#loop.inTurn(work) },
 		})
 	}
 

@@ -1,5 +1,4 @@
 import { parseConnectUrl, startDebeziumArchive } from '../debezium/start.ts'
-import { openKafka } from '../kafka/client.ts'
 import { type CommandInput, optionOf } from './command.ts'
 import { processLog, untilStopped } from './follow.ts'
 import { kafkaOf } from './kafka.ts'
@@ -10,6 +9,6 @@ export async function archiveCommand({ config, vault, database, options, onState
 	const log = processLog(config.logLevel)
 	const kafka = await kafkaOf(config, database)
 	const connectUrl = config.connectUrl === undefined ? undefined : parseConnectUrl(config.connectUrl)
-	const parts = { vault, log, onState, openKafka: () => openKafka(kafka, log) }
-	await untilStopped(startDebeziumArchive({ sidecar: config.sidecar, kafka, connectUrl }, parts))
+	const { sidecar, skip } = config
+	await untilStopped(startDebeziumArchive({ sidecar, kafka, connectUrl, skip }, { vault, log, onState }))
 }

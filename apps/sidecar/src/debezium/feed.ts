@@ -1,4 +1,4 @@
-import { type DebeziumEnd, type DebeziumEvent, encode, Loss, type RowTexts } from '@reprieve/cdc'
+import { type DebeziumEnd, type DebeziumEvent, encode, type JsonObject, Loss, type RowTexts } from '@reprieve/cdc'
 import type { Assembler } from '../capture/assemble.ts'
 import type { Relations } from '../capture/relations.ts'
 import { rowTexts, type Shape, type Shapes } from './shapes.ts'
@@ -15,6 +15,8 @@ export class Feed {
 	readonly #shapes: Shapes
 	/** By OID: the shape that was announced. */
 	readonly #announced = new Map<number, Shape>()
+	/** End of the transaction under way. */
+	#end = 0n
 	/** The delete that came right before: an insert behind it may be a move, or the other half of a key's update. */
 	#before: { shape: Shape; texts: RowTexts; isKeyChange: boolean } | undefined
 
@@ -30,6 +32,7 @@ export class Feed {
 	 */
 	async begin(end: DebeziumEnd, committedAt: bigint): Promise<void> {
 		this.#before = undefined
+		this.#end = end.end
 		await this.#send(encode.begin({ position: positionOf(end), committedAt, xid: end.xid }))
 	}
 
@@ -96,23 +99,46 @@ export class Feed {
 	}
 
 	/** Texts that do not fit the types that were known are tried once more with the catalog of now. */
-	async #read(event: DebeziumEvent, image: DebeziumEvent['before']): Promise<{ shape: Shape; texts: RowTexts | Loss }> {
+	async #read(event: DebeziumEvent, image: DebeziumEvent['before']): Promise<Reading> {
 		const shape = await this.#shape(event)
 		if (!image) return { shape, texts: new Loss('the event has no image of the row') }
-		if (shape.loss !== undefined) return { shape, texts: new Loss(shape.loss) }
-		const texts = rowTexts(image, shape)
-		if (!(texts instanceof Loss)) return { shape, texts }
-		const fresh = await this.#shape(event, true)
-		return { shape: fresh, texts: rowTexts(image, fresh) }
+		const reading = readAs(shape, image)
+		const isStale = reading.texts instanceof Loss && shape.loss === undefined
+		const now = isStale ? readAs(await this.#shape(event, true), image) : reading
+		const former = this.#shapes.former(event, this.#end)
+		return former ? await this.#decide(now, readAs(former, image)) : now
+	}
+
+	/** A row of a transaction that came before or after a column was retyped. */
+	async #decide(now: Reading, before: Reading): Promise<Reading> {
+		if (before.shape.loss !== undefined)
+			return { ...now, texts: new Loss(`before it was retyped ${before.shape.loss}`) }
+		if (before.texts instanceof Loss) return now
+		if (now.texts instanceof Loss) {
+			await this.#announce(before.shape)
+			return before
+		}
+		const textsBefore = new Map(
+			before.shape.relation.columns.map(({ name }, at) => [name, (before.texts as RowTexts)[at]]),
+		)
+		const odd = now.shape.relation.columns.find(
+			({ name }, at) => textsBefore.has(name) && textsBefore.get(name) !== (now.texts as RowTexts)[at],
+		)
+		if (!odd) return now
+		return { ...now, texts: new Loss(`${odd.name}: it was retyped, and both types would read the value differently`) }
 	}
 
 	async #shape(event: DebeziumEvent, isFresh = false): Promise<Shape> {
 		const shape = await this.#shapes.find(event, { isFresh })
+		await this.#announce(shape)
+		return shape
+	}
+
+	async #announce(shape: Shape): Promise<void> {
 		if (this.#announced.get(shape.relation.oid) !== shape) {
 			await this.#send(encode.relation(shape.relation))
 			this.#announced.set(shape.relation.oid, shape)
 		}
-		return shape
 	}
 
 	async #send(message: Uint8Array): Promise<void> {
@@ -122,4 +148,11 @@ export class Feed {
 
 function positionOf(end: DebeziumEnd): bigint {
 	return end.end - 1n
+}
+
+/** A row, by the shape that it was read as. */
+type Reading = { shape: Shape; texts: RowTexts | Loss }
+
+function readAs(shape: Shape, image: JsonObject): Reading {
+	return { shape, texts: shape.loss === undefined ? rowTexts(image, shape) : new Loss(shape.loss) }
 }

@@ -9,16 +9,22 @@ export type FollowOptions = {
 	feed: Feed
 	/** Position up to which everything has its receipt: what ends there or before is dropped. */
 	recorded: bigint
+	/** Position at which changes began to come through the connector: its first event knows of none before. */
+	begunAt: bigint
 	/** Milliseconds that an event of an ended transaction may be missing. */
 	patienceMs: number
 	signal: AbortSignal
+	/** Throws when another archiver may read by now. */
+	check: () => void
 	/** Resolves when memory allows to go on. */
 	relief: () => Promise<void> | undefined
 	/** Called after each transaction with its end. */
 	onTransaction: (end: bigint) => void
-	/** Transactions between two positions were never seen. */
-	onHole: (hole: { from: bigint; to: bigint }) => Promise<void>
+	/** Transactions between two positions were never seen, or may not have been. */
+	onHole: (hole: Hole) => Promise<void>
 }
+
+export type Hole = { from: bigint; to: bigint; reason: string }
 
 /** Takes transactions in the order of their ends, each whole, until the signal ends it. */
 export async function followTransactions(options: FollowOptions): Promise<void> {
@@ -27,7 +33,7 @@ export async function followTransactions(options: FollowOptions): Promise<void> 
 	while (!signal.aborted) {
 		const end = reader.shiftEnd()
 		if (!end) {
-			await reader.more()
+			await more(options)
 		} else if (end.end <= taken) {
 			reader.join.ended(end)
 		} else {
@@ -42,7 +48,8 @@ async function takeTransaction(end: DebeziumEnd, taken: bigint, options: FollowO
 	const { reader, feed, onTransaction } = options
 	const first = end.events > 0 ? await nextEvent(end, 1, options) : undefined
 	if (end.events > 0 && !first) return false
-	if (first?.after !== undefined && first.after > taken) await options.onHole({ from: taken, to: first.after })
+	const hole = first && (await findHole(first, { end, taken }, options))
+	if (hole) await options.onHole(hole)
 	const committedAt = first?.committedAt ?? end.committedMs * 1000n
 	await feed.begin(end, committedAt)
 	const counts = new Map<string, number>()
@@ -64,6 +71,35 @@ async function takeTransaction(end: DebeziumEnd, taken: bigint, options: FollowO
 	return true
 }
 
+async function more({ reader, check }: FollowOptions): Promise<void> {
+	await reader.more()
+	check()
+}
+
+/**
+ * Whether the connector had read transactions before this one that are not among those taken. What it names may be a
+ * message outside of transactions that has not come yet.
+ */
+async function findHole(
+	first: DebeziumEvent,
+	{ end, taken }: { end: DebeziumEnd; taken: bigint },
+	options: FollowOptions,
+): Promise<Hole | undefined> {
+	const { reader, signal, patienceMs } = options
+	const deadline = performance.now() + patienceMs
+	const { after } = first
+	if (after === undefined) return taken <= options.begunAt ? undefined : { from: taken, to: end.end - 1n, reason: anew }
+	while (after > taken && !reader.join.isBehindMessage(first) && !signal.aborted) {
+		if (performance.now() > deadline) return { from: taken, to: after, reason: lost }
+		await more(options)
+		reader.join.look(end, reader.waiting)
+	}
+	return undefined
+}
+
+const lost = "the connector's topics lack transactions that it had read"
+const anew = 'the connector began anew, without its offsets: whether it has read all that came before is not known'
+
 /** One event of an ended transaction; undefined when the signal came first. Throws CaptureStopped when it stays away. */
 async function nextEvent(end: DebeziumEnd, order: number, options: FollowOptions): Promise<DebeziumEvent | undefined> {
 	const { reader, signal, patienceMs } = options
@@ -73,7 +109,7 @@ async function nextEvent(end: DebeziumEnd, order: number, options: FollowOptions
 		if (event) return event
 		if (signal.aborted) return undefined
 		if (performance.now() > deadline) throw incomplete(end, `event ${order} of ${end.events} has not come`)
-		await reader.more()
+		await more(options)
 	}
 }
 

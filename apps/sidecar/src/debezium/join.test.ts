@@ -15,6 +15,7 @@ function event(xid: number, order: number, after: bigint | null, ms = committed)
 		...{ before: { id: order }, after: null, op: 'd' },
 		source: {
 			connector: 'postgresql',
+			name: 'p',
 			schema: 'public',
 			table: 't',
 			txId: xid,
@@ -30,7 +31,7 @@ const tombstone = () => ({ offset: offset++, value: null, headers: {} })
 const xids = (taken: { xid: number; order: number } | undefined) => taken && [taken.xid, taken.order]
 
 test('events of one transaction come in their order, from whichever partition has them', () => {
-	const join = new Join()
+	const join = new Join('p')
 	join.add('a:0', event(1, 1, null))
 	join.add('a:0', tombstone())
 	join.add('a:0', event(1, 3, null))
@@ -44,7 +45,7 @@ test('events of one transaction come in their order, from whichever partition ha
 })
 
 test('what a connector that was killed sends again is dropped, in the middle of a transaction and before it', () => {
-	const join = new Join()
+	const join = new Join('p')
 	for (const order of [1, 2, 3]) join.add('a:0', event(2, order, 10n))
 	for (const order of [2, 3, 4]) join.add('a:0', event(2, order, 10n))
 	expect([1, 2, 3, 4].map((order) => xids(join.take(end(2, 20n), order, [])))).toEqual([
@@ -60,14 +61,14 @@ test('what a connector that was killed sends again is dropped, in the middle of 
 })
 
 test('events of a later transaction stay, also when it reuses a number', () => {
-	const join = new Join()
+	const join = new Join('p')
 	join.add('a:0', event(7, 1, 20n, committed + 9n))
 	expect(join.take(end(7, 20n), 1, [])).toBeUndefined()
 	expect(xids(join.take(end(7, 40n, committed + 9n), 1, []))).toEqual([7, 1])
 })
 
 test('a connector that lost its offsets sends its first transaction again without a date: dropped once it ended', () => {
-	const join = new Join()
+	const join = new Join('p')
 	join.ended(end(1, 10n))
 	join.add('a:0', event(1, 1, null))
 	join.add('a:0', event(2, 1, 10n, committed + 1n))
@@ -75,7 +76,7 @@ test('a connector that lost its offsets sends its first transaction again withou
 })
 
 test('what is used up is known by partition, and its bytes are given back', () => {
-	const join = new Join()
+	const join = new Join('p')
 	const first = event(1, 1, null)
 	join.add('a:0', first)
 	join.add('b:0', event(1, 2, null))

@@ -1,4 +1,5 @@
-import { type DebeziumEnd, type DebeziumEvent, outside, readEvent } from '@reprieve/cdc'
+import { type DebeziumEnd, type DebeziumEvent, type OutsideMessage, readEvent } from '@reprieve/cdc'
+import { poison } from './poison.ts'
 
 /** A record of a partition, as the broker gave it. */
 export type KafkaRecord = {
@@ -7,7 +8,7 @@ export type KafkaRecord = {
 	headers: Readonly<Record<string, unknown>>
 }
 
-type Head = { record: KafkaRecord; event: DebeziumEvent }
+type Head = { record: KafkaRecord; event: DebeziumEvent | OutsideMessage }
 
 /** Records of one partition that are not used up, oldest first. */
 type Lane = { records: KafkaRecord[]; at: number; head: Head | undefined; consumed: bigint }
@@ -18,10 +19,18 @@ type Lane = { records: KafkaRecord[]; at: number; head: Head | undefined; consum
  * same numbers.
  */
 export class Join {
+	readonly #prefix: string
 	readonly #lanes = new Map<string, Lane>()
 	/** Transactions whose events may still lie in a lane although nothing else dates them. */
 	readonly #ended = new Set<string>()
 	#bytes = 0
+	/** Of the newest message outside of transactions, of those before the transaction under way. */
+	#messageAt: bigint | undefined
+
+	/** `prefix` is the connector's: events of others are none. */
+	constructor(prefix: string) {
+		this.#prefix = prefix
+	}
 
 	/** Bytes of all records at hand. */
 	get bytes(): number {
@@ -50,9 +59,15 @@ export class Join {
 
 	/** Event number `order` of a transaction; undefined while it has not come. `waiting` are ends read beyond this one. */
 	take(end: DebeziumEnd, order: number, waiting: readonly DebeziumEnd[]): DebeziumEvent | undefined {
-		for (const lane of this.#lanes.values()) {
-			for (let head = this.#headOf(lane); head; head = this.#headOf(lane)) {
+		for (const [name, lane] of this.#lanes) {
+			for (let head = this.#headOf(name, lane); head; head = this.#headOf(name, lane)) {
 				const { event } = head
+				if (event.op === 'outside') {
+					if (event.position >= end.end) break
+					this.#shift(lane)
+					this.#messageAt = event.position
+					continue
+				}
 				const isDue = isOf(event, end) && event.order === order
 				if (!isDue && !this.#isPast(event, { end, order, waiting })) break
 				this.#shift(lane)
@@ -60,6 +75,16 @@ export class Join {
 			}
 		}
 		return undefined
+	}
+
+	/** Takes up to a transaction's events what lies before them. */
+	look(end: DebeziumEnd, waiting: readonly DebeziumEnd[]): void {
+		this.take(end, 0, waiting)
+	}
+
+	/** Whether what the connector had read before an event is a message outside of transactions. */
+	isBehindMessage({ after }: DebeziumEvent): boolean {
+		return after !== undefined && after === this.#messageAt
 	}
 
 	/** A transaction that was taken, or is known from before: what comes of it again is dropped. */
@@ -82,13 +107,14 @@ export class Join {
 		return this.#ended.has(`${event.xid}@${event.committedAt / 1000n}`) && !waiting.some((later) => isOf(event, later))
 	}
 
-	#headOf(lane: Lane): Head | undefined {
+	/** Throws CaptureStopped at a record that is no event. */
+	#headOf(name: string, lane: Lane): Head | undefined {
 		while (!lane.head) {
 			const record = lane.records[lane.at]
 			if (!record) return undefined
-			const event = readEvent(record.value, record.headers)
-			if (event === undefined || event === outside) this.#shift(lane)
-			else lane.head = { record, event }
+			const event = read(name, record)
+			if (event?.prefix === this.#prefix) lane.head = { record, event }
+			else this.#shift(lane)
 		}
 		return lane.head
 	}
@@ -103,6 +129,14 @@ export class Join {
 		if (lane.at < 1_000 && lane.at < lane.records.length) return
 		lane.records = lane.records.slice(lane.at)
 		lane.at = 0
+	}
+}
+
+function read(lane: string, record: KafkaRecord): Head['event'] | undefined {
+	try {
+		return readEvent(record.value, record.headers)
+	} catch (error) {
+		throw poison(lane, record.offset, error)
 	}
 }
 

@@ -1,7 +1,10 @@
 import { type DebeziumEnd, readEnd } from '@reprieve/cdc'
 import { ReprieveError } from '@reprieve/contracts'
 import type { Admin, Consumer, EachBatchPayload, Kafka } from 'kafkajs'
+import type { Logger } from 'pino'
+import { CaptureStopped } from '../incident.ts'
 import { Join, type KafkaRecord } from './join.ts'
+import { poison } from './poison.ts'
 
 export type ReaderOptions = {
 	kafka: Kafka
@@ -12,6 +15,11 @@ export type ReaderOptions = {
 	bufferBytes: number
 	/** Milliseconds between looks for new topics, while something is waited for. */
 	topicsMs: number
+	/** Records that an operator leaves out, as `topic:partition:offset`. */
+	skip: ReadonlySet<string>
+	log: Logger
+	/** Milliseconds after which an archiver that is not heard of has no partitions. */
+	sessionMs: number
 	onFailure: (error: unknown) => void
 }
 
@@ -23,7 +31,7 @@ type Mark = { position: bigint; offsets: Map<string, bigint> }
 
 /** Reads a connector's topics: ends of transactions in order, and the events between. */
 export class Reader {
-	readonly join = new Join()
+	readonly join: Join
 	readonly #options: ReaderOptions
 	readonly #consumer: Consumer
 	readonly #admin: Admin
@@ -40,11 +48,19 @@ export class Reader {
 
 	constructor(options: ReaderOptions) {
 		this.#options = options
+		this.join = new Join(options.prefix)
 		this.#transactionTopic = `${options.prefix}.transaction`
 		this.#admin = options.kafka.admin()
 		this.#consumer = options.kafka.consumer({
 			groupId: options.group,
-			maxBytesPerPartition: 1024 * 1024,
+			// Counted as packed: rows may unpack to thirty times as much.
+			maxBytesPerPartition: 128 * 1024,
+			maxBytes: 2 * 1024 * 1024,
+			// The next archiver gets the partitions of one that was killed only then; brokers take no less.
+			sessionTimeout: Math.max(6_000, options.sessionMs),
+			heartbeatInterval: 2_000,
+			// A consumer that starts itself again beside a look for topics leaves a member behind that holds partitions.
+			retry: { restartOnFailure: async () => false },
 			// A partition that is resumed waits for the fetch under way.
 			maxWaitTimeInMs: 100,
 		})
@@ -54,7 +70,8 @@ export class Reader {
 	async start(): Promise<void> {
 		await Promise.all([this.#consumer.connect(), this.#admin.connect()])
 		this.#consumer.on(this.#consumer.events.CRASH, ({ payload }) => {
-			if (!payload.restart) this.#options.onFailure(payload.error)
+			const isUnreadable = payload.error.name === 'KafkaJSNotImplemented'
+			this.#options.onFailure(isUnreadable ? unreadable(payload.error) : payload.error)
 		})
 		await this.#listen(await this.#listTopics())
 	}
@@ -136,16 +153,25 @@ export class Reader {
 		await this.#consumer.run({
 			autoCommit: false,
 			eachBatchAutoResolve: true,
-			eachBatch: async (payload) => this.#take(payload),
+			eachBatch: async (payload) => {
+				try {
+					this.#take(payload)
+				} catch (error) {
+					this.#options.onFailure(error)
+				}
+			},
 		})
 	}
 
 	#take({ batch }: EachBatchPayload): void {
 		const lane = `${batch.topic}:${batch.partition}`
+		const next = this.#offsets.get(lane) ?? 0n
+		if (BigInt(batch.highWatermark) < next) throw remade(lane, next, batch.highWatermark)
 		for (const { offset, value, headers } of batch.messages) {
 			const at = BigInt(offset)
 			if (at < (this.#offsets.get(lane) ?? 0n)) continue
 			this.#offsets.set(lane, at + 1n)
+			if (this.#isSkipped(lane, at)) continue
 			this.#put(batch.topic, lane, { offset: at, value, headers: headers ?? {} })
 		}
 		if (this.join.bytes > this.#options.bufferBytes && !this.join.isEmpty(lane)) this.#pause(batch)
@@ -157,13 +183,19 @@ export class Reader {
 			this.join.add(lane, record)
 			return
 		}
-		if (!lane.endsWith(':0')) {
-			throw new ReprieveError('INVALID', `topic ${topic} has more than one partition: its ends have no order`, {
-				hint: 'Make the topic anew with one partition.',
-			})
+		if (!lane.endsWith(':0')) throw unordered(topic)
+		try {
+			const end = readEnd(record.value)
+			if (end) this.#ends.push({ end, offset: record.offset })
+		} catch (error) {
+			throw poison(lane, record.offset, error)
 		}
-		const end = readEnd(record.value)
-		if (end) this.#ends.push({ end, offset: record.offset })
+	}
+
+	#isSkipped(lane: string, offset: bigint): boolean {
+		const isSkipped = this.#options.skip.has(`${lane}:${offset}`)
+		if (isSkipped) this.#options.log.warn({ record: `${lane}:${offset}` }, 'left out a record, as configured')
+		return isSkipped
 	}
 
 	#pause({ topic, partition }: { topic: string; partition: number }): void {
@@ -181,4 +213,37 @@ export class Reader {
 			this.#paused.delete(lane)
 		}
 	}
+}
+
+/** Offsets that go back: the topic is another one, and what was known of its offsets holds no more. */
+function remade(lane: string, next: bigint, end: string): ReprieveError {
+	return new ReprieveError(
+		'UNAVAILABLE',
+		`partition ${lane} ends at ${end}, it was read up to ${next}: it was made anew`,
+		{
+			retryable: true,
+		},
+	)
+}
+
+function unordered(topic: string): CaptureStopped {
+	return new CaptureStopped('INVALID', {
+		code: 'TRANSACTION_TOPIC',
+		message: `topic ${topic} has more than one partition: its ends have no order`,
+		remedy:
+			'Stop the connector and the archiver, make the topic anew with one partition, and reset the offsets of the connector.',
+	})
+}
+
+function unreadable(cause: Error): CaptureStopped {
+	return new CaptureStopped(
+		'INVALID',
+		{
+			code: 'UNREADABLE_BATCH',
+			message: `the connector's records cannot be unpacked: ${cause.message}`,
+			remedy:
+				'Set producer.override.compression.type=zstd in the connector, then compression.type=zstd on its topics and write them anew.',
+		},
+		cause,
+	)
 }

@@ -1,16 +1,16 @@
 import type { Finding } from '@reprieve/contracts'
-import kafkajs, { type Kafka } from 'kafkajs'
+import kafkajs, { type Admin, type Kafka } from 'kafkajs'
 
-/** Code of the finding that the connector has no topics yet. */
-export const silentCode = 'connectorSilent'
+/** Code of the finding that there are no topics yet. */
+export const silentCode = 'topicsMissing'
 
 /** Replicas, and how many of them must have a record before it is acknowledged: one broker may go without loss. */
 const replicas = 3
 const insync = 2
 
 /**
- * Debezium lets PostgreSQL forget what the brokers have: findings unless the operator says that the cluster is replicated
- * and every topic of `prefix` is.
+ * What the brokers acknowledge may be all that is left of it: findings unless the operator says that the cluster is
+ * replicated and every topic of `prefix` is.
  */
 export async function checkReplication(
 	kafka: Kafka,
@@ -22,43 +22,46 @@ export async function checkReplication(
 	try {
 		const topics = (await admin.listTopics()).filter((topic) => topic.startsWith(`${prefix}.`))
 		if (topics.length === 0) return [empty(prefix)]
-		const { topics: described } = await admin.fetchTopicMetadata({ topics })
-		const weak = described.filter((topic) => topic.partitions.some((one) => one.replicas.length < replicas))
-		const configs = await admin.describeConfigs({
-			includeSynonyms: false,
-			resources: topics.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name })),
-		})
-		const wrong = configs.resources.flatMap(({ resourceName, configEntries }) => {
-			const value = (name: string) => configEntries.find((entry) => entry.configName === name)?.configValue
-			const isRight =
-				Number(value('min.insync.replicas')) >= insync &&
-				value('unclean.leader.election.enable') === 'false' &&
-				value('cleanup.policy') === 'delete'
-			return isRight ? [] : [resourceName]
-		})
 		return [
-			...findingOf(
-				weak.map((topic) => topic.name),
-				fewReplicas,
-			),
-			...findingOf(wrong, weakTopic),
+			...findingOf(await readScarce(admin, topics), fewReplicas),
+			...findingOf(await readWeak(admin, topics), weakTopic),
 		]
 	} finally {
 		await admin.disconnect()
 	}
 }
 
+async function readScarce(admin: Admin, topics: string[]): Promise<string[]> {
+	const described = (await admin.fetchTopicMetadata({ topics })).topics
+	return described
+		.filter((topic) => topic.partitions.some((one) => one.replicas.length < replicas))
+		.map((topic) => topic.name)
+}
+
+async function readWeak(admin: Admin, topics: string[]): Promise<string[]> {
+	const resources = topics.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name }))
+	const configs = await admin.describeConfigs({ includeSynonyms: false, resources })
+	return configs.resources.flatMap(({ resourceName, configEntries }) => {
+		const value = (name: string) => configEntries.find((entry) => entry.configName === name)?.configValue
+		const isRight =
+			Number(value('min.insync.replicas')) >= insync &&
+			value('unclean.leader.election.enable') === 'false' &&
+			value('cleanup.policy') === 'delete'
+		return isRight ? [] : [resourceName]
+	})
+}
+
 const undeclared: Finding = {
 	code: 'brokerAcknowledges',
-	message: 'Debezium acknowledges to PostgreSQL what only the brokers have: a broker that loses it loses deletions',
+	message: 'PostgreSQL forgets what only the brokers have: a broker that loses it loses deletions',
 	remedy: 'Run Kafka with three brokers or more, then set REPRIEVE_KAFKA_ACKNOWLEDGE=broker.',
 }
 
 function empty(prefix: string): Finding {
 	return {
 		code: silentCode,
-		message: `there is no topic of ${prefix} yet: whether the connector's topics are replicated cannot be said`,
-		remedy: 'Start the connector; its first change makes the topics.',
+		message: `there is no topic of ${prefix} yet: whether it will be replicated cannot be said`,
+		remedy: 'Start what writes them: its first change makes the topics.',
 	}
 }
 

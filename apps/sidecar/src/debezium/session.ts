@@ -1,4 +1,4 @@
-import type { Finding } from '@reprieve/contracts'
+import { type Finding, formatLsn, parseLsn } from '@reprieve/contracts'
 import { lineages } from '@reprieve/control'
 import { ensureDebeziumPublication } from '@reprieve/postgres'
 import { eq } from 'drizzle-orm'
@@ -20,7 +20,7 @@ import { NonceChain } from '../lineage/nonce.ts'
 import { findLineage, type Ground, type OpenLineage, openLineage } from '../lineage/open.ts'
 import { aborted, beat, type SessionOptions } from '../session.ts'
 import { Feed } from './feed.ts'
-import { followTransactions } from './follow.ts'
+import { followTransactions, type Hole } from './follow.ts'
 import { Reader } from './reader.ts'
 import { Shapes } from './shapes.ts'
 
@@ -30,6 +30,8 @@ export type DebeziumSession = SessionOptions & {
 	/** What is wrong with connector and cluster, looked for at intervals. */
 	findings: () => Promise<Finding[]>
 	findingsMs: number
+	/** Records that an operator leaves out, as `topic:partition:offset`. */
+	skip: ReadonlySet<string>
 	topicsMs: number
 	patienceMs: number
 }
@@ -48,11 +50,12 @@ export async function runDebeziumSession(options: DebeziumSession): Promise<void
 	failed.catch(() => {})
 	try {
 		const opened = await openLineage(ground)
-		await claimChannel(options, opened)
+		const begunAt = await claimChannel(options, opened)
 		await ensureDebeziumPublication(options.ownerSql)
 		const reader = new Reader({
 			...{ kafka: options.kafka, prefix: options.topics.prefix, group: options.topics.group },
-			...{ bufferBytes: config.bufferBytes, topicsMs: options.topicsMs, onFailure: fail },
+			...{ bufferBytes: config.bufferBytes, topicsMs: options.topicsMs, skip: options.skip, log },
+			...{ sessionMs: config.leaseMs, onFailure: fail },
 		})
 		try {
 			const nonces = new NonceChain(control, vault, opened.lineage)
@@ -66,8 +69,9 @@ export async function runDebeziumSession(options: DebeziumSession): Promise<void
 			options.onStreaming()
 			const stopping = new AbortController()
 			const following = followTransactions({
-				...{ reader, feed, recorded, patienceMs: options.patienceMs },
+				...{ reader, feed, recorded, begunAt, patienceMs: options.patienceMs },
 				signal: AbortSignal.any([signal, stopping.signal]),
+				check: () => lease.check(),
 				relief: () => archive.relief(),
 				onTransaction: (end) => archive.keepalive(end),
 				onHole: (hole) => recordHole(options, opened.lineage.id, hole),
@@ -89,10 +93,14 @@ export async function runDebeziumSession(options: DebeziumSession): Promise<void
 	}
 }
 
-/** From here on the gate wants the tables in the connector's publication; another source began a new epoch. */
-async function claimChannel({ control, vault, topics }: DebeziumSession, opened: OpenLineage): Promise<void> {
-	await enterChannel({ vault }, opened, { kind: 'debezium', prefix: topics.prefix })
+/**
+ * From here on the gate wants the tables in the connector's publication; another source began a new epoch. Answers where
+ * this one began.
+ */
+async function claimChannel({ control, vault, topics }: DebeziumSession, opened: OpenLineage): Promise<bigint> {
+	const { from } = await enterChannel({ vault }, opened, { kind: 'debezium', prefix: topics.prefix })
 	await control.db.update(lineages).set({ channel: 'debezium' }).where(eq(lineages.id, opened.lineage.id))
+	return from === undefined ? opened.archived : parseLsn(from)
 }
 
 /**
@@ -147,19 +155,15 @@ async function openArchive(options: DebeziumSession, { opened, recorded, nonces,
 	return { archive, feed: new Feed({ assembler, relations, shapes: new Shapes(sql, vault) }) }
 }
 
-async function recordHole(
-	{ control }: DebeziumSession,
-	lineage: string,
-	hole: { from: bigint; to: bigint },
-): Promise<void> {
-	const reason = "the connector's topics lack transactions that it had read"
-	await recordGap(control.db, { lineage, ...hole, reason })
+async function recordHole({ control }: DebeziumSession, lineage: string, hole: Hole): Promise<void> {
+	await recordGap(control.db, { lineage, ...hole })
 	await recordIncident(
 		control.db,
 		makeIncident({
 			code: 'CAPTURE_GAP',
-			message: `${reason}: what they deleted is not in the vault`,
-			remedy: 'Find out who deleted topics or records; then resolve the incident: the gap stays on record.',
+			message: `${hole.reason}: what was deleted from ${formatLsn(hole.from)} to ${formatLsn(hole.to)} may not be in the vault`,
+			remedy:
+				'Find out who deleted topics, records, the slot or the offsets of the connector; then resolve the incident (`pnpm reprieve incidents`): the gap stays on record.',
 			position: hole.to,
 			stopsCapture: false,
 		}),

@@ -2,6 +2,7 @@ import { type DebeziumEvent, type JsonObject, Loss, type Relation, type RowTexts
 import {
 	debeziumPublication,
 	formatTableName,
+	parseLsn,
 	type SourceColumn,
 	type TableName,
 	typeVerdict,
@@ -23,12 +24,21 @@ export type Shape = {
 /** Milliseconds that the catalog is believed: types may change between two events without a sign in them. */
 const staleMs = 1_000
 
+/** What the catalog says of a table, and what was known of it before a column's type changed. */
+type Known = {
+	table: WireTable
+	readAt: number
+	/** Transactions that end at or before `until` may have either type. */
+	former: { table: WireTable; until: bigint } | undefined
+}
+
 /** What events' tables are, by the catalog; of columns that are gone, by the vault's newest schema version. */
 export class Shapes {
 	readonly #sql: Sql
 	readonly #vault: Vault
-	readonly #tables = new Map<string, { table: WireTable; readAt: number }>()
+	readonly #tables = new Map<string, Known>()
 	readonly #shapes = new Map<string, Shape>()
+	readonly #formers = new Map<string, Shape>()
 
 	constructor(sql: Sql, vault: Vault) {
 		this.#sql = sql
@@ -51,6 +61,20 @@ export class Shapes {
 		return shape
 	}
 
+	/**
+	 * The shape that an event's row had before a column was retyped, if its transaction may have written it; call after
+	 * {@link find}.
+	 */
+	former(event: DebeziumEvent, end: bigint): Shape | undefined {
+		const key = formatTableName({ schema: event.schema, name: event.table })
+		const former = this.#tables.get(key)?.former
+		const image = event.before ?? event.row
+		if (!former || end > former.until || !image || namesBeyond(former.table, image).length > 0) return undefined
+		const shape = makeShape(former.table, image, this.#formers.get(key))
+		this.#formers.set(key, shape)
+		return shape
+	}
+
 	/** A column that the catalog has no more is what the vault's newest version says it was. */
 	async #withDropped(name: TableName, image: JsonObject): Promise<WireTable | undefined> {
 		const key = formatTableName(name)
@@ -61,10 +85,7 @@ export class Shapes {
 		const columns = (archived?.columns ?? []).filter((column) => beyond.includes(column.name)).map(bareColumn)
 		if (columns.length < beyond.length) throw drift(key, `nobody knows its columns ${beyond.join(', ')}`)
 		const whole = { ...table, columns: [...table.columns, ...columns] }
-		const known = this.#tables.get(key)?.table
-		const kept = known && JSON.stringify(known) === JSON.stringify(whole) ? known : whole
-		this.#tables.set(key, { table: kept, readAt: performance.now() })
-		return kept
+		return this.#keep(key, whole, this.#tables.get(key)?.former)
 	}
 
 	async #table(name: TableName, isFresh: boolean): Promise<WireTable | undefined> {
@@ -73,10 +94,23 @@ export class Shapes {
 		if (known && !isFresh && performance.now() - known.readAt < staleMs) return known.table
 		const table = (await readWireTable(this.#sql, name)) ?? (await this.#archivedTable(name))
 		if (!table) return undefined
-		const isSame = known && JSON.stringify(known.table) === JSON.stringify(table)
-		const kept = isSame ? known.table : table
-		this.#tables.set(key, { table: kept, readAt: performance.now() })
+		const before = known?.table ?? (await this.#archivedTable(table.root))
+		const isRetyped = before !== undefined && hasOtherTypes(table, before)
+		return this.#keep(key, table, isRetyped ? await this.#formerOf(before) : known?.former)
+	}
+
+	/** Equal tables are one object. */
+	#keep(key: string, table: WireTable, former: Known['former']): WireTable {
+		const known = this.#tables.get(key)?.table
+		const kept = known && JSON.stringify(known) === JSON.stringify(table) ? known : table
+		this.#tables.set(key, { table: kept, readAt: performance.now(), former })
 		return kept
+	}
+
+	/** A retyping waits for every transaction that wrote the table: whatever commits from now on has the new type. */
+	async #formerOf(table: WireTable): Promise<Known['former']> {
+		const [now] = await this.#sql<{ at: string }[]>`select pg_current_wal_lsn()::text as at`
+		return now && { table, until: parseLsn(now.at) }
 	}
 
 	/** A table that was dropped: its built-in types are what the vault says they were. */
@@ -93,6 +127,14 @@ export class Shapes {
 function bareColumn({ name: column, typeName: type, typeOid, typmod, typeKind: kind }: SourceColumn): WireColumn {
 	const wire = { oid: typeOid, typmod, kind, name: type, isArray: type.endsWith('[]'), extension: null }
 	return { column, type, typeOid, typmod, wire }
+}
+
+/** Whether a column that both have is of another type. */
+function hasOtherTypes(table: WireTable, before: WireTable): boolean {
+	return table.columns.some(({ column, typeOid, typmod }) => {
+		const former = before.columns.find((one) => one.column === column)
+		return former !== undefined && (former.typeOid !== typeOid || former.typmod !== typmod)
+	})
 }
 
 function namesBeyond(table: WireTable, image: JsonObject): string[] {
@@ -139,8 +181,8 @@ function relationOf({ oid, schema, name, identity }: WireTable, columns: WireCol
 
 function lossOf(table: WireTable): string | undefined {
 	for (const { column, type, wire } of table.columns) {
-		const { reason } = typeVerdict(wire)
-		if (reason !== undefined) return `${column} is of type ${type}: ${reason}`
+		const { form, reason } = typeVerdict(wire)
+		if (form === undefined) return `${column} is of type ${type}: ${reason}`
 	}
 	return undefined
 }

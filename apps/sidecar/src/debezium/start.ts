@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { type Finding, messagePrefix, ReprieveError } from '@reprieve/contracts'
 import { readIdentity, type Sql, slotName } from '@reprieve/postgres'
 import type { Kafka } from 'kafkajs'
+import { pino } from 'pino'
 import type { SidecarConfig } from '../config.ts'
+import { openKafka } from '../kafka/client.ts'
 import type { KafkaConfig } from '../kafka/config.ts'
-import type { KafkaParts } from '../kafka/start.ts'
 import type { SessionOptions } from '../session.ts'
-import { type Sidecar, startSessions } from '../start.ts'
+import { type Sidecar, type SidecarParts, startSessions } from '../start.ts'
 import { checkConnector } from './connect.ts'
 import { checkReplication, silentCode } from './replicated.ts'
 import { runDebeziumSession } from './session.ts'
@@ -16,6 +17,8 @@ export type DebeziumConfig = {
 	kafka: KafkaConfig
 	/** REST of Kafka Connect; absent: the connector's settings are not checked. */
 	connectUrl?: string
+	/** Records to leave out, as `topic:partition:offset`. */
+	skip?: readonly string[]
 	/** Milliseconds between looks at connector and cluster. Default 10,000. */
 	findingsMs?: number
 	/** Milliseconds between looks for new topics while something is waited for. Default 1,000. */
@@ -28,8 +31,9 @@ export type DebeziumConfig = {
  * Archives what Debezium's connector writes to Kafka, until stopped; of several only one reads, the others wait. As with
  * own capture what it cannot be sure of stops it, with an incident. The control schema must be migrated.
  */
-export function startDebeziumArchive(config: DebeziumConfig, parts: KafkaParts): Sidecar {
-	const kafka = parts.openKafka(config.kafka)
+export function startDebeziumArchive(config: DebeziumConfig, parts: SidecarParts): Sidecar {
+	const log = parts.log ?? pino({ name: 'sidecar' })
+	const kafka = openKafka(config.kafka, log)
 	const runOne = async (session: SessionOptions) => {
 		const { databaseOid } = await readIdentity(session.sql)
 		await runDebeziumSession({
@@ -37,12 +41,13 @@ export function startDebeziumArchive(config: DebeziumConfig, parts: KafkaParts):
 			kafka,
 			topics: config.kafka,
 			findings: () => lookAround(config, { kafka, sql: session.sql, slot: slotName(databaseOid) }),
+			skip: new Set(config.skip),
 			findingsMs: config.findingsMs ?? 10_000,
 			topicsMs: config.topicsMs ?? 1_000,
 			patienceMs: config.patienceMs ?? 180_000,
 		})
 	}
-	return startSessions(config.sidecar, parts, { runOne, duties: ['vault', 'protection'], isCapture: true })
+	return startSessions(config.sidecar, { ...parts, log }, { runOne, duties: ['vault', 'protection'], isCapture: true })
 }
 
 type Surroundings = { kafka: Kafka; sql: Sql; slot: string }

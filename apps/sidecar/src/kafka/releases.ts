@@ -1,5 +1,6 @@
 import type { Vault } from '@reprieve/vault'
 import { Acknowledgement } from '../lineage/acknowledge.ts'
+import type { Lease } from '../lineage/lease.ts'
 import type { NonceChain } from '../lineage/nonce.ts'
 
 export type ReleasesOptions = {
@@ -9,6 +10,7 @@ export type ReleasesOptions = {
 	archived: bigint
 	/** Milliseconds between looks at the vault, and between acknowledgements. */
 	everyMs: number
+	lease: Lease
 	nonces: NonceChain
 	acknowledge: (position: bigint) => void
 	/** Whether the brokers alone may release the log now: the operator said so, and the cluster is replicated. */
@@ -37,9 +39,9 @@ export class Releases {
 
 	/** Looks at the vault at intervals, in turn with the flushes. */
 	watch(inTurn: (work: () => Promise<void>) => Promise<void>): void {
-		const { everyMs, nonces, acknowledge } = this.#options
+		const { everyMs, lease, nonces, acknowledge } = this.#options
 		this.#acknowledgement = new Acknowledgement({
-			...{ everyMs, inTurn, acknowledge },
+			...{ everyMs, lease, inTurn, acknowledge },
 			nonces: { advance: async () => await nonces.advance(this.#archived) },
 		})
 		let isBusy = false

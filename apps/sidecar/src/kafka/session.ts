@@ -161,10 +161,10 @@ function openFrameBuffer(parts: { label: string; table: VaultTable; writer: Fram
 }
 
 function openReleases({ vault, config, settings }: KafkaSession, ground: SinkGround<SpooledFrame>, topical: Topical) {
-	const { nonces, acknowledge, opened } = ground
+	const { lease, nonces, acknowledge, opened } = ground
 	return new Releases({
 		...{ vault, lineage: opened.lineage.id, archived: opened.archived, everyMs: config.acknowledgeMs },
-		...{ nonces, acknowledge },
+		...{ lease, nonces, acknowledge },
 		isBrokerTrusted: () => settings.acknowledge === 'broker' && topical.verdict?.isReplicated === true,
 	})
 }

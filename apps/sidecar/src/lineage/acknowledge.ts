@@ -1,8 +1,11 @@
+import type { Lease } from './lease.ts'
 import type { NonceChain } from './nonce.ts'
 
 export type AcknowledgementOptions = {
 	/** Milliseconds between two of them. */
 	everyMs: number
+	/** A process that hung may wake up while another one goes on: checked before each. */
+	lease: Pick<Lease, 'check'>
 	nonces: Pick<NonceChain, 'advance'>
 	/** Lets the server forget everything before the position. */
 	acknowledge: (position: bigint) => void
@@ -38,7 +41,7 @@ export class Acknowledgement {
 	}
 
 	async #acknowledge(): Promise<void> {
-		const { everyMs, nonces, acknowledge, inTurn } = this.#options
+		const { everyMs, lease, nonces, acknowledge, inTurn } = this.#options
 		const wait = this.#acknowledgedAt + everyMs - performance.now()
 		if (wait > 0) {
 			this.#timer ??= setTimeout(() => {
@@ -49,6 +52,7 @@ export class Acknowledgement {
 		}
 		const position = this.#durable
 		if (position <= this.#acknowledged) return
+		lease.check()
 		await nonces.advance(position)
 		acknowledge(position)
 		this.#acknowledged = position

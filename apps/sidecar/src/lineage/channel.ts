@@ -1,10 +1,11 @@
+import { formatLsn } from '@reprieve/contracts'
 import type { Channel, Vault } from '@reprieve/vault'
 import { CaptureStopped } from '../incident.ts'
 import { drainedMark } from '../kafka/sources.ts'
 import type { OpenLineage } from './open.ts'
 
-/** A channel without its epoch. */
-export type WantedChannel = Omit<Channel, 'epoch'>
+/** A channel without its epoch, and where that begins. */
+export type WantedChannel = Omit<Channel, 'epoch' | 'from'>
 
 /** What a lineage's changes came through so far; `stream` of epoch 0 where nothing else was said. */
 export function channelOf({ lineage }: Pick<OpenLineage, 'lineage'>): Channel {
@@ -40,7 +41,7 @@ export async function enterChannel(
 	const isOver = channel.kind === 'frames' && (await isDrained(vault, id, channel))
 	if (isSameChannel(channel, wanted) && !isOver) return channel
 	if (!(await isDrained(vault, id, channel))) throw notDrained(channel)
-	const next = { ...wanted, epoch: channel.epoch + 1 }
+	const next = { ...wanted, epoch: channel.epoch + 1, from: formatLsn(opened.archived) }
 	opened.lineage = { ...opened.lineage, channel: next }
 	await vault.putLineage(opened.lineage)
 	return next

@@ -18,7 +18,12 @@ export type DebeziumEvent = {
 	message: { prefix: string; content: Uint8Array } | undefined
 	/** Half of an update of the key: the row did not go. */
 	isKeyChange: boolean
+	/** The connector's `topic.prefix`. */
+	prefix: string
 }
+
+/** A message outside of a transaction: it counts for nothing, but the next event names it as what came before. */
+export type OutsideMessage = { op: 'outside'; position: bigint; prefix: string }
 
 /** A transaction's end, as the transaction topic has it. */
 export type DebeziumEnd = {
@@ -32,24 +37,23 @@ export type DebeziumEnd = {
 	counts: Map<string, number>
 }
 
-/** A record without place in a transaction, such as a snapshot's row or a message outside of one. */
-export const outside = Symbol('outside of a transaction')
-
 /**
- * Reads an event of a row topic or of `.message`. Undefined for a tombstone; {@link outside} where there is nothing to
- * join; throws INTERNAL for what is no envelope of Debezium's PostgreSQL connector.
+ * Reads an event of a row topic or of `.message`. Undefined for a tombstone and for a row of a snapshot, in which nothing
+ * happened; throws INTERNAL for what is no envelope of Debezium's PostgreSQL connector.
  */
 export function readEvent(
 	value: Uint8Array | null,
 	headers: Readonly<Record<string, unknown>> = {},
-): DebeziumEvent | typeof outside | undefined {
+): DebeziumEvent | OutsideMessage | undefined {
 	const body = readBody(value)
 	if (!body) return undefined
 	const op = body.get('op')
 	const source = body.get('source')
 	if (!(source instanceof Map) || source.get('connector') !== 'postgresql') throw foreign('it names no source')
+	if (op === 'r') return undefined
 	const place = body.get('transaction')
-	if (op === 'r' || (op === 'm' && !(place instanceof Map))) return outside
+	const prefix = text(source, 'name')
+	if (op === 'm' && !(place instanceof Map)) return { op: 'outside', position: integer(source, 'lsn'), prefix }
 	if (!isOp(op)) throw foreign(`op is ${String(op)}`)
 	if (!(place instanceof Map)) throw foreign('it has no transaction (provide.transaction.metadata must be true)')
 	return {
@@ -58,6 +62,7 @@ export function readEvent(
 		order: Number(integer(place, 'total_order')),
 		committedAt: integer(source, 'ts_us'),
 		after: previousEnd(source.get('sequence')),
+		prefix,
 		schema: text(source, 'schema'),
 		table: text(source, 'table'),
 		before: objectOf(body.get('before')),

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { connectorConfig, typeVerdict, type WireType, wrongSettings } from './debezium.ts'
+import { connectorConfig, wrongSettings } from './connector.ts'
 
 const address = {
 	...{ name: 'shop', host: 'db', port: 5432, database: 'shop', user: 'reprieve_capture' },
-	...{ prefix: 'reprieve.shop', slot: 'reprieve_5', replication: 3 },
+	...{ prefix: 'reprieve.shop', slot: 'reprieve_5', replication: 3, passwordFile: '/s.properties' },
 }
 
 describe('the connector', () => {
@@ -27,6 +27,15 @@ describe('the connector', () => {
 		['slot.name', 'other'],
 		['topic.prefix', 'other'],
 		['slot.drop.on.stop', 'true'],
+		['driver.options', '-c bytea_output=escape'],
+		['value.converter', 'io.confluent.connect.avro.AvroConverter'],
+		['value.converter.replace.null.with.default', 'true'],
+		['producer.override.compression.type', 'lz4'],
+		['errors.tolerance', 'all'],
+		['publish.via.partition.root', 'true'],
+		['lsn.flush.mode', 'connector_and_driver'],
+		['field.name.adjustment.mode', 'avro'],
+		['internal.log.position.check.enable', 'false'],
 	])('is refused with %s=%s', (name, value) => {
 		const { config } = connectorConfig(address)
 		const [finding, ...more] = wrongSettings('shop', { ...config, [name]: value }, address)
@@ -35,8 +44,18 @@ describe('the connector', () => {
 		expect(finding?.remedy).toContain(`Set ${name}=`)
 	})
 
+	test.each(['driver.options', 'value.converter', 'value.converter.replace.null.with.default'])(
+		'is refused without %s: what the worker or the server has instead is not known',
+		(name) => {
+			const { [name]: _, ...config } = connectorConfig(address).config
+			expect(wrongSettings('shop', config, address)).toMatchObject([{ code: 'connectorSetting' }])
+		},
+	)
+
 	test.each([
 		'transforms',
+		'slot.stream.params',
+		'replica.identity.autoset.values',
 		'table.include.list',
 		'column.exclude.list',
 		'column.mask.hash.SHA-256.with.salt.x',
@@ -44,34 +63,5 @@ describe('the connector', () => {
 	])('is refused with %s', (name) => {
 		const { config } = connectorConfig(address)
 		expect(wrongSettings('shop', { ...config, [name]: 'a' }, address)).toMatchObject([{ code: 'connectorSetting' }])
-	})
-})
-
-describe('a type', () => {
-	const base: WireType = { oid: 25, typmod: -1, kind: 'b', name: 'text', isArray: false, extension: null }
-
-	test('of an extension passes by name only when that extension brought it', () => {
-		const hstore = { ...base, oid: 20_000, name: 'hstore' }
-		expect(typeVerdict({ ...hstore, extension: 'hstore' }).form).toBe('hstore')
-		expect(typeVerdict(hstore).reason).toBeDefined()
-		expect(typeVerdict({ ...hstore, name: 'geometry', extension: 'postgis' }).reason).toBeDefined()
-	})
-
-	test('numeric passes unless its scale is negative', () => {
-		const numeric = { ...base, oid: 1700, name: 'numeric' }
-		expect(typeVerdict(numeric).form).toBe('numeric')
-		expect(typeVerdict({ ...numeric, typmod: ((10 << 16) | 2) + 4 }).form).toBe('numeric')
-		expect(typeVerdict({ ...numeric, typmod: ((5 << 16) | (-2 & 0x7ff)) + 4 }).reason).toBeDefined()
-	})
-
-	test.each([
-		['interval', 1186],
-		['money', 790],
-		['xml', 142],
-		['varbit', 1562],
-		['char', 18],
-		['point', 600],
-	])('%s is refused with a reason', (name, oid) => {
-		expect(typeVerdict({ ...base, name, oid }).reason).toBeTruthy()
 	})
 })
