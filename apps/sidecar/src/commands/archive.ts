@@ -1,4 +1,5 @@
 import { parseConnectUrl, startDebeziumArchive } from '../debezium/start.ts'
+import { startFramesArchive } from '../frames/start.ts'
 import { openKafka } from '../kafka/client.ts'
 import { type CommandInput, optionOf } from './command.ts'
 import { processLog, untilStopped } from './follow.ts'
@@ -6,9 +7,13 @@ import { kafkaOf } from './kafka.ts'
 
 /** `archive`: what lies in Kafka into the vault. */
 export async function archiveCommand({ config, vault, database, options }: CommandInput): Promise<void> {
-	optionOf('source', options.source, ['debezium'])
+	const source = optionOf('source', options.source, ['frames', 'debezium'])
 	const log = processLog(config.logLevel)
 	const kafka = await kafkaOf(config, database)
+	if (source === 'frames') {
+		const parts = { vault, log, openKafka: () => openKafka(kafka, log) }
+		return await untilStopped(startFramesArchive({ sidecar: config.sidecar, kafka }, parts))
+	}
 	const connectUrl = config.connectUrl === undefined ? undefined : parseConnectUrl(config.connectUrl)
 	const parts = { vault, log, openKafka: () => openKafka(kafka, log) }
 	await untilStopped(startDebeziumArchive({ sidecar: config.sidecar, kafka, connectUrl }, parts))
