@@ -8,7 +8,7 @@ export type CommandInput = {
 	vault: Vault
 	/** Name of the database served. */
 	database: string
-	options: { readonly sink?: string; readonly source?: string }
+	options: Readonly<Partial<Record<'sink' | 'source' | 'topic' | 'partition' | 'offset' | 'reason', string>>>
 	say(line: string): void
 }
 
