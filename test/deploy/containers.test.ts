@@ -58,6 +58,27 @@ describe.runIf(hasPrograms && hasKafka && hasS3)('the containers', { timeout: 12
 		expect((await stack.ask('/readyz', '')).status).toBe(503)
 	})
 
+	test('a deletion goes through capture and two archives, and the command line finds it', async () => {
+		const [broker] = (await sharedBroker()).brokers
+		await using stack = await openStack({ images, swaps: { 'kafka:9092': broker as string } })
+		const { sql } = stack.database
+		await sql`create table public.orders (id bigint primary key, note text)`
+		await sql`insert into public.orders select g, 'order ' || g from generate_series(1, 100) g`
+		await using capture = await stack.run('sidecar-capture')
+		await using first = await stack.run('sidecar-archive')
+		await using second = await stack.run('sidecar-archive')
+		for (const sidecar of [capture, first, second]) await sidecar.healthy()
+		const protectedNow = await stack.reprieve('protect', 'orders')
+		expect(protectedNow, protectedNow.output).toMatchObject({ code: 0 })
+		await sql`delete from public.orders where id <= 60`
+		const found = await until(async () => {
+			const { output } = await stack.reprieve('search', '--table', 'orders', '--key', '{"id": 42}')
+			return output.includes('order 42') && output
+		}, 'the row to be found')
+		expect(found).toContain('order 42')
+		for (const sidecar of [capture, first, second]) expect(await sidecar.stop()).toBe(0)
+	})
+
 	test('sidecar-archive-debezium follows a connector that the container connector made', async () => {
 		const { brokers, url } = await sharedConnect()
 		const swaps = {

@@ -61,6 +61,17 @@ describe.each(grounds)('in $where', ({ start }) => {
 		})
 	})
 
+	test('a writer that is behind appends nothing, and marks stand in the same entry as the receipts', async () => {
+		const { transactions } = freshVault()
+		const marks = [{ source: 'l/offset', position: 17n }]
+		await transactions.append({ source: 'l', position: 20n, after: null, transactions: [], marks })
+		expect(await transactions.archived('l/offset')).toBe(17n)
+		await transactions.append({ source: 'l', position: 30n, after: 20n, transactions: [] })
+		const late = transactions.append({ source: 'l', position: 40n, after: 20n, transactions: [] })
+		await expect(late).rejects.toMatchObject({ code: 'CONFLICT', retryable: true })
+		expect(await transactions.archived('l')).toBe(30n)
+	})
+
 	test('a batch of which another writer recorded a part is refused', async () => {
 		const store = freshStore()
 		const [first, second] = [0, 1].map(() => openVault({ store, database: 'shop' }).transactions)

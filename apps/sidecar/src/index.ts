@@ -1,5 +1,7 @@
 export { configSchema, parseConfig, type SidecarConfig } from './config.ts'
 export { type DebeziumConfig, startDebeziumArchive } from './debezium/start.ts'
+export { parkRecord } from './frames/park.ts'
+export { type FramesConfig, startFramesArchive } from './frames/start.ts'
 export { CaptureStopped } from './incident.ts'
 export { openKafka } from './kafka/client.ts'
 export type { KafkaConfig } from './kafka/config.ts'

@@ -133,7 +133,8 @@ function checkFollows(segments: readonly PendingSegment[], archived: bigint, sou
 	if (known) throw overtaken(parseRange(known.range).first.position, archived, source)
 }
 
-function movedOn(source: string, after: bigint | null, archived: bigint | undefined): ReprieveError {
+/** The error of a batch that does not follow what the source has. */
+export function movedOn(source: string, after: bigint | null, archived: bigint | undefined): ReprieveError {
 	return new ReprieveError(
 		'CONFLICT',
 		`the batch follows ${after ?? 'nothing'}, another writer archived ${source} up to ${archived ?? 'nothing'}`,

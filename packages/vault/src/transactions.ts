@@ -12,7 +12,7 @@ import { putSegment } from './segment/put.ts'
 import { formatRange, parseRange, rangeOf } from './segment/range.ts'
 import { parseStatistics, statisticsOf } from './segment/statistics.ts'
 import { sweepTable } from './sweep.ts'
-import { overtaken } from './table.ts'
+import { movedOn, overtaken } from './table.ts'
 import type { DeltaType } from './values/codec.ts'
 import { formatTimestamp, parseInstantJson, parseTimestamp } from './values/instant.ts'
 import { codecOf } from './values/types.ts'
@@ -51,19 +51,20 @@ export function openTransactions(
 	return {
 		log,
 		archived: async (source) => (await log.refresh()).transactions.get(source),
-		async append({ source, position, transactions }) {
+		async append({ source, position, transactions, after, marks = [] }) {
 			const adds = transactions.length === 0 ? [] : [await writeTransactions(place, transactions, options.now())]
 			const heads = [...options.heads]
 			const { isAppended, version } = await log.append((state) => {
 				const archived = state.transactions.get(source)
 				if (archived !== undefined && archived >= position) return undefined
+				if (after !== undefined && after !== (archived ?? null)) throw movedOn(source, after, archived)
 				const first = transactions[0]?.position.lsn
 				if (archived !== undefined && first !== undefined && first < archived) throw overtaken(first, archived, source)
 				return {
 					operation: 'WRITE',
 					facts: { id: randomUUID(), heads: Object.fromEntries(heads) },
 					...(state.meta ? {} : { meta: newMeta(options.now()) }),
-					transactions: [{ source, position }],
+					transactions: [{ source, position }, ...marks],
 					adds,
 					removes: [],
 					isDataChange: true,

@@ -93,8 +93,13 @@ export type VerifiedObject = { object: string; bytes: number; problem?: string }
 /** The vault's record of transactions: its commit is what makes a receipt. */
 export interface TransactionLog {
 	archived(source: string): Promise<bigint | undefined>
-	/** `position` may lie beyond the newest transaction: a keepalive made durable. An empty list is allowed. */
-	append(entry: { source: string; position: bigint; transactions: ArchivedTransaction[] }): Promise<CommitOutcome>
+	/**
+	 * `position` may lie beyond the newest transaction: a keepalive made durable. An empty list is allowed. `after` and
+	 * `marks` as in a {@link TableCommit}.
+	 */
+	append(
+		entry: Pick<TableCommit, 'source' | 'position' | 'after' | 'marks'> & { transactions: ArchivedTransaction[] },
+	): Promise<CommitOutcome>
 	/** In position order. */
 	read(query: {
 		positions?: { from?: bigint; to?: bigint }

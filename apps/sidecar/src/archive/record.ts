@@ -17,7 +17,7 @@ import {
 	lineages,
 	receipts,
 } from '@reprieve/control'
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq, isNull, lt, or, sql } from 'drizzle-orm'
 import type { CommittedTransaction } from '../capture/transaction.ts'
 
 /** Receipts per statement: each has a dozen parameters, and the protocol takes 65,535. */
@@ -40,13 +40,30 @@ export async function recordArchived(
 	transactions: CommittedTransaction[],
 	standpoint: Standpoint,
 ): Promise<void> {
-	const archived = transactions.flatMap((transaction) => transaction.archived ?? [])
-	const now = formatInstant(BigInt(Date.now()) * 1000n)
 	await control.db.transaction(async (tx) => {
-		await recordReceipts(tx, { archived, lineage: standpoint.lineage, now })
-		await recordBarriers(tx, archived, now)
-		for (const transaction of transactions) await recordTroubles(tx, transaction, standpoint.lineage)
+		await copyTransactions(tx, transactions, standpoint.lineage)
 		await writeStandpoint(tx, standpoint)
+		await tx.execute(sql`select pg_catalog.pg_notify('reprieve_receipts', '')`)
+	})
+}
+
+/** What a receipt tells the control schema. */
+export type Receipted = Pick<CommittedTransaction, 'archived' | 'incidents' | 'gaps'>
+
+/** As {@link recordArchived}, beside a capture that writes where it stands itself: `archived` alone moves, forward. */
+export async function recordReceipts(
+	control: Control,
+	transactions: Receipted[],
+	{ lineage, archived }: { lineage: string; archived: bigint },
+): Promise<void> {
+	await control.db.transaction(async (tx) => {
+		await copyTransactions(tx, transactions, lineage)
+		await tx
+			.update(captureState)
+			.set({ archived })
+			.where(
+				and(eq(captureState.lineage, lineage), or(isNull(captureState.archived), lt(captureState.archived, archived))),
+			)
 		await tx.execute(sql`select pg_catalog.pg_notify('reprieve_receipts', '')`)
 	})
 }
@@ -103,7 +120,15 @@ export async function recordNonce(
 		.where(eq(lineages.id, lineage))
 }
 
-async function recordReceipts(
+async function copyTransactions(tx: ControlTransaction, transactions: Receipted[], lineage: string): Promise<void> {
+	const archived = transactions.flatMap((transaction) => transaction.archived ?? [])
+	const now = formatInstant(BigInt(Date.now()) * 1000n)
+	await insertReceipts(tx, { archived, lineage, now })
+	await recordBarriers(tx, archived, now)
+	for (const transaction of transactions) await recordTroubles(tx, transaction, lineage)
+}
+
+async function insertReceipts(
 	tx: ControlTransaction,
 	{ archived, lineage, now }: { archived: ArchivedTransaction[]; lineage: string; now: string },
 ): Promise<void> {
@@ -142,7 +167,7 @@ async function recordBarriers(tx: ControlTransaction, archived: ArchivedTransact
 	}
 }
 
-async function recordTroubles(tx: ControlTransaction, transaction: CommittedTransaction, lineage: string) {
+async function recordTroubles(tx: ControlTransaction, transaction: Receipted, lineage: string) {
 	for (const incident of transaction.incidents) await recordIncident(tx, incident)
 	for (const { table, position, reason } of transaction.gaps) {
 		const known = await tx

@@ -9,7 +9,7 @@ export type CommandInput = {
 	vault: Vault
 	/** Name of the database served. */
 	database: string
-	options: { readonly sink?: string; readonly source?: string }
+	options: Readonly<Partial<Record<'sink' | 'source' | 'topic' | 'partition' | 'offset' | 'reason', string>>>
 	/** For what asks after the process's health. */
 	onState: SidecarParts['onState']
 	say(line: string): void

@@ -5,6 +5,7 @@ import { serveHealth } from '../health.ts'
 import { adoptCommand } from './adopt.ts'
 import { archiveCommand } from './archive.ts'
 import { captureCommand, drainCommand } from './capture.ts'
+import { parkCommand } from './park.ts'
 import { openVaultOf } from './vault.ts'
 
 const help = `pnpm --filter @reprieve/sidecar start [command]
@@ -12,11 +13,22 @@ const help = `pnpm --filter @reprieve/sidecar start [command]
 capture [--sink vault|kafka]        follows DATABASE_URL (REPRIEVE_CAPTURE_URL) into REPRIEVE_VAULT (the default), or into Kafka
 archive [--source frames|debezium]  takes to REPRIEVE_VAULT what own capture (the default) or Debezium's connector wrote to Kafka
 drain                               empties Kafka into the vault, with archivers running, so that changes may come another way; ends then
+park --topic T --partition P --offset O --reason TEXT
+                                    puts one record aside at which archive stands, so that it goes on behind it; ends then
 adopt                               leaves the lineage that capture cannot continue, records the gap, and opens a new one; ends then
 
 capture and archive end with SIGTERM, and by themselves when only an operator can help. Kafka is reached by KAFKA_BROKERS.`
 
-const commands = { capture: captureCommand, archive: archiveCommand, drain: drainCommand, adopt: adoptCommand }
+const commands = {
+	capture: captureCommand,
+	archive: archiveCommand,
+	drain: drainCommand,
+	park: parkCommand,
+	adopt: adoptCommand,
+}
+
+const string = { type: 'string' } as const
+const parkOptions = { topic: string, partition: string, offset: string, reason: string }
 
 /** Runs one command of the sidecar to its end. Throws INVALID for one that does not exist. */
 export async function runCommand(args: string[], env: NodeJS.ProcessEnv): Promise<void> {
@@ -35,12 +47,11 @@ export async function runCommand(args: string[], env: NodeJS.ProcessEnv): Promis
 }
 
 function parse(args: string[]) {
-	const string = { type: 'string' } as const
 	try {
 		return parseArgs({
 			args,
 			allowPositionals: true,
-			options: { help: { type: 'boolean' }, sink: string, source: string },
+			options: { help: { type: 'boolean' }, sink: string, source: string, ...parkOptions },
 		})
 	} catch {
 		throw unknown(args)

@@ -17,3 +17,16 @@ export function gapMark(source: string, from: bigint): string {
 export function drainedMark(lineage: string, epoch: number): string {
 	return `${lineage}/${epoch}/drained`
 }
+
+/** In `_transactions`: an operator let reading go on behind the record there. */
+export function parkedMark(
+	epoch: { lineage: string; epoch: number },
+	record: { topic: string; partition: number; offset: bigint },
+): string {
+	return `${epoch.lineage}/${epoch.epoch}/parked/${record.topic}/${record.partition}/${record.offset}`
+}
+
+/** The source under which `_transactions` keeps offsets of the transactions' topic. */
+export function transactionsSource(lineage: string, epoch: number): string {
+	return `${lineage}/${epoch}/transactions`
+}

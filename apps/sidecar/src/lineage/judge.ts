@@ -33,11 +33,22 @@ export type Verdict =
 			gap?: { from: bigint; reason: string }
 			isSlotUsable: boolean
 	  }
-	| { kind: 'stop'; code: string; message: string }
+	| Stop
+
+type Stop = { kind: 'stop'; code: string; message: string }
 
 /** Decides whether capture may go on where the vault ends. Pure. */
 export function judgeLineage(evidence: Evidence): Verdict {
-	const { control, vault } = evidence
+	const verdict = judgeHistory(evidence)
+	return verdict.kind === 'one' ? judgeSlot(evidence, verdict.lineage) : verdict
+}
+
+/** Whether database, control schema and vault have one history, wherever the slot stands. */
+export type History = { kind: 'one'; lineage: VaultLineage } | Extract<Verdict, { kind: 'open' | 'stop' }>
+
+/** Decides whether what is archived may be told to this database. Pure. */
+export function judgeHistory(evidence: Pick<Evidence, 'identity' | 'control' | 'vault'>): History {
+	const { identity, control, vault } = evidence
 	if (!control && !vault) return { kind: 'open' }
 	if (!control)
 		return stop('LINEAGE_UNKNOWN', `the vault has lineage ${vault?.id} of this database, the database knows none`)
@@ -48,10 +59,10 @@ export function judgeLineage(evidence: Evidence): Verdict {
 	if (control.id !== vault.id) {
 		return stop('LINEAGE_CHANGED', `the database belongs to lineage ${control.id}, the vault continues ${vault.id}`)
 	}
-	return judgeIdentity(evidence, vault) ?? judgeNonce(control, vault) ?? judgeSlot(evidence, vault)
+	return judgeIdentity(identity, vault) ?? judgeNonce(control, vault) ?? { kind: 'one', lineage: vault }
 }
 
-function judgeIdentity({ identity }: Evidence, vault: VaultLineage): Verdict | undefined {
+function judgeIdentity(identity: DatabaseIdentity, vault: VaultLineage): Stop | undefined {
 	const { systemIdentifier, databaseOid, timeline } = identity
 	if (systemIdentifier !== vault.systemIdentifier) {
 		return stop(
@@ -66,7 +77,7 @@ function judgeIdentity({ identity }: Evidence, vault: VaultLineage): Verdict | u
 	return stop('TIMELINE_CHANGED', `the server is on timeline ${timeline}, the vault ends on ${vault.timeline}`)
 }
 
-function judgeNonce(control: ControlLineage, vault: VaultLineage): Verdict | undefined {
+function judgeNonce(control: ControlLineage, vault: VaultLineage): Stop | undefined {
 	const newest = vault.nonces.at(-1)
 	if (!newest || newest.nonce === control.nonce || newest.nonce === control.previousNonce) return undefined
 	return stop(
@@ -87,6 +98,6 @@ function judgeSlot({ slot, archived }: Evidence, vault: VaultLineage): Verdict {
 	return { ...goOn, isSlotUsable: true, gap: { from: archived, reason } }
 }
 
-function stop(code: string, message: string): Verdict {
+function stop(code: string, message: string): Stop {
 	return { kind: 'stop', code, message }
 }

@@ -1,0 +1,43 @@
+import { tableOfTopic, transactionsTopic } from '@reprieve/cdc'
+import type { Admin } from 'kafkajs'
+import type { Lane } from './consumer.ts'
+import type { GroupOffset } from './opening.ts'
+
+/** Topic of records that were put aside. */
+export function parkedTopic(prefix: string): string {
+	return `${prefix}.parked`
+}
+
+/** Topics of a prefix that may have frames, in order; what was parked is none of them. */
+export async function listFrameTopics(admin: Admin, prefix: string): Promise<string[]> {
+	const isOurs = (topic: string) =>
+		topic === transactionsTopic(prefix) ||
+		topic.startsWith(`${prefix}.digest-`) ||
+		tableOfTopic(prefix, topic) !== undefined
+	return (await admin.listTopics()).filter(isOurs).sort()
+}
+
+/** What a group remembers of every partition of the topics. */
+export async function readGroupOffsets(
+	admin: Admin,
+	groupId: string,
+	topics: string[],
+): Promise<(lane: Lane) => GroupOffset | undefined> {
+	const known = new Map<string, GroupOffset>()
+	for (const { topic, partitions } of topics.length > 0 ? await admin.fetchOffsets({ groupId, topics }) : []) {
+		for (const { partition, offset, metadata } of partitions) {
+			if (BigInt(offset) < 0n) continue
+			known.set(`${topic}:${partition}`, { offset: BigInt(offset), metadata: metadata ?? '' })
+		}
+	}
+	return ({ topic, partition }) => known.get(`${topic}:${partition}`)
+}
+
+/** The first offset of a partition that is still there, and the one behind its last. */
+export type Ends = { low: bigint; high: bigint }
+
+/** Both ends of each partition of a topic that is there. */
+export async function readEnds(admin: Admin, topic: string): Promise<Map<number, Ends>> {
+	const places = await admin.fetchTopicOffsets(topic)
+	return new Map(places.map(({ partition, low, high }) => [partition, { low: BigInt(low), high: BigInt(high) }]))
+}
