@@ -54,12 +54,12 @@ type DebeziumStart = {
 }
 
 /** A migrated database with a vault in a folder of its own, and what is needed to archive it through Debezium. */
-export async function debeziumGround(given?: ConnectGround): Promise<DebeziumGround> {
+export async function debeziumGround(given?: ConnectGround, vaultAt?: string): Promise<DebeziumGround> {
 	const connect = given ?? (await sharedConnect())
 	const database = await freshDatabase()
 	await migrateControl(database.url)
 	const folder = await mkdtemp(join(tmpdir(), 'reprieve-vault-'))
-	const vaultUrl = pathToFileURL(join(folder, 'vault')).href
+	const vaultUrl = vaultAt ?? pathToFileURL(join(folder, 'vault')).href
 	const vault = openVaultAt(vaultUrl, database.name)
 	const running = new Set<Sidecar>()
 	const prefix = database.name

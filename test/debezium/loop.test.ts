@@ -5,6 +5,8 @@ import { expect, test } from 'vitest'
 import { startCluster3 } from '../support/kafka/broker.ts'
 import { startConnect } from '../support/kafka/connect.ts'
 import { hasKafka } from '../support/kafka/shared.ts'
+import { bucketEnvironment } from '../support/s3/bucket.ts'
+import { hasS3 } from '../support/s3/shared.ts'
 import { until } from '../support/wait.ts'
 import { debeziumGround } from './ground.ts'
 
@@ -17,7 +19,8 @@ test.runIf(hasKafka)(
 	async () => {
 		await using cluster = await startCluster3()
 		await using worker = await startConnect(cluster)
-		await using ground = await debeziumGround({ brokers: cluster.brokers, url: worker.url })
+		const vaultAt = hasS3 ? (await bucketEnvironment()).REPRIEVE_VAULT : undefined
+		await using ground = await debeziumGround({ brokers: cluster.brokers, url: worker.url }, vaultAt)
 		const { sql } = ground
 		await sql`create table public.customer (id bigint primary key, email text, balance numeric, at timestamptz)`
 		await sql`

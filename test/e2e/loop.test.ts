@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { createClient } from '@reprieve/client'
 import { compareWithCopy, copyTables } from '@reprieve/standalone/sample'
 import postgres from 'postgres'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { freshDatabase } from '../support/postgres.ts'
 import { startReprieve } from '../support/reprieve.ts'
-import { createBucket } from '../support/s3/bucket.ts'
-import { hasS3, sharedS3 } from '../support/s3/shared.ts'
+import { bucketEnvironment } from '../support/s3/bucket.ts'
+import { hasS3 } from '../support/s3/shared.ts'
 import { fillShop } from '../support/sample.ts'
 import { openFolder, reprieve } from './launcher.ts'
 
@@ -17,17 +17,10 @@ const vaults: [string, () => Promise<Record<string, string>>][] = [['a vault in 
 if (hasS3)
 	vaults.push([
 		'an encrypted vault in a bucket',
-		async () => {
-			const server = await sharedS3()
-			vi.stubEnv('AWS_ACCESS_KEY_ID', server.accessKeyId)
-			vi.stubEnv('AWS_SECRET_ACCESS_KEY', server.secretAccessKey)
-			const { name } = await createBucket(server)
-			const endpoint = encodeURIComponent(server.endpoint)
-			return {
-				REPRIEVE_VAULT: `s3://${name}/some/prefix?endpoint=${endpoint}`,
-				REPRIEVE_VAULT_KEY: `k1:${randomBytes(32).toString('hex')}`,
-			}
-		},
+		async () => ({
+			...(await bucketEnvironment()),
+			REPRIEVE_VAULT_KEY: `k1:${randomBytes(32).toString('hex')}`,
+		}),
 	])
 
 test.each(vaults)(

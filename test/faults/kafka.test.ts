@@ -96,5 +96,10 @@ async function killInRounds(world: World, victim: Victim): Promise<void> {
 	}
 	await deleting.stop()
 	await world.barrier()
+	// Frames that were asked for again say so until their partition is read to its end.
+	await until(
+		async () => (await world.sql`select 1 from reprieve.incidents where resolved_at is null`).count === 0,
+		'no incident',
+	)
 	expect(await world.differences()).toEqual([])
 }

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Client, createClient } from '@reprieve/client'
 import { readConfig, type Service, startService } from '@reprieve/service'
-import { parseConfig, startSidecar } from '@reprieve/sidecar'
+import { parseConfig, type Sidecar, startSidecar } from '@reprieve/sidecar'
 import { openVaultAt, type Vault } from '@reprieve/vault'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import type { TestDatabase } from './postgres.ts'
 
 const adminKey = 'the-admin-key-of-a-test-0123456789'
@@ -17,10 +17,17 @@ export type TestReprieve = AsyncDisposable & {
 	adminKey: string
 }
 
-/** Service and sidecar in this process over a test database; the vault is in a folder that goes with them, unless `env` says where. */
+/** Starts what takes changes to the vault; resolves when they flow. */
+export type Way = (database: TestDatabase, vault: Vault, log: Logger) => Promise<Sidecar[]>
+
+/**
+ * Service and sidecar in this process over a test database; the vault is in a folder that goes with them, unless `env` says
+ * where, and changes come there in process, unless `way` says how.
+ */
 export async function startReprieve(
 	database: TestDatabase,
 	env: Readonly<Record<string, string>> = {},
+	way: Way = inProcess,
 ): Promise<TestReprieve> {
 	const data = await mkdtemp(join(tmpdir(), 'reprieve-test-'))
 	const log = pino({ level: 'silent' })
@@ -34,10 +41,7 @@ export async function startReprieve(
 	})
 	const vault = openVaultAt(config.vault, database.name, { segmentKeys: config.vaultKey })
 	const service = await startService(config, { vault, log })
-	const streaming = Promise.withResolvers<void>()
-	const onState = (state: string) => state === 'streaming' && streaming.resolve()
-	const sidecar = startSidecar(parseConfig({ databaseUrl: database.url }), { vault, log, onState })
-	await Promise.race([streaming.promise, sidecar.ended])
+	const sidecars = await way(database, vault, log)
 	return {
 		client: createClient({ url: service.url, apiKey: adminKey }),
 		service,
@@ -45,9 +49,24 @@ export async function startReprieve(
 		adminKey,
 		async [Symbol.asyncDispose]() {
 			await service.stop()
-			await sidecar.stop()
+			await Promise.all(sidecars.map((sidecar) => sidecar.stop()))
 			await vault.close()
 			await rm(data, { recursive: true, force: true })
 		},
 	}
+}
+
+async function inProcess(database: TestDatabase, vault: Vault, log: Logger): Promise<Sidecar[]> {
+	const sidecar = await whenStreaming((onState) =>
+		startSidecar(parseConfig({ databaseUrl: database.url }), { vault, log, onState }),
+	)
+	return [sidecar]
+}
+
+/** Starts a sidecar; resolves when it streams. */
+export async function whenStreaming(start: (onState: (state: string) => void) => Sidecar): Promise<Sidecar> {
+	const { promise: streaming, resolve } = Promise.withResolvers<void>()
+	const sidecar = start((state) => state === 'streaming' && resolve())
+	await Promise.race([streaming, sidecar.ended])
+	return sidecar
 }

@@ -16,7 +16,11 @@ export class Sender {
 
 	constructor(kafka: Kafka, topics: Topics) {
 		this.#topics = topics
-		this.#producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false })
+		this.#producer = kafka.producer({
+			...{ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false },
+			// A topic that is gone would hold up all others: the next session makes it again.
+			retry: { retries: 8 },
+		})
 	}
 
 	async connect(): Promise<void> {
