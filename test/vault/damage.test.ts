@@ -107,6 +107,18 @@ test('a missing entry in the middle is named by verify', async () => {
 	expect(problems.map(({ object }) => object)).toContain(entry)
 })
 
+test("a missing newest entry is named by the log of transactions, also one of another process's", async () => {
+	await using folder = await freshFolder()
+	await archive(folder.path)
+	const receipts = openVault({ store: fileStore(folder.path), database: 'shop' })
+	expect((await receipts.table(name).sources()).get('l')).toBe(6n)
+	await receipts.transactions.append({ source: 'l', position: 7n, transactions: [] })
+	const entry = 'shop/public/customer/_delta_log/00000000000000000005.json'
+	await rm(join(folder.path, entry))
+	const problems = (await Array.fromAsync(receipts.transactions.verify())).filter(({ problem }) => problem)
+	expect(problems.map(({ object }) => object)).toEqual([entry])
+})
+
 test('a damaged log of transactions is refused by name', async () => {
 	await using folder = await freshFolder()
 	const open = () => openVault({ store: fileStore(folder.path), database: 'shop' }).transactions

@@ -33,8 +33,13 @@ export function openVault({ store, database, keys, now = Date.now }: VaultOption
 		const folder = tableFolder(database, name)
 		const known = tables.get(folder)
 		if (known) return known
-		const onAppend = (version: number, digest: string) => heads.set(folder, { version, digest })
-		const table = openTable({ store, folder, keys }, name, { now, onAppend })
+		let noted = -1
+		const onEntry = (version: number, digest: string) => {
+			if (version <= noted) return
+			noted = version
+			heads.set(folder, { version, digest })
+		}
+		const table = openTable({ store, folder, keys }, name, { now, onEntry })
 		tables.set(folder, table)
 		return table
 	}

@@ -16,20 +16,24 @@ import { verifyTable } from './verify.ts'
 
 export type TableOptions = {
 	now: () => number
-	/** Told of every entry that this handle appends. */
-	onAppend: (version: number, digest: string) => void
+	/** Told of every entry that this handle appends, and of those that others did when it asks for sources. */
+	onEntry: (version: number, digest: string) => void
 }
 
 /** The archive of one source table in a folder of a store. */
 export function openTable(place: Place, name: TableName, options: TableOptions): VaultTable & { log: Log } {
-	const log = openLog(place.store, place.folder, { columns: bookkeeping, ...options })
+	const log = openLog(place.store, place.folder, { columns: bookkeeping, now: options.now, onAppend: options.onEntry })
 	/** Columns that this handle gave out before a commit named them: a second schema version must not reuse their names. */
 	const promised: VaultColumn[] = []
 	return {
 		name,
 		log,
 		archived: async (source) => (await log.refresh()).transactions.get(source),
-		sources: async () => new Map((await log.refresh()).transactions),
+		sources: async () => {
+			const { version, digest, transactions } = await log.refresh()
+			if (version >= 0) options.onEntry(version, digest)
+			return new Map(transactions)
+		},
 		write: async (rows) => {
 			const known = (await log.known()).meta?.columns ?? []
 			const open = missingColumns(known, promised).filter((column) => fitsColumns(known, [column]))

@@ -59,7 +59,7 @@ export interface VaultTable {
 	readonly name: TableName
 	/** The newest commit position of a source in this log, by its `txn` action. */
 	archived(source: string): Promise<bigint | undefined>
-	/** Every source of the log's `txn` actions with its newest commit position. */
+	/** Every source of the log's `txn` actions with its newest commit position. The log's newest entry is named in `_transactions` next. */
 	sources(): Promise<ReadonlyMap<string, bigint>>
 	/** Writes rows (any number, of one schema version) into segment objects: durable, not yet visible. */
 	write(rows: ChangeRows): Promise<PendingSegment[]>
