@@ -1,5 +1,5 @@
 import { type Frame, frameTopic, type RowsFrame, type TransactionsFrame, transactionsTopic } from '@reprieve/cdc'
-import { parseLsn } from '@reprieve/contracts'
+import { formatLsn, parseLsn } from '@reprieve/contracts'
 import { expect, test } from 'vitest'
 import { publish } from '../capture/ground.ts'
 import { startBroker, startCluster3 } from '../support/kafka/broker.ts'
@@ -293,6 +293,56 @@ testKafka(
 			expect(idsOf(frames.filter(({ header }) => header.session === session))).toEqual(ids(1, 10))
 		await sent(ground)
 		expect(sessionsOf(await rowsOf(ground, 't')).length).toBe(2)
+	},
+	120_000,
+)
+
+testKafka(
+	'what the slot let go is looked for in Kafka: there it is on its way, else it is a gap',
+	async () => {
+		await using ground = await kafkaGround()
+		const { sql, vault, name } = ground
+		await sql`create table public.t (id int primary key)`
+		await sql`insert into public.t select generate_series(1, 10)`
+		const gaps = async () => (await sql`select reason from reprieve.capture_gaps`).map((row) => row.reason)
+		const advance = async () => {
+			await sql`select pg_replication_slot_advance(slot_name, pg_current_wal_insert_lsn())
+			from pg_replication_slots where database = ${name}`
+			return await confirmed(ground)
+		}
+		const stopped = async (capture: { stop(): Promise<void> }) => {
+			await capture.stop()
+			await until(
+				async () => (await sql`select from pg_replication_slots where database = ${name} and not active`).count,
+				'slot',
+			)
+		}
+		const first = await ground.capture()
+		await publish(ground, 'public.t')
+		await sql`delete from public.t where id <= 5`
+		await sent(ground)
+		const [lineage] = await sql`select id from reprieve.lineages`
+		const archived = await vault.transactions.archived(lineage?.id)
+		const end = (await transactionsOf(ground)).at(-1)?.received as bigint
+		await stopped(first)
+		await sql`select pg_replication_slot_advance(slot_name, ${formatLsn(end)}::pg_lsn) from pg_replication_slots where database = ${name}`
+
+		const second = await ground.capture()
+		await sent(ground)
+		expect(await gaps()).toEqual([])
+		expect(await vault.transactions.archived(lineage?.id)).toBe(archived)
+		await stopped(second)
+
+		const inProcess = await ground.start()
+		await expect(inProcess.ended).rejects.toMatchObject({ incident: { code: 'CHANNEL_NOT_DRAINED' } })
+		expect(await gaps()).toEqual([])
+		expect(await vault.transactions.archived(lineage?.id)).toBe(archived)
+
+		await sql`delete from public.t`
+		await advance()
+		await ground.capture()
+		await until(async () => (await gaps()).length === 1, 'the gap')
+		expect(await vault.transactions.archived(lineage?.id)).toBe(archived)
 	},
 	120_000,
 )

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { transactionsTopic } from '@reprieve/cdc'
-import { type Finding, messagePrefix, parseLsn } from '@reprieve/contracts'
+import { type Finding, formatLsn, messagePrefix, parseLsn } from '@reprieve/contracts'
 import type { Channel, VaultTable } from '@reprieve/vault'
 import type { Kafka } from 'kafkajs'
 import { TableBuffer } from '../archive/buffer.ts'
 import { recordChannel } from '../archive/record.ts'
 import { watchFindings } from '../archive/watch-findings.ts'
 import { channelOf, enterChannel, isDrained, isSameChannel, type WantedChannel } from '../lineage/channel.ts'
-import { type Ground, openLineage } from '../lineage/open.ts'
+import { openLineage, recordSlotGap } from '../lineage/open.ts'
 import {
 	aborted,
 	type Held,
@@ -22,6 +22,7 @@ import type { KafkaConfig } from './config.ts'
 import { watchHoles } from './holes.ts'
 import { Releases } from './releases.ts'
 import { Sender } from './sender.ts'
+import { readSent } from './sent.ts'
 import { KafkaSink } from './sink.ts'
 import { Spool, type SpooledFrame } from './spool.ts'
 import { Topics } from './topics.ts'
@@ -45,7 +46,7 @@ const drainedMs = 250
 export async function runKafkaSession(options: KafkaSession): Promise<void> {
 	const { settings } = options
 	const wanted: WantedChannel = { kind: 'frames', prefix: settings.prefix, partitions: settings.partitions }
-	await underLease(options, groundOf(options), async (held) => {
+	await underLease(options, options, async (held) => {
 		const current = await drainOthers(options, held, (channel) => isSameChannel(channel, wanted))
 		if (options.signal.aborted) return
 		const channel = await enterChannel(options, current.opened, wanted)
@@ -55,15 +56,9 @@ export async function runKafkaSession(options: KafkaSession): Promise<void> {
 
 /** Sends what the log has, then the last word of the epoch, and waits until the archivers have all of it. */
 export async function runDrain(options: KafkaSession): Promise<void> {
-	await underLease(options, groundOf(options), async (held) => {
+	await underLease(options, options, async (held) => {
 		await drainOthers(options, held, () => false)
 	})
-}
-
-/** The brokers may have been trusted before: then the rest of what the slot let go lies in Kafka. */
-function groundOf(options: KafkaSession): Ground {
-	const { sql, control, vault, settings } = options
-	return { sql, control, vault, isAcknowledgedElsewhere: settings.acknowledge === 'broker' }
 }
 
 async function drainOthers(options: KafkaSession, held: Held, isWanted: (channel: Channel) => boolean): Promise<Held> {
@@ -74,7 +69,7 @@ async function drainOthers(options: KafkaSession, held: Held, isWanted: (channel
 	log.info({ channel }, 'draining what was sent before')
 	await streamFrames(options, held, channel, { isFinal: true })
 	while (!signal.aborted && !(await isDrained(vault, id, channel))) await pause(drainedMs, signal)
-	return { ...held, opened: await openLineage(groundOf(options)) }
+	return { ...held, opened: await openLineage(options) }
 }
 
 /** What a life in the topics of one channel holds. */
@@ -94,10 +89,22 @@ async function streamFrames(
 	await recordChannel(control, held.opened.lineage.id)
 	try {
 		await Promise.all([topics.connect(), topical.sender.connect()])
+		await checkSent(options, held, topic)
 		await streamInto(options, held, await targetOf(options, held, topical, isFinal))
 	} finally {
 		await Promise.allSettled([topical.sender.close(), topics.close(), topical.spool.close()])
 	}
+}
+
+/** What the slot let go and the vault has not must be in Kafka: else it is lost, and recorded so. */
+async function checkSent({ kafka, control, settings }: KafkaSession, { opened }: Held, topic: string): Promise<void> {
+	const { lineage, archived, confirmed: to, slot } = opened
+	if (to <= archived) return
+	const sent = await readSent({ kafka, topic, key: settings.frameKey, lineage: lineage.id })
+	if (sent !== undefined && sent >= to) return
+	const from = sent !== undefined && sent > archived ? sent : archived
+	const reason = `slot ${slot} stood at ${formatLsn(to)}, Kafka and the vault ended at ${formatLsn(from)}`
+	await recordSlotGap({ control }, { lineage: lineage.id, from, to, reason })
 }
 
 async function targetOf(

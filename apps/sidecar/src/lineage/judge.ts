@@ -21,6 +21,8 @@ export type Evidence = {
 	slot?: SlotState
 	/** Position that the vault has everything before. */
 	archived?: bigint
+	/** The slot may stand beyond the vault: the rest lies in Kafka, and is on its way. */
+	isOnItsWay?: boolean
 }
 
 export type Verdict =
@@ -86,14 +88,14 @@ function judgeNonce(control: ControlLineage, vault: VaultLineage): Stop | undefi
 	)
 }
 
-function judgeSlot({ slot, archived }: Evidence, vault: VaultLineage): Verdict {
+function judgeSlot({ slot, archived, isOnItsWay }: Evidence, vault: VaultLineage): Verdict {
 	if (archived === undefined) return { kind: 'open', id: vault.id }
 	const goOn = { kind: 'continue', lineage: vault, archived } as const
 	if (!slot) return { ...goOn, isSlotUsable: false, gap: { from: archived, reason: `slot ${vault.slot} was gone` } }
 	if (slot.walStatus === 'lost') {
 		return { ...goOn, isSlotUsable: false, gap: { from: archived, reason: `slot ${vault.slot} lost the log it needs` } }
 	}
-	if (slot.confirmed <= archived) return { ...goOn, isSlotUsable: true }
+	if (slot.confirmed <= archived || isOnItsWay) return { ...goOn, isSlotUsable: true }
 	const reason = `slot ${vault.slot} stood at ${formatLsn(slot.confirmed)}, the vault ended at ${formatLsn(archived)}`
 	return { ...goOn, isSlotUsable: true, gap: { from: archived, reason } }
 }

@@ -14,6 +14,7 @@ import type { Vault, VaultLineage } from '@reprieve/vault'
 import { and, eq, isNull, sql as raw } from 'drizzle-orm'
 import { recordGap, recordIncident } from '../archive/record.ts'
 import { adoptRemedy, CaptureStopped, makeIncident } from '../incident.ts'
+import { channelOf, isDrained } from './channel.ts'
 import { type ControlLineage, type Evidence, judgeLineage, type Verdict } from './judge.ts'
 import { takeLease } from './lease.ts'
 
@@ -27,7 +28,7 @@ export type Ground = {
 	sql: Sql
 	control: Control
 	vault: Vault
-	/** Another program (Debezium) acknowledges the slot: it may stand beyond the vault, whose rest lies in Kafka. */
+	/** Another program (Debezium) acknowledges the slot: it may stand beyond the vault, whose rest lies in Kafka. Frames on their way say so themselves. */
 	isAcknowledgedElsewhere?: boolean
 }
 
@@ -51,10 +52,10 @@ export async function openLineage(ground: Ground): Promise<OpenLineage> {
 	const { evidence, lineage, archived, gap, isSlotUsable } = await judge(ground)
 	const confirmed = isSlotUsable ? (evidence.slot?.confirmed ?? 0n) : await renewSlot(ground, lineage.slot)
 	if (gap) await recordSlotGap(ground, { lineage: lineage.id, ...gap, to: confirmed })
-	if (confirmed > archived && !ground.isAcknowledgedElsewhere)
-		await ground.vault.transactions.append({ source: lineage.id, position: confirmed, transactions: [] })
-	const position = confirmed > archived && !ground.isAcknowledgedElsewhere ? confirmed : archived
-	return { lineage, slot: lineage.slot, archived: position, confirmed, timeline: evidence.identity.timeline }
+	const isBehind = confirmed > archived && !evidence.isOnItsWay
+	if (isBehind) await ground.vault.transactions.append({ source: lineage.id, position: confirmed, transactions: [] })
+	const opened = { lineage, slot: lineage.slot, confirmed, timeline: evidence.identity.timeline }
+	return { ...opened, archived: isBehind ? confirmed : archived }
 }
 
 type Continuation = Extract<Verdict, { kind: 'continue' }> & { evidence: Evidence }
@@ -83,14 +84,9 @@ async function gatherEvidence({ sql, control, vault, isAcknowledgedElsewhere }: 
 	const open = (await vault.lineages()).findLast((lineage) => lineage.closedAt === undefined)
 	const slot = await readSlot(sql, slotName(identity.databaseOid))
 	const archived = open && (await vault.transactions.archived(open.id))
-	const isAhead = isAcknowledgedElsewhere && slot && archived !== undefined && slot.confirmed > archived
-	return {
-		identity,
-		control: await readControlLineage(control),
-		vault: open,
-		slot: isAhead ? { ...slot, confirmed: archived } : slot,
-		archived,
-	}
+	const isOnItsWay =
+		isAcknowledgedElsewhere || (open && !(await isDrained(vault, open.id, channelOf({ lineage: open }))))
+	return { identity, control: await readControlLineage(control), vault: open, slot, archived, isOnItsWay }
 }
 
 /** Opens a lineage: database first, then slot, then vault, so that an opening cut short is taken up again. */
@@ -181,8 +177,9 @@ async function renewSlot({ sql }: Ground, name: string): Promise<bigint> {
 	return await createSlot(sql, name)
 }
 
-async function recordSlotGap(
-	{ control }: Ground,
+/** Records that the slot stands behind a range that the vault has not, and raises it as an incident. */
+export async function recordSlotGap(
+	{ control }: Pick<Ground, 'control'>,
 	gap: { lineage: string; from: bigint; to: bigint; reason: string },
 ): Promise<void> {
 	await recordGap(control.db, gap)
