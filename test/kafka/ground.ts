@@ -7,12 +7,14 @@ import {
 	parseConfig,
 	type Sidecar,
 	type SidecarConfig,
+	startDrain,
 	startKafkaCapture,
 } from '@reprieve/sidecar'
 import type { Kafka } from 'kafkajs'
 import { pino } from 'pino'
 import { type CaptureGround, captureGround } from '../capture/ground.ts'
 import { sharedBroker } from '../support/kafka/shared.ts'
+import { whenStreaming } from '../support/reprieve.ts'
 import { until } from '../support/wait.ts'
 
 /** A capture ground whose changes go through Kafka. */
@@ -23,6 +25,8 @@ export type KafkaGround = CaptureGround & {
 	warnings: string[]
 	/** Starts capture into Kafka; waits until it streams. */
 	capture(options?: CaptureStart): Promise<Sidecar>
+	/** Empties Kafka into the vault; ends by itself. */
+	drain(): Sidecar
 	/** Every frame of a topic, from its beginning, in order. */
 	frames(topic: string, partition?: number): Promise<Frame[]>
 }
@@ -44,6 +48,15 @@ export async function kafkaGround(given?: { brokers: string[] }, cluster?: { url
 		...{ retentionMs: 3_600_000, acknowledge: 'vault', frameKey: randomBytes(32) },
 	}
 	const kafka = openKafka(settings, log)
+	const parts = { vault: ground.vault, log, openKafka: (config: KafkaConfig) => openKafka(config, log) }
+	const configOf = (options: CaptureStart = {}) => ({
+		sidecar: parseConfig({
+			...{ databaseUrl: ground.url, upkeepMs: 0, protectMs: 0, acknowledgeMs: 0, heartbeatMs: 100 },
+			...options.sidecar,
+		}),
+		...{ kafka: { ...settings, ...options.kafka }, spoolFolder: tmpdir(), checkMs: 500 },
+		maxRecordBytes: options.maxRecordBytes,
+	})
 	const running = new Set<Sidecar>()
 	return {
 		...ground,
@@ -51,29 +64,11 @@ export async function kafkaGround(given?: { brokers: string[] }, cluster?: { url
 		settings,
 		warnings,
 		async capture(options = {}) {
-			const { promise: streaming, resolve } = Promise.withResolvers<void>()
-			const sidecar = startKafkaCapture(
-				{
-					sidecar: parseConfig({
-						...{ databaseUrl: ground.url, upkeepMs: 0, protectMs: 0, acknowledgeMs: 0, heartbeatMs: 100 },
-						...options.sidecar,
-					}),
-					kafka: { ...settings, ...options.kafka },
-					spoolFolder: tmpdir(),
-					checkMs: 500,
-					maxRecordBytes: options.maxRecordBytes,
-				},
-				{
-					vault: ground.vault,
-					log,
-					openKafka: (config) => openKafka(config, log),
-					onState: (state) => state === 'streaming' && resolve(),
-				},
-			)
+			const sidecar = await whenStreaming((onState) => startKafkaCapture(configOf(options), { ...parts, onState }))
 			running.add(sidecar)
-			await Promise.race([streaming, sidecar.ended])
 			return sidecar
 		},
+		drain: () => startDrain(configOf(), parts),
 		frames: (topic, partition = 0) => readFrames(kafka, { topic, partition, key: settings.frameKey }),
 		async [Symbol.asyncDispose]() {
 			await Promise.all([...running].map((sidecar) => sidecar.stop()))

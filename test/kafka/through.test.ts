@@ -45,6 +45,45 @@ test.runIf(hasKafka)('what capture sent to Kafka is in the vault once, also when
 })
 
 test.runIf(hasKafka)(
+	'changes may come another way once everything sent is in the vault, and only then',
+	async () => {
+		await using ground = await kafkaGround()
+		const { sql, vault } = ground
+		await sql`create table public.t (id int primary key)`
+		await sql`insert into public.t select generate_series(1, 400)`
+		const remove = async (from: number) => await sql`delete from public.t where id between ${from} and ${from + 99}`
+		const channel = async () => (await vault.lineages())[0]?.channel
+		let capture = await ground.capture()
+		await publish(ground, 'public.t')
+		await remove(1)
+		await capture.stop()
+		expect(await channel()).toMatchObject({ kind: 'frames', epoch: 1, partitions: 1 })
+
+		const starting = ground.capture({ kafka: { partitions: 3 } })
+		await remove(101)
+		const archive = startArchive(ground)
+		capture = await starting
+		await until(async () => (await channel())?.epoch === 2, 'the next epoch')
+		expect(await channel()).toMatchObject({ kind: 'frames', partitions: 3 })
+		await remove(201)
+		await ground.barrier()
+		await capture.stop()
+
+		await ground.drain().ended
+		await archive.stop()
+		await ground.start()
+		expect(await channel()).toMatchObject({ kind: 'stream', epoch: 3 })
+		await remove(301)
+		await ground.barrier()
+		const ids = (await archivedRows(vault, 't')).map((row) => Number(row.values.id)).sort((a, b) => a - b)
+		expect(ids).toEqual(Array.from({ length: 400 }, (_, at) => at + 1))
+		expect(await sql`select code, message from reprieve.incidents where resolved_at is null`).toEqual([])
+		expect(await sql`select reason from reprieve.capture_gaps`).toEqual([])
+	},
+	120_000,
+)
+
+test.runIf(hasKafka)(
 	'rows that Kafka lost before they were archived are sent again by capture',
 	async () => {
 		await using ground = await kafkaGround()

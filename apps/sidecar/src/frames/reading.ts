@@ -15,7 +15,8 @@ import { within } from './within.ts'
 export type ReadingParts = {
 	admin: Admin
 	epoch: Epoch
-	topics: string[]
+	/** With their numbers of partitions. */
+	topics: ReadonlyMap<string, number>
 	/** Lineages of the vault that were left. */
 	closed: ReadonlySet<string>
 	fail: (error: unknown) => void
@@ -35,7 +36,7 @@ export class FramesReading {
 	readonly #watchdog: Watchdog
 	readonly #intakeOptions: IntakeOptions
 	#intake: Intake
-	#topics: string[]
+	#topics: ReadonlyMap<string, number>
 	#consumer: FrameConsumer
 	#opening: Promise<void> = Promise.resolve()
 	#timers: Repeated[] = []
@@ -94,7 +95,7 @@ export class FramesReading {
 		const { kafka, group, config } = this.#options
 		const isMine = (): boolean => this.#consumer === consumer && !this.#isStopped
 		const consumer: FrameConsumer = new FrameConsumer({
-			...{ kafka, group, topics: this.#topics, sessionMs: config.leaseMs },
+			...{ kafka, group, topics: [...this.#topics.keys()], sessionMs: config.leaseMs },
 			onAssigned: (lanes) => isMine() && this.#assign(lanes),
 			onRecords: async (lane, records, batch) => {
 				if (isMine()) await this.#take(lane, records, batch)
@@ -150,13 +151,13 @@ export class FramesReading {
 		}
 		await this.#intake.tend()
 		const topics = await listFrameTopics(admin, epoch.prefix)
-		if (topics.join() !== this.#topics.join()) await this.#subscribe(topics)
+		if ([...topics].join() !== [...this.#topics].join()) await this.#subscribe(topics)
 	}
 
-	/** A member cannot leave topics that are gone: another one takes its place. */
-	async #subscribe(topics: string[]): Promise<void> {
+	/** A member cannot leave topics that are gone, and sees no partitions that were added: another one takes its place. */
+	async #subscribe(topics: ReadonlyMap<string, number>): Promise<void> {
 		const { log } = this.#options
-		log.info({ topics: topics.length }, 'the topics have changed')
+		log.info({ topics: topics.size }, 'the topics have changed')
 		const former = this.#consumer
 		this.#topics = topics
 		this.#consumer = this.#makeConsumer()
@@ -193,7 +194,7 @@ export class FramesReading {
 
 	async #endsOf({ topic, partition }: Lane): Promise<Ends | undefined> {
 		const { admin, epoch } = this.#parts
-		if (!(await listFrameTopics(admin, epoch.prefix)).includes(topic)) return undefined
+		if (!(await listFrameTopics(admin, epoch.prefix)).has(topic)) return undefined
 		return (await readEnds(admin, topic)).get(partition)
 	}
 

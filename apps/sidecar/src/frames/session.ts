@@ -50,15 +50,15 @@ export async function runFramesSession(options: FramesSession): Promise<void> {
 	}
 }
 
-type Found = { epoch: Epoch; topics: string[] }
+type Found = { epoch: Epoch; topics: ReadonlyMap<string, number> }
 
 /** Polls for an epoch and its topics; undefined when the signal came first. */
 async function awaitTopics(options: FramesSession, admin: Admin): Promise<Found | undefined> {
 	const { signal, log, lookMs } = options
 	for (let looks = 0; !signal.aborted; looks++) {
 		const epoch = await findEpoch(options)
-		const topics = epoch ? await listFrameTopics(admin, epoch.prefix) : []
-		if (epoch && topics.includes(transactionsTopic(epoch.prefix))) return { epoch, topics }
+		const topics = epoch && (await listFrameTopics(admin, epoch.prefix))
+		if (epoch && topics?.has(transactionsTopic(epoch.prefix))) return { epoch, topics }
 		if (looks === 0) log.info({ epoch: epoch?.epoch }, 'waiting for capture to send frames')
 		await Promise.race([aborted(signal), pause(lookMs)])
 	}

@@ -8,13 +8,17 @@ export function parkedTopic(prefix: string): string {
 	return `${prefix}.parked`
 }
 
-/** Topics of a prefix that may have frames, in order; what was parked is none of them. */
-export async function listFrameTopics(admin: Admin, prefix: string): Promise<string[]> {
+/** Topics of a prefix that may have frames, in order, with how many partitions each has; what was parked is none of them. */
+export async function listFrameTopics(admin: Admin, prefix: string): Promise<ReadonlyMap<string, number>> {
 	const isOurs = (topic: string) =>
 		topic === transactionsTopic(prefix) ||
 		topic.startsWith(`${prefix}.digest-`) ||
 		tableOfTopic(prefix, topic) !== undefined
-	return (await admin.listTopics()).filter(isOurs).sort()
+	const { topics } = await admin.fetchTopicMetadata()
+	const ours = topics
+		.filter(({ name }) => isOurs(name))
+		.map(({ name, partitions }) => [name, partitions.length] as const)
+	return new Map(ours.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /** What a group remembers of every partition of the topics. */
