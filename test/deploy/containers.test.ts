@@ -109,14 +109,13 @@ describe.runIf(hasPrograms && hasKafka && hasS3)('the containers', { timeout: 12
 	})
 })
 
-/** A role whose password is the placeholder itself: this Connect has no file to put in its place. */
-async function roleOfConnect({ database }: Stack): Promise<AsyncDisposable & { url: string }> {
+/** A role whose password lies in the file of properties where the connector looks for it. */
+async function roleOfConnect({ database, folder }: Stack): Promise<AsyncDisposable & { url: string }> {
 	const url = new URL(database.url)
 	url.username = `connect_${randomBytes(6).toString('hex')}`
-	url.password = encodeURIComponent('$' + '{file:/run/secrets/reprieve.properties:database.password}')
-	await database.sql.unsafe(
-		`create role ${url.username} superuser login password '${decodeURIComponent(url.password)}'`,
-	)
+	url.password = randomBytes(12).toString('hex')
+	await writeFile(join(folder, 'secrets', 'reprieve.properties'), `database.password=${url.password}\n`)
+	await database.sql.unsafe(`create role ${url.username} superuser login password '${url.password}'`)
 	return {
 		url: url.href,
 		[Symbol.asyncDispose]: async () => void (await database.sql.unsafe(`drop role ${url.username}`)),

@@ -1,5 +1,5 @@
 import { type RowsFrame, type TransactionsFrame, tableOfTopic, transactionsTopic } from '@reprieve/cdc'
-import { ReprieveError, type TableName } from '@reprieve/contracts'
+import { type CaptureIncident, ReprieveError, type TableName } from '@reprieve/contracts'
 import type { Control } from '@reprieve/control'
 import type { Vault } from '@reprieve/vault'
 import type { Logger } from 'pino'
@@ -66,8 +66,8 @@ type Reading = {
 	/** A table's rows, or the transactions; neither before the first frame of a topic whose name does not say the table. */
 	partition?: TablePartition
 	queue?: ReceiptQueue
-	/** Offset of the record that stopped it. */
-	poison?: bigint
+	/** Offset of the record that stopped it, and why. */
+	poison?: { offset: bigint; why: string }
 	/** Offset of a frame that was read, but is not taken yet. */
 	inHand?: bigint
 	/** Frames are missing; whether that is recorded of this session, and where the first frame behind them lies. */
@@ -154,22 +154,31 @@ export class Intake {
 
 	/** Looks at what changes beside the records. */
 	async tend(): Promise<void> {
-		const { control, group, flusher, log } = this.#options
+		const { group, flusher, log } = this.#options
 		for (const reading of this.#readings.values()) {
 			const { poison, lane } = reading
-			if (poison === undefined || !(await this.#isParked(lane, poison))) continue
-			reading.reader.skipTo(poison + 1n)
+			if (poison === undefined || !(await this.#isParked(lane, poison.offset))) continue
+			const next = poison.offset + 1n
+			reading.reader.skipTo(next)
 			reading.poison = undefined
-			log.warn({ ...lane, offset: poison }, 'a record was parked, reading goes on behind it')
-			if (!this.#isClosed) group.begin(lane, poison + 1n)
+			log.warn({ ...lane, offset: poison.offset }, 'a record was parked, reading goes on behind it')
+			if (!this.#isClosed) group.begin(lane, next)
 		}
 		const healed = this.#healed
 		this.#healed = []
-		for (const lane of healed) {
-			const resolved = await resolveLane(control, lane)
-			if (resolved > 0) log.info({ ...lane, incidents: resolved }, 'what was missing is at hand')
-		}
+		for (const lane of healed) await this.#resolve(lane)
 		if (!flusher.isBusy && !this.#isClosed) await this.#tellGroup()
+	}
+
+	/** What stopped the lane meanwhile stays told: only its end, read without it, says that it is over. */
+	async #resolve(lane: Lane): Promise<void> {
+		const { control, log } = this.#options
+		const reading = this.#readings.get(keyOf(lane))
+		const isOver = () => reading?.isWhole === true && reading.poison === undefined
+		if (!isOver()) return
+		const resolved = await resolveLane(control, lane)
+		if (resolved > 0) log.info({ ...lane, incidents: resolved }, 'what was missing is at hand')
+		if (reading?.poison) await raiseIncident(control, poisonOf(reading, reading.poison))
 	}
 
 	/** Lanes that are read, and the offsets of the records that come next. */
@@ -329,12 +338,12 @@ export class Intake {
 
 	async #poison(reading: Reading, { offset, why }: { offset: bigint; why: string }): Promise<void> {
 		const { group, control, log } = this.#options
-		const { lane, reader, partition } = reading
+		const { lane, reader } = reading
 		if (await this.#isParked(lane, offset)) return reader.skipTo(offset + 1n)
-		reading.poison = offset
+		reading.poison = { offset, why }
 		group.pause(lane)
 		log.error({ ...lane, offset, why }, 'a record is no frame to archive: its partition stops there')
-		await raiseIncident(control, poisonIncident(lane, offset, { table: partition?.label, why }))
+		await raiseIncident(control, poisonOf(reading, reading.poison))
 	}
 
 	async #isParked({ topic, partition }: Lane, offset: bigint): Promise<boolean> {
@@ -361,6 +370,10 @@ export class Intake {
 /** Where reading begins anew without losing what this instance has not taken. */
 function resumeOf({ hole, inHand, reader }: Reading): bigint {
 	return hole?.offset ?? inHand ?? reader.resume
+}
+
+function poisonOf({ lane, partition }: Reading, { offset, why }: { offset: bigint; why: string }): CaptureIncident {
+	return poisonIncident(lane, offset, { table: partition?.label, why })
 }
 
 function keyOf({ topic, partition }: Lane): string {
