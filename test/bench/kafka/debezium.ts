@@ -67,7 +67,7 @@ async function prepare({ sql, client }: KafkaGround, rows: number): Promise<void
 }
 
 async function received({ client }: KafkaGround, rows: number): Promise<number> {
-	await client.archive.barrier({ timeoutMs: 1_200_000 })
+	await client.archive.barrier({ timeoutMs: 600_000 })
 	return rows
 }
 
