@@ -12,4 +12,9 @@ export async function archiveCommand({ config, vault, database, options }: Comma
 	await untilStopped(
 		startDebeziumArchive({ sidecar: config.sidecar, kafka, connectUrl, skip: config.skip }, { vault, log }),
 	)
+	// KafkaJS may leave connections behind when a consumer is stopped while it joins: they must not keep the process.
+	setTimeout(() => process.exit(), exitMs).unref()
 }
+
+/** Milliseconds for what is still under way when everything has stopped. */
+const exitMs = 2_000

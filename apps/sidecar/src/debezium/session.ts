@@ -58,7 +58,7 @@ export async function runDebeziumSession(options: DebeziumSession): Promise<void
 			const nonces = new NonceChain(control, vault, opened.lineage)
 			const recorded = await readRecorded(options, opened, nonces)
 			const { archive, feed } = await openArchive(options, { opened, recorded, nonces, lease, reader, fail })
-			await reader.start()
+			await Promise.race([reader.start(), failed, aborted(signal)])
 			const timers = [beat(options, archive, fail), watch(options, fail)]
 			options.onStreaming()
 			const stopping = new AbortController()
@@ -77,7 +77,9 @@ export async function runDebeziumSession(options: DebeziumSession): Promise<void
 				stopping.abort()
 				for (const timer of timers) clearInterval(timer)
 				await archive.stop()
-				await following.catch((error) => log.debug({ err: error }, 'stopped following'))
+				const left = following.catch((error) => log.debug({ err: error }, 'stopped following'))
+				// It may wait for a consumer that hangs.
+				await Promise.race([left, reader.stop()])
 			}
 		} finally {
 			await reader.stop()
