@@ -44,6 +44,8 @@ export class Reader {
 	#consumedEnds = 0n
 	#arrived = Promise.withResolvers<void>()
 	#lookedAt = performance.now()
+	#fetchedAt = performance.now()
+	#watchdog: NodeJS.Timeout | undefined
 	#isStopped = false
 
 	constructor(options: ReaderOptions) {
@@ -56,8 +58,8 @@ export class Reader {
 			// Counted as packed: rows may unpack to thirty times as much.
 			maxBytesPerPartition: 128 * 1024,
 			maxBytes: 2 * 1024 * 1024,
-			// The next archiver gets the partitions of one that was killed only then; brokers take no less.
-			sessionTimeout: Math.max(6_000, options.sessionMs),
+			// The next archiver gets the partitions of one that was killed only then.
+			sessionTimeout: this.#sessionMs,
 			heartbeatInterval: 2_000,
 			// A consumer that starts itself again beside a look for topics leaves a member behind that holds partitions.
 			retry: { restartOnFailure: async () => false },
@@ -73,7 +75,28 @@ export class Reader {
 			const isUnreadable = payload.error.name === 'KafkaJSNotImplemented'
 			this.#options.onFailure(isUnreadable ? unreadable(payload.error) : payload.error)
 		})
-		await this.#listen(await this.#listTopics())
+		this.#consumer.on(this.#consumer.events.FETCH_START, () => {
+			this.#fetchedAt = performance.now()
+		})
+		const topics = await this.#listTopics()
+		if (this.#isStopped) return
+		this.#watchdog = setInterval(() => this.#watch(), 1_000)
+		await this.#listen(topics)
+	}
+
+	/** KafkaJS may live on without fetching, after a rebalance or a stop that came at a bad moment. */
+	#watch(): void {
+		const silentMs = Math.round(performance.now() - this.#fetchedAt)
+		if (this.#topics.length === 0 || silentMs < 2 * this.#sessionMs) return
+		this.#options.log.warn({ silentMs }, 'the consumer does not fetch any more')
+		this.#options.onFailure(
+			new ReprieveError('UNAVAILABLE', `the consumer has not fetched for ${silentMs} ms`, { retryable: true }),
+		)
+	}
+
+	/** Brokers take no less. */
+	get #sessionMs(): number {
+		return Math.max(6_000, this.#options.sessionMs)
 	}
 
 	/** The next end; undefined while none has come. */
@@ -128,9 +151,17 @@ export class Reader {
 		)
 	}
 
+	/** A consumer that hangs is left behind: its session at the brokers ends by itself. */
 	async stop(): Promise<void> {
 		this.#isStopped = true
-		await Promise.all([this.#consumer.disconnect(), this.#admin.disconnect()])
+		clearInterval(this.#watchdog)
+		const ended = Promise.all([this.#consumer.disconnect(), this.#admin.disconnect()])
+		let timer: NodeJS.Timeout | undefined
+		const late = new Promise<void>((resolve) => {
+			timer = setTimeout(resolve, this.#sessionMs)
+		})
+		await Promise.race([ended, late])
+		clearTimeout(timer)
 	}
 
 	async #listTopics(): Promise<string[]> {
@@ -140,13 +171,14 @@ export class Reader {
 	async #lookForTopics(): Promise<void> {
 		const topics = await this.#listTopics()
 		this.#lookedAt = performance.now()
-		if (topics.length <= this.#topics.length) return
+		if (topics.length <= this.#topics.length || this.#isStopped) return
 		await this.#consumer.stop()
-		await this.#listen(topics)
+		if (!this.#isStopped) await this.#listen(topics)
 	}
 
 	async #listen(topics: string[]): Promise<void> {
 		this.#topics = topics
+		this.#fetchedAt = performance.now()
 		if (topics.length === 0) return
 		this.#paused.clear()
 		await this.#consumer.subscribe({ topics, fromBeginning: true })

@@ -61,7 +61,7 @@ export async function runDebeziumSession(options: DebeziumSession): Promise<void
 			const nonces = new NonceChain(control, vault, opened.lineage)
 			const recorded = await readRecorded(options, opened, nonces)
 			const { archive, feed } = await openArchive(options, { opened, recorded, nonces, lease, reader, fail })
-			await reader.start()
+			await Promise.race([reader.start(), failed, aborted(signal)])
 			const timers = [
 				beat(options, archive, fail),
 				watchFindings(options, options.findings, { everyMs: options.findingsMs, fail }),
@@ -83,7 +83,9 @@ export async function runDebeziumSession(options: DebeziumSession): Promise<void
 				stopping.abort()
 				for (const timer of timers) clearInterval(timer)
 				await archive.stop()
-				await following.catch((error) => log.debug({ err: error }, 'stopped following'))
+				const left = following.catch((error) => log.debug({ err: error }, 'stopped following'))
+				// It may wait for a consumer that hangs.
+				await Promise.race([left, reader.stop()])
 			}
 		} finally {
 			await reader.stop()
