@@ -1,8 +1,10 @@
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { startBroker } from '../support/kafka/broker.ts'
+import { type BrokerOptions, startBroker } from '../support/kafka/broker.ts'
 import { hasKafka } from '../support/kafka/shared.ts'
 import { until } from '../support/wait.ts'
+import { mountSmallDisk } from './disk.ts'
 import { publishAll, startWorld, type Victim, type World } from './world.ts'
 
 const testKafka = test.runIf(hasKafka)
@@ -68,10 +70,41 @@ testKafka(
 	300_000,
 )
 
+testKafka(
+	'a broker whose disk is full loses nothing, and all goes on when there is room again',
+	async (context) => {
+		await using disk = await mountSmallDisk(192)
+		if (!disk) return context.skip()
+		await using ground = await start({ dataFolder: join(disk.path, 'data') })
+		const { world, broker } = ground
+		const deleting = world.startDeleting()
+		await disk.fill()
+		await until(async () => !broker.isRunning() || (await isStuck(world)), 'the full disk to tell', 60_000)
+		await deleting.stop()
+		await disk.relieve()
+		await broker.restart()
+		await world.barrier()
+		await until(
+			async () => (await world.sql`select 1 from reprieve.incidents where resolved_at is null`).count === 0,
+			'no incident',
+		)
+		expect(await world.differences()).toEqual([])
+	},
+	300_000,
+)
+
+/** Nothing has been acknowledged for a while, although there is more. */
+async function isStuck({ sql }: World): Promise<boolean> {
+	const read = async () => (await sql`select archived from reprieve.capture_state`)[0]?.archived
+	const before = await read()
+	await pause(5_000)
+	return (await read()) === before
+}
+
 /** One broker, capture, and two archivers, over tables whose rows are published. */
-async function start() {
+async function start(options: BrokerOptions = {}) {
 	await using stack = new AsyncDisposableStack()
-	const broker = stack.use(await startBroker())
+	const broker = stack.use(await startBroker(options))
 	const world = stack.use(await startWorld({ KAFKA_BROKERS: broker.brokers.join(','), REPRIEVE_KAFKA_PARTITIONS: '2' }))
 	const capture = await world.sidecar('capture', '--sink', 'kafka')
 	await until(
