@@ -70,7 +70,7 @@ export async function debeziumGround(given?: ConnectGround, vaultAt?: string): P
 	const kafka = new Kafka({ brokers: connect.brokers, logLevel: logLevel.NOTHING })
 	const isRead = async (slotName: string, isActive = true) => {
 		const found = await database.sql`
-			select from pg_replication_slots where slot_name = ${slotName} and active = ${isActive}`
+			select from pg_replication_slots where slot_name = ${slotName} and active = ${isActive} and confirmed_flush_lsn is not null`
 		return found.length > 0
 	}
 	const status = async () => (await rest(`connectors/${prefix}/status`)).text()

@@ -87,8 +87,11 @@ test.runIf(hasKafka)(
 	},
 )
 
+/** A slot that is being made is there already, and active, but has no position yet. */
 async function hasSlot({ sql, slot }: DebeziumGround): Promise<boolean> {
-	return (await sql`select from pg_replication_slots where slot_name = ${slot}`).length > 0
+	const found = await sql`
+		select from pg_replication_slots where slot_name = ${slot} and confirmed_flush_lsn is not null and not active`
+	return found.length > 0
 }
 
 /** Runs `reprieve debezium config` beside a service, which knows the slot. */
