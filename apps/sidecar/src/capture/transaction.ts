@@ -46,7 +46,8 @@ export function openTransaction(begin: Begin): OpenTransaction {
 		...begin,
 		origin: { op: 'delete', position, ordinal: 0, xid, committedAt, leaf: null, rewritten: null },
 		nextOrdinal: 0,
-		counts: {},
+		// Without a prototype: a table may have the name of what one brings.
+		counts: Object.create(null) as RowCounts,
 		archivedRows: 0,
 		barriers: [],
 		truncateTags: new Set(),
