@@ -1,5 +1,7 @@
+import { fileURLToPath } from 'node:url'
 import { type Frame, frameTopic, type RowsFrame, type TransactionsFrame, transactionsTopic } from '@reprieve/cdc'
-import { formatLsn, parseLsn } from '@reprieve/contracts'
+import { formatLsn, parseLsn, ReprieveError } from '@reprieve/contracts'
+import { fileStore, openVault, type Store } from '@reprieve/vault'
 import { expect, test } from 'vitest'
 import { publish } from '../capture/ground.ts'
 import { startBroker, startCluster3 } from '../support/kafka/broker.ts'
@@ -346,6 +348,55 @@ testKafka(
 	},
 	120_000,
 )
+
+testKafka(
+	'frames are sent on while the vault is away, and the slot stands until it is back',
+	async () => {
+		await using ground = await kafkaGround()
+		const { sql, vaultUrl, name } = ground
+		await sql`create table public.t (id int primary key)`
+		await sql`insert into public.t select generate_series(1, 10)`
+		const away = { is: false, refused: 0 }
+		const vault = openVault({ store: unreliable(fileStore(fileURLToPath(vaultUrl)), away), database: name })
+		await ground.capture({ vault, sidecar: { leaseMs: 1_000 } })
+		await publish(ground, 'public.t')
+		await sql`delete from public.t where id = 1`
+		await sent(ground)
+		const before = await confirmed(ground)
+		away.is = true
+		const lapsed = performance.now() + 3_000
+		for (let id = 2; id <= 9; id++) {
+			await until(() => performance.now() > lapsed - (9 - id) * 400, 'the lease to lapse')
+			await sql`delete from public.t where id = ${id}`
+			await sent(ground)
+		}
+		expect(away.refused).toBeGreaterThan(3)
+		expect(sessionsOf(await rowsOf(ground, 't'))).toHaveLength(1)
+		expect(await confirmed(ground)).toBe(before)
+		away.is = false
+		const [lineage] = await sql`select id from reprieve.lineages`
+		const end = (await transactionsOf(ground)).at(-1)?.received as bigint
+		await ground.vault.transactions.append({ source: lineage?.id, position: end, transactions: [] })
+		await until(async () => (await confirmed(ground)) === end, 'the slot to follow the vault')
+		expect(sessionsOf(await rowsOf(ground, 't'))).toHaveLength(1)
+	},
+	120_000,
+)
+
+/** A store that cannot be reached while `away` says so. */
+function unreliable(store: Store, away: { is: boolean; refused: number }): Store {
+	return new Proxy(store, {
+		get(target, property, receiver) {
+			const member = Reflect.get(target, property, receiver)
+			if (typeof member !== 'function') return member
+			return (...args: unknown[]) => {
+				if (!away.is) return member.apply(target, args)
+				away.refused++
+				throw new ReprieveError('VAULT_UNAVAILABLE', 'nobody answers')
+			}
+		},
+	})
+}
 
 function sessionsOf(frames: Frame[]): string[] {
 	return [...new Set(frames.map(({ header }) => header.session))]

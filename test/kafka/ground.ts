@@ -10,6 +10,7 @@ import {
 	startDrain,
 	startKafkaCapture,
 } from '@reprieve/sidecar'
+import type { Vault } from '@reprieve/vault'
 import type { Kafka } from 'kafkajs'
 import { pino } from 'pino'
 import { type CaptureGround, captureGround } from '../capture/ground.ts'
@@ -35,6 +36,8 @@ type CaptureStart = {
 	sidecar?: Partial<SidecarConfig>
 	kafka?: Partial<KafkaConfig>
 	maxRecordBytes?: number
+	/** Instead of the ground's own. */
+	vault?: Vault
 }
 
 export async function kafkaGround(given?: { brokers: string[] }, cluster?: { url: string }): Promise<KafkaGround> {
@@ -64,7 +67,9 @@ export async function kafkaGround(given?: { brokers: string[] }, cluster?: { url
 		settings,
 		warnings,
 		async capture(options = {}) {
-			const sidecar = await whenStreaming((onState) => startKafkaCapture(configOf(options), { ...parts, onState }))
+			const sidecar = await whenStreaming((onState) =>
+				startKafkaCapture(configOf(options), { ...parts, ...(options.vault && { vault: options.vault }), onState }),
+			)
 			running.add(sidecar)
 			return sidecar
 		},

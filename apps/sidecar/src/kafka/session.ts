@@ -167,11 +167,15 @@ function openFrameBuffer(parts: { label: string; table: VaultTable; writer: Fram
 	})
 }
 
-function openReleases({ vault, config, settings }: KafkaSession, ground: SinkGround<SpooledFrame>, topical: Topical) {
+function openReleases(
+	{ vault, config, settings, log }: KafkaSession,
+	ground: SinkGround<SpooledFrame>,
+	topical: Topical,
+) {
 	const { lease, nonces, acknowledge, opened } = ground
 	return new Releases({
 		...{ vault, lineage: opened.lineage.id, archived: opened.archived, everyMs: config.acknowledgeMs },
-		...{ lease, nonces, acknowledge },
+		...{ lease, nonces, acknowledge, log },
 		isBrokerTrusted: () => settings.acknowledge === 'broker' && topical.verdict?.isReplicated === true,
 	})
 }

@@ -7,6 +7,10 @@ export type LeaseOptions = { vault: Vault; lineage: string; owner: string; ttlMs
 export type Lease = {
 	/** Throws CONFLICT when the lease may have gone to another process. */
 	check(): void
+	/** Whether it is held for certain. */
+	isHeld(): boolean
+	/** Throws CONFLICT when it is known to have gone; not while the vault that would say so cannot be reached. */
+	checkTaken(): void
 	/** Lets the next capture in at once. */
 	release(): Promise<void>
 }
@@ -26,20 +30,30 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 		await new Promise((resolve) => setTimeout(resolve, Math.min(1_000, ttlMs / 5)))
 	}
 	let renewing: Promise<void> | undefined
-	const timer = setInterval(() => {
-		renewing = renew().catch((error) => {
-			lost = error
-			if (isConflict(error)) heldUntil = Number.NEGATIVE_INFINITY
+	const ranOut = () =>
+		new ReprieveError('CONFLICT', `the lease on lineage ${lineage} ran out or went to another capture`, {
+			hint: 'Another capture may have taken over; this one waits for its turn.',
+			retryable: true,
+			cause: lost,
 		})
+	const timer = setInterval(() => {
+		renewing = renew().then(
+			() => {
+				lost = undefined
+			},
+			(error) => {
+				lost = error
+				if (isConflict(error)) heldUntil = Number.NEGATIVE_INFINITY
+			},
+		)
 	}, ttlMs / 3)
 	return {
 		check() {
-			if (performance.now() < heldUntil) return
-			throw new ReprieveError('CONFLICT', `the lease on lineage ${lineage} ran out or went to another capture`, {
-				hint: 'Another capture may have taken over; this one waits for its turn.',
-				retryable: true,
-				cause: lost,
-			})
+			if (performance.now() >= heldUntil) throw ranOut()
+		},
+		isHeld: () => performance.now() < heldUntil,
+		checkTaken() {
+			if (isConflict(lost)) throw ranOut()
 		},
 		async release() {
 			clearInterval(timer)
