@@ -24,11 +24,15 @@ export async function refreshIndex(
 	log: Log,
 	{ now, minSegments: fewest = minSegments, batchRows = 1_000_000 }: CompactOptions & { now: () => number },
 ): Promise<void> {
-	for (let isFirst = true; ; isFirst = false) {
+	let present: ReadonlySet<string> | undefined
+	for (;;) {
 		const { meta, files } = await log.refresh()
 		if (!meta) return
+		const isFirst = present === undefined
+		// What comes meanwhile waits for the next time: beside a busy writer this one would never end.
+		present ??= new Set(files.keys())
 		const runs = (await areThere(place, meta.index ?? [])) ? (meta.index ?? []) : []
-		const open = uncovered(meta, files.values(), runs)
+		const open = uncovered(meta, files.values(), runs).filter(({ path }) => present?.has(path))
 		if (open.length === 0 || (isFirst && open.length < fewest && open.every(({ filters }) => filters))) return
 		const fresh = await entriesOf(place, { meta, files: open }, batchRows)
 		const sources = { fresh, isLive: (path: string) => files.has(path) }
