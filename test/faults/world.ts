@@ -26,7 +26,7 @@ export type World = AsyncDisposable & {
 	sidecar(...args: string[]): Promise<Victim>
 	/** Deletes rows in small transactions over all tables until it is stopped; what a lost server did not commit is tried again. */
 	startDeleting(): { stop(): Promise<void> }
-	/** Waits until everything committed before the call is restorable. */
+	/** Waits until everything committed before the call is restorable; fails with the end of what each process printed. */
 	barrier(): Promise<void>
 	/** What differs between the rows that are gone and the rows of the archive, receipts, incidents and gaps included. */
 	differences(): Promise<string[]>
@@ -90,7 +90,12 @@ export async function startWorld(env: Record<string, string>): Promise<World> {
 			}
 		},
 		startDeleting: () => startDeleting(sql),
-		barrier: () => barrier(sql),
+		async barrier() {
+			const outputs = () => [...started].map((one) => one.now.output().slice(-6_000)).join('\n--\n')
+			await barrier(sql).catch((error) => {
+				throw new Error(`${error.message}; the sidecars said:\n${outputs()}`)
+			})
+		},
 		differences: () => differencesOf(sql, vault),
 		[Symbol.asyncDispose]: () => owned.disposeAsync(),
 	}
