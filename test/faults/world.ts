@@ -71,7 +71,7 @@ export async function startWorld(env: Record<string, string>): Promise<World> {
 				await cluster.ended
 			},
 			async restart() {
-				cluster = await openCluster(folder)
+				cluster = await until(() => openUnlessHeld(folder), 'the killed server to leave its memory', 60_000)
 			},
 			output: () => '',
 		},
@@ -99,6 +99,14 @@ export async function startWorld(env: Record<string, string>): Promise<World> {
 		differences: () => differencesOf(sql, vault),
 		[Symbol.asyncDispose]: () => owned.disposeAsync(),
 	}
+}
+
+/** Children of a server that was killed hold its memory until they notice. */
+async function openUnlessHeld(folder: string): Promise<Cluster | undefined> {
+	return await openCluster(folder).catch((error: Error) => {
+		if (error.message.includes('pre-existing shared memory block')) return undefined
+		throw error
+	})
 }
 
 async function openCluster(folder: string): Promise<Cluster> {
