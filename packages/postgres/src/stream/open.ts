@@ -59,13 +59,32 @@ export async function openStream(options: StreamOptions): Promise<ReplicationStr
 		connection: { application_name: 'reprieve capture', replication: 'database', ...walsenderSettings } as object,
 	})
 	try {
-		const [system] = await connection.unsafe('IDENTIFY_SYSTEM').simple()
-		const duplex = await startReplication(connection, options)
-		const identity = { systemIdentifier: String(system?.systemid), timeline: Number(system?.timeline) }
-		return { identity, ...follow(connection, duplex, options) }
+		return await withinPatience(async () => {
+			const [system] = await connection.unsafe('IDENTIFY_SYSTEM').simple()
+			const duplex = await startReplication(connection, options)
+			const identity = { systemIdentifier: String(system?.systemid), timeline: Number(system?.timeline) }
+			return { identity, ...follow(connection, duplex, options) }
+		})
 	} catch (error) {
 		await connection.end({ timeout: 0 })
 		throw error
+	}
+}
+
+/** Milliseconds that a server may take to begin; one that was killed meanwhile may leave the question open for ever. */
+const beginMs = 30_000
+
+async function withinPatience<T>(begin: () => Promise<T>): Promise<T> {
+	const { promise: late, reject } = Promise.withResolvers<never>()
+	const timer = setTimeout(() => {
+		reject(
+			new ReprieveError('UNAVAILABLE', `the server has not begun to stream for ${beginMs} ms`, { retryable: true }),
+		)
+	}, beginMs)
+	try {
+		return await Promise.race([begin(), late])
+	} finally {
+		clearTimeout(timer)
 	}
 }
 
