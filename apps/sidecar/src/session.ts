@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { ReprieveError } from '@reprieve/contracts'
 import type { Control } from '@reprieve/control'
 import { openStream, publicationNames, type Sql, type StreamFrame } from '@reprieve/postgres'
@@ -190,4 +191,9 @@ export function beat(
 export function aborted(signal: AbortSignal): Promise<void> {
 	if (signal.aborted) return Promise.resolve()
 	return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+/** Resolves after `ms`, or when the signal ends the session. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+	await setTimeout(ms, undefined, { signal }).catch(() => {})
 }

@@ -7,7 +7,7 @@ import { recordIncident, recordStandpoint } from './archive/record.ts'
 import type { SidecarConfig } from './config.ts'
 import { CaptureStopped } from './incident.ts'
 import { type Adopted, adoptLineage, type Ground } from './lineage/open.ts'
-import { runSession, type SessionOptions } from './session.ts'
+import { pause, runSession, type SessionOptions } from './session.ts'
 import { type Duty, startUpkeep } from './upkeep/loop.ts'
 
 export type SidecarParts = {
@@ -134,14 +134,4 @@ async function recordState({ control }: SessionOptions, state: 'stopped'): Promi
 		{ lineage: string }[]
 	>`select id as lineage from reprieve.lineages where closed_at is null`
 	if (row) await recordStandpoint(control, { lineage: row.lineage, state })
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-	return new Promise((resolve) => {
-		const timer = setTimeout(resolve, ms)
-		signal.addEventListener('abort', () => {
-			clearTimeout(timer)
-			resolve()
-		})
-	})
 }

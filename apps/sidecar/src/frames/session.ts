@@ -1,6 +1,6 @@
 import { transactionsTopic } from '@reprieve/cdc'
 import type { Admin, Kafka } from 'kafkajs'
-import { aborted, type SessionOptions } from '../session.ts'
+import { aborted, pause, type SessionOptions } from '../session.ts'
 import { type Epoch, findEpoch } from './lineage.ts'
 import { FramesReading } from './reading.ts'
 import { listFrameTopics } from './topics.ts'
@@ -60,11 +60,7 @@ async function awaitTopics(options: FramesSession, admin: Admin): Promise<Found 
 		const topics = epoch && (await listFrameTopics(admin, epoch.prefix))
 		if (epoch && topics?.has(transactionsTopic(epoch.prefix))) return { epoch, topics }
 		if (looks === 0) log.info({ epoch: epoch?.epoch }, 'waiting for capture to send frames')
-		await Promise.race([aborted(signal), pause(lookMs)])
+		await pause(lookMs, signal)
 	}
 	return undefined
-}
-
-function pause(ms: number): Promise<void> {
-	return new Promise((resolve) => setTimeout(resolve, ms))
 }

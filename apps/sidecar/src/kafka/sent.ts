@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createFrameReader } from '@reprieve/cdc'
-import type { Admin, Consumer, Kafka } from 'kafkajs'
+import type { Consumer, Kafka } from 'kafkajs'
+import { readEnds } from '../frames/topics.ts'
 
 /** Records of the topic of transactions that are looked at, from its end: more than one frame has parts, but for freaks. */
 const recordsBack = 200n
@@ -15,7 +16,7 @@ export async function readSent({ kafka, topic, key, lineage }: SentQuestion): Pr
 	const admin = kafka.admin()
 	await admin.connect()
 	try {
-		const ends = await readEnds(admin, topic)
+		const ends = (await readEnds(admin, topic)).get(0)
 		if (!ends || ends.low >= ends.high) return undefined
 		const from = ends.high - recordsBack > ends.low ? ends.high - recordsBack : ends.low
 		const groupId = `${topic}.${randomUUID()}`
@@ -30,11 +31,6 @@ export async function readSent({ kafka, topic, key, lineage }: SentQuestion): Pr
 	} finally {
 		await admin.disconnect()
 	}
-}
-
-async function readEnds(admin: Admin, topic: string): Promise<{ low: bigint; high: bigint } | undefined> {
-	const [end] = await admin.fetchTopicOffsets(topic)
-	return end && { low: BigInt(end.low), high: BigInt(end.high) }
 }
 
 type Range = { topic: string; key: Uint8Array; lineage: string; from: bigint; high: bigint }

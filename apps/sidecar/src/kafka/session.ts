@@ -9,8 +9,8 @@ import { watchFindings } from '../archive/watch-findings.ts'
 import { channelOf, enterChannel, isDrained, isSameChannel, type WantedChannel } from '../lineage/channel.ts'
 import { openLineage, recordSlotGap } from '../lineage/open.ts'
 import {
-	aborted,
 	type Held,
+	pause,
 	type SessionOptions,
 	type SinkGround,
 	streamInto,
@@ -190,13 +190,4 @@ async function readLogEnd({ sql }: KafkaSession): Promise<bigint> {
 	const [row] = await sql<{ lsn: string }[]>`select pg_current_wal_insert_lsn()::text as lsn`
 	await sql`select pg_logical_emit_message(true, ${messagePrefix.barrier}, ${randomUUID()}::text)`
 	return parseLsn(row?.lsn ?? '')
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-	let timer: NodeJS.Timeout | undefined
-	const late = new Promise<void>((resolve) => {
-		timer = setTimeout(resolve, ms)
-	})
-	await Promise.race([late, aborted(signal)])
-	clearTimeout(timer)
 }

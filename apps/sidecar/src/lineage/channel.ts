@@ -37,10 +37,9 @@ export async function enterChannel(
 	wanted: WantedChannel,
 ): Promise<Channel> {
 	const channel = channelOf(opened)
-	const { id } = opened.lineage
-	const isOver = channel.kind === 'frames' && (await isDrained(vault, id, channel))
-	if (isSameChannel(channel, wanted) && !isOver) return channel
-	if (!(await isDrained(vault, id, channel))) throw notDrained(channel)
+	const isOver = await isDrained(vault, opened.lineage.id, channel)
+	if (isSameChannel(channel, wanted) && !(isOver && channel.kind === 'frames')) return channel
+	if (!isOver) throw notDrained(channel)
 	const next = { ...wanted, epoch: channel.epoch + 1, from: formatLsn(opened.archived) }
 	opened.lineage = { ...opened.lineage, channel: next }
 	await vault.putLineage(opened.lineage)
