@@ -1,13 +1,13 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 
-/** `rows`: each benchmark has its own default. */
-export type BenchOptions = { rows?: number; rounds: number }
+/** `rows` and `seconds`: each benchmark has its own default. */
+export type BenchOptions = { rows?: number; seconds?: number; rounds: number }
 
 /** What a program sends from a process of its own. */
-export async function inChild<T>(program: string, name: string, { rows, rounds }: BenchOptions): Promise<T> {
-	const options = ['--rounds', `${rounds}`, ...(rows === undefined ? [] : ['--rows', `${rows}`])]
-	const child = fork(program, ['--child', ...options, name])
+export async function inChild<T>(program: string, name: string, options: BenchOptions): Promise<T> {
+	const args = Object.entries(options).flatMap(([option, value]) => [`--${option}`, `${value}`])
+	const child = fork(program, ['--child', ...args, name])
 	const answer = Promise.withResolvers<T>()
 	child.on('message', (message) => answer.resolve(message as T))
 	const [code] = await once(child, 'exit')

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { type BenchOptions, inChild } from './child.ts'
 import type { Outcome } from './contest.ts'
+import type { Way } from './load/ground.ts'
 import { type Report, reportOf } from './report.ts'
 
 type Bench = (options: BenchOptions) => Promise<Report>
@@ -24,21 +25,39 @@ const benches: Record<string, Bench> = {
 	'kafka-latency': async ({ rounds }) => (await import('./kafka/latency.ts')).benchKafkaLatency(rounds * 40),
 	'lookup-scattered': async (options) => (await import('./lookups.ts')).benchLookups(options, 'scattered'),
 	'lookup-rising': async (options) => (await import('./lookups.ts')).benchLookups(options, 'rising'),
+	...loads('load', 'vault'),
+	...loads('load-kafka', 'kafka'),
 }
 
-/** `pnpm bench [--rows 100000] [--rounds 5] [--json] [name ...]`: each in a process of its own. */
+function loads(prefix: string, way: Way): Record<string, Bench> {
+	const load = () => import('./load/loads.ts')
+	return {
+		[`${prefix}-steady`]: async (options) => (await load()).loadSteady(options, way),
+		[`${prefix}-tables`]: async (options) => (await load()).loadTables(options, way),
+		[`${prefix}-protected`]: async (options) => (await load()).loadProtected(options, way),
+		[`${prefix}-transaction`]: async (options) => (await load()).loadTransaction(options, way),
+		[`${prefix}-tiny`]: async (options) => (await load()).loadTiny(options, way),
+	}
+}
+
+/** `pnpm bench [--rows 100000] [--seconds 60] [--rounds 5] [--json] [name ...]`: each in a process of its own; without names, all but the loads. */
 async function main(): Promise<void> {
 	const { values, positionals } = parseArgs({
 		allowPositionals: true,
 		options: {
 			rows: { type: 'string' },
+			seconds: { type: 'string' },
 			rounds: { type: 'string' },
 			json: { type: 'boolean' },
 			child: { type: 'boolean' },
 		},
 	})
-	const options = { ...(values.rows && { rows: Number(values.rows) }), rounds: Number(values.rounds ?? 5) }
-	const names = positionals.length > 0 ? positionals : Object.keys(benches)
+	const options = {
+		...(values.rows && { rows: Number(values.rows) }),
+		...(values.seconds && { seconds: Number(values.seconds) }),
+		rounds: Number(values.rounds ?? 5),
+	}
+	const names = positionals.length > 0 ? positionals : Object.keys(benches).filter((name) => !name.startsWith('load'))
 	const unknown = names.find((name) => !(name in benches))
 	if (unknown) throw new Error(`no benchmark ${unknown}; there are ${Object.keys(benches).join(', ')}`)
 	if (values.child) {

@@ -30,3 +30,13 @@ export function usageOfAll(processes: Processes, before: Record<string, Usage> =
 		}),
 	)
 }
+
+/** Memory that each process holds now. */
+export function residentMiB(processes: Processes): Record<string, number> {
+	return Object.fromEntries(
+		Object.entries(processes).map(([name, pid]) => {
+			const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+			return [name, Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024]
+		}),
+	)
+}

@@ -4,7 +4,8 @@ import { startConnect } from '../../support/kafka/connect.ts'
 import { until } from '../../support/wait.ts'
 import { hold, type Outcome } from '../contest.ts'
 import { fillTable, makeTable } from '../ground.ts'
-import { type KafkaGround, startKafkaGround, streaming } from './ground.ts'
+import { streaming } from '../sidecars.ts'
+import { type KafkaGround, startKafkaGround } from './ground.ts'
 
 /** What makes Debezium fast, in ten lines. */
 const tuned = {

@@ -1,6 +1,7 @@
 import { hold, type Outcome } from '../contest.ts'
 import { fillTable, makeTable } from '../ground.ts'
-import { startKafkaGround, streaming } from './ground.ts'
+import { streaming } from '../sidecars.ts'
+import { startKafkaGround } from './ground.ts'
 
 const slot = 'bench_peek'
 

@@ -3,7 +3,8 @@ import { openKafka } from '@reprieve/sidecar'
 import { pino } from 'pino'
 import { makeTable } from '../ground.ts'
 import type { Report } from '../report.ts'
-import { startKafkaGround, streaming } from './ground.ts'
+import { streaming } from '../sidecars.ts'
+import { startKafkaGround } from './ground.ts'
 
 const key = Buffer.alloc(32, 5)
 
