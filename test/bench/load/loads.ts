@@ -95,7 +95,7 @@ export async function loadTiny({ seconds = 60, rows = 10_000 }: BenchOptions, wa
 	await ground.sql`create sequence public.next_tiny cache 1000`
 	let said = ''
 	const watched = await watch(ground, async () => {
-		said = await pgbench(ground.url, `delete from public.tiny where id = nextval('public.next_tiny')`, {
+		said = await pgbench(ground.url, `delete from public.tiny where id = (select nextval('public.next_tiny'))`, {
 			seconds,
 			rows,
 		})
