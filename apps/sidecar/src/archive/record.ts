@@ -20,9 +20,6 @@ import {
 import { and, eq, isNull, lt, or, sql } from 'drizzle-orm'
 import type { CommittedTransaction } from '../capture/transaction.ts'
 
-/** Receipts per statement: each has a dozen parameters, and the protocol takes 65,535. */
-const chunk = 1_000
-
 export type Standpoint = {
 	lineage: string
 	state: 'starting' | 'streaming' | 'stopped'
@@ -134,37 +131,28 @@ async function insertReceipts(
 ): Promise<void> {
 	const rows = archived
 		.filter((transaction) => transaction.tag || Object.keys(transaction.rows).length > 0)
-		.map((transaction) => ({
-			...placeOf(transaction.position),
-			lineage,
-			xid: transaction.xid,
-			committedAt: formatInstant(transaction.committedAt),
-			archivedAt: now,
-			kind: transaction.tag?.kind,
-			jobId: transaction.tag?.id,
-			batch: transaction.tag?.batch,
-			rows: transaction.rows,
-			sealed: transaction.seal?.rows,
-			collateral: transaction.seal?.collateral,
+		.map(({ position, xid, committedAt, tag, seal, rows }) => ({
+			...placeOf(position),
+			...{ xid, rows, committed_at: formatInstant(committedAt) },
+			...{ kind: tag?.kind, job_id: tag?.id, batch: tag?.batch, sealed: seal?.rows, collateral: seal?.collateral },
 		}))
-	for (let at = 0; at < rows.length; at += chunk) {
-		await tx
-			.insert(receipts)
-			.values(rows.slice(at, at + chunk))
-			.onConflictDoNothing()
-	}
+	if (rows.length === 0) return
+	await tx.execute(sql`
+		insert into ${receipts} (lineage, timeline, position, xid, committed_at, archived_at, kind, job_id, batch, rows, sealed, collateral)
+		select ${lineage}, timeline, position, xid, committed_at, ${now}, kind, job_id, batch, rows, sealed, collateral
+		from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as given(timeline int, position pg_lsn, xid bigint,
+			committed_at timestamptz, kind text, job_id text, batch int, rows jsonb, sealed jsonb, collateral jsonb)
+		on conflict do nothing`)
 }
 
 async function recordBarriers(tx: ControlTransaction, archived: ArchivedTransaction[], now: string): Promise<void> {
-	const rows = archived.flatMap((transaction) =>
-		transaction.barriers.map((nonce) => ({ ...placeOf(transaction.position), nonce, archivedAt: now })),
-	)
-	for (let at = 0; at < rows.length; at += chunk) {
-		await tx
-			.insert(barriers)
-			.values(rows.slice(at, at + chunk))
-			.onConflictDoNothing()
-	}
+	const rows = archived.flatMap(({ position, barriers }) => barriers.map((nonce) => ({ ...placeOf(position), nonce })))
+	if (rows.length === 0) return
+	await tx.execute(sql`
+		insert into ${barriers} (nonce, position, timeline, archived_at)
+		select nonce, position, timeline, ${now}
+		from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as given(nonce text, position pg_lsn, timeline int)
+		on conflict do nothing`)
 }
 
 async function recordTroubles(tx: ControlTransaction, transaction: Receipted, lineage: string) {
@@ -186,6 +174,6 @@ async function writeStandpoint(db: Control['db'] | ControlTransaction, standpoin
 		.onConflictDoUpdate({ target: captureState.id, set })
 }
 
-function placeOf(position: Position): { timeline: number; position: bigint } {
-	return { timeline: position.timeline, position: position.lsn }
+function placeOf(position: Position): { timeline: number; position: string } {
+	return { timeline: position.timeline, position: formatLsn(position.lsn) }
 }

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 
-const initialSlots = 1024
+/** Few: every transaction opens a set, most add nothing. */
+const initialSlots = 16
 /** 32-bit words of a digest. */
 const width = 4
 
