@@ -39,6 +39,7 @@ async function survive(world: CrashWorld, { victim, points }: Chain): Promise<vo
 		await tellStory(world)
 		await cameTo(world, killed, names)
 		expect(await judge(world)).toEqual([])
+		for (const { told = '' } of points) expect(killed.output()).toContain(told)
 		for (const { program, kills, ended } of world.all())
 			expect([program, kills, ended]).toEqual([program, program === victim ? names.length : 0, undefined])
 	})

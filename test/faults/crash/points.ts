@@ -12,11 +12,19 @@ const files = 'packages/vault/src/stores/file.ts'
 const checkpoint = 'packages/vault/src/log/checkpoint.ts'
 const merge = 'packages/vault/src/merge.ts'
 
+/** What the log of a service says that takes up what another left. */
+const told = {
+	calls: 'a call that was cut off is repeated',
+	runs: 'a run goes on where it was left',
+	restores: 'a restore goes on where it was left',
+} as const
+
 /** What a call did is committed, its answer is not. */
 function unsettled(path: string): Point {
 	const when = `command.path === '${path}'`
 	return {
 		name: `${path} is done, its answer is not kept`,
+		told: told.calls,
 		file: record,
 		at: 'await settle(command, call, result)',
 		when,
@@ -27,16 +35,19 @@ function unsettled(path: string): Point {
 const servicePoints: readonly Point[] = [
 	{
 		name: 'tables are published, their protection is not recorded',
+		told: told.calls,
 		file: 'packages/postgres/src/protect/apply.ts',
 		at: 'await recordProtection(tx, plan, options)',
 	},
 	{
 		name: 'tables are protected, nothing is proved',
+		told: told.calls,
 		file: 'apps/service/src/tables/protect.ts',
 		at: 'const isChanged = outcomes',
 	},
 	{
 		name: 'a canary is gone, not come back',
+		told: told.calls,
 		file: 'packages/postgres/src/protect/prove.ts',
 		at: 'const isProved = ',
 	},
@@ -44,11 +55,13 @@ const servicePoints: readonly Point[] = [
 	unsettled('policies.put'),
 	{
 		name: 'the rows of a plan are being written',
+		told: told.calls,
 		file: 'apps/service/src/plans/make.ts',
 		at: 'requireTables(principal, touchedTables(evaluation))',
 	},
 	{
 		name: 'the rows of a plan are written, the plan is not ready',
+		told: told.calls,
 		file: 'apps/service/src/plans/make.ts',
 		at: 'await settlePlan(services, plan, evaluation)',
 	},
@@ -56,79 +69,97 @@ const servicePoints: readonly Point[] = [
 	unsettled('plans.approve'),
 	{
 		name: 'a key is claimed, nothing is done',
+		told: told.calls,
 		file: record,
 		at: 'const stopKeeping = call ?',
 		when: "command.path === 'runs.start'",
 	},
 	unsettled('runs.start'),
-	{ name: 'a run is claimed', file: 'apps/service/src/runs/worker/loop.ts', at: 'const work = hold(' },
-	{ name: 'a batch has its gate', file: batch, at: 'const held = await holdRows(', nth: 2 },
-	{ name: 'a batch is tagged', file: batch, at: 'const before = await readServerCounts(', nth: 3 },
-	{ name: 'a batch has deleted', file: batch, at: 'const drifted = await settleMissing(', nth: 2 },
-	{ name: 'a batch is sealed', file: batch, at: 'await requireOpenGate(tx, [', nth: 4 },
+	{ name: 'a run is claimed', told: told.runs, file: 'apps/service/src/runs/worker/loop.ts', at: 'const work = hold(' },
+	{ name: 'a batch has its gate', told: told.runs, file: batch, at: 'const held = await holdRows(', nth: 2 },
+	{ name: 'a batch is tagged', told: told.runs, file: batch, at: 'const before = await readServerCounts(', nth: 3 },
+	{ name: 'a batch has deleted', told: told.runs, file: batch, at: 'const drifted = await settleMissing(', nth: 2 },
+	{ name: 'a batch is sealed', told: told.runs, file: batch, at: 'await requireOpenGate(tx, [', nth: 4 },
 	{
 		name: 'a batch is recorded, not committed',
+		told: told.runs,
 		file: 'apps/service/src/runs/worker/record.ts',
 		at: 'await recordProgress(tx, batch, totals)',
 		side: 'after',
 		nth: 2,
 	},
-	{ name: 'a batch is committed', file: batch, at: 'return done as BatchDone', nth: 3 },
+	{ name: 'a batch is committed', told: told.runs, file: batch, at: 'return done as BatchDone', nth: 3 },
 	{
 		name: 'a receipt has come, its run does not know',
+		told: told.runs,
 		file: 'apps/service/src/runs/worker/receipts.ts',
 		at: 'const rows = countRows(row.receiptRows)',
 		nth: 3,
 	},
 	{
 		name: 'a run is done, not ended',
+		told: told.runs,
 		file: 'apps/service/src/runs/worker/execute.ts',
 		at: 'await endRun(services, run.lease, event)',
 	},
 	{
 		name: 'a restore is listed, not committed',
+		told: told.calls,
 		file: 'apps/service/src/restores/start.ts',
 		at: "await tx`select pg_notify('reprieve_restores', ",
 	},
 	unsettled('restores.start'),
 	{
 		name: 'a batch of a restore is staged',
+		told: told.restores,
 		file: restoreBatch,
 		at: 'for (const stage of stages) await lockExisting(',
 		nth: 2,
 	},
 	{
 		name: 'a batch of a restore has inserted',
+		told: told.restores,
 		file: restoreBatch,
 		at: 'await advanceSequences(tx, stages)',
 		nth: 2,
 	},
 	{
 		name: 'a batch of a restore has relinked',
+		told: told.restores,
 		file: restoreBatch,
 		at: "if (suppression.mode === 'replica') await",
 		when: 'relinks',
 	},
-	{ name: 'a batch of a restore is recorded, not committed', file: restoring, at: 'return counted', nth: 3 },
+	{
+		name: 'a batch of a restore is recorded, not committed',
+		told: told.restores,
+		file: restoring,
+		at: 'return counted',
+		nth: 3,
+	},
 	{
 		name: 'a batch of a restore is committed',
+		told: told.restores,
 		file: restoring,
 		at: 'const rows = [...counts.values()].reduce(',
 		nth: 2,
 	},
 	{
 		name: 'a restore is done, its list is not dropped',
+		told: told.restores,
 		file: 'apps/service/src/restores/worker/claim.ts',
 		at: "if (status !== 'paused') await",
 	},
 	{
 		name: 'the rows of an undo are written, its plan is not',
+		told: told.calls,
 		file: 'apps/service/src/restores/undo.ts',
 		at: 'return await insertPlan(',
 	},
 	unsettled('restores.undo'),
 	{
 		name: 'the plan of a clean-up is ready, its run is not started',
+		told: told.calls,
 		file: 'apps/service/src/cleanup/clean.ts',
 		at: 'return await startRun(',
 	},
@@ -136,6 +167,7 @@ const servicePoints: readonly Point[] = [
 	unsettled('tokens.create'),
 	{
 		name: 'membership and identity are put back, the protection is still recorded',
+		told: told.calls,
 		file: 'packages/postgres/src/protect/unprotect.ts',
 		at: 'for (const statement of statements) await tx.unsafe(statement)',
 		side: 'after',

@@ -23,8 +23,8 @@ const programs = {
 /** A program of the product, as an operator starts it. */
 export type Program = keyof typeof programs
 
-/** A place, and what else must be changed in the process for it to come there. */
-export type Point = Place & { edits?: Edit[] }
+/** A place, what else must be changed in the process for it to come there, and what the next one says of it. */
+export type Point = Place & { edits?: Edit[]; told?: string }
 
 /** What is changed in a process: always, and in its first, second ... life. */
 export type Part = { edits?: Edit[]; places?: readonly Point[] }
