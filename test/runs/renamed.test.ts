@@ -54,7 +54,7 @@ test('a table that took the name of a referencing one does not hide its rows', a
 	)
 	const { lease, lineage, actor, reason, body } = run
 	const batch = { lease, number: 1, range: { from: 1, to: body.units }, lineage, actor, reason }
-	const limits = { lockTimeoutMs: 5_000, statementTimeoutMs: 20_000 }
+	const limits = { lockTimeoutMs: 5_000, statementTimeoutMs: 20_000, idleTimeoutMs: 60_000 }
 	await expect(deleteBatch(shop.services, shape, batch, limits)).rejects.toMatchObject({ code: 'SCHEMA_DRIFT' })
 	expect(await countRows(shop, 'public.notes_old where order_id = 3')).toBe(1)
 })

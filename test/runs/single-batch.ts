@@ -5,7 +5,7 @@ import { readShape } from '../../apps/service/src/runs/worker/shape.ts'
 import { admin } from '../support/services.ts'
 import type { Shop } from './shop.ts'
 
-const quickLimits = { lockTimeoutMs: 5_000, statementTimeoutMs: 20_000 }
+const quickLimits = { lockTimeoutMs: 5_000, statementTimeoutMs: 20_000, idleTimeoutMs: 60_000 }
 
 /** Starts the run of a plan and takes it, as a worker would. */
 export async function claimPlan(shop: Shop, planId: string, leaseMs = 60_000): Promise<ClaimedRun> {

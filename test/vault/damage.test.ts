@@ -85,6 +85,18 @@ test('a segment cut short or missing is refused by name', async () => {
 	await expect(readCells(reopen(folder.path).read({}))).rejects.toMatchObject(refusal)
 })
 
+test('a checkpoint without its seal is damage where the hint names it, and unfinished elsewhere', async () => {
+	await using folder = await freshFolder()
+	await archive(folder.path)
+	const log = join(folder.path, 'shop/public/customer/_delta_log')
+	const nameOf = (version: number, kind: string) => join(log, `${String(version).padStart(20, '0')}.checkpoint.${kind}`)
+	const problems = async () => (await Array.fromAsync(reopen(folder.path).verify())).filter(({ problem }) => problem)
+	await writeFile(nameOf(4, 'parquet'), await readFile(nameOf(2, 'parquet')))
+	expect(await problems()).toEqual([])
+	await rm(nameOf(2, 'seal'))
+	expect(await problems()).toMatchObject([{ object: expect.stringContaining('2.checkpoint.parquet') }])
+})
+
 test('an entry rewritten with a valid seal breaks the chain', async () => {
 	await using folder = await freshFolder()
 	await using other = await freshFolder()

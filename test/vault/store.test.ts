@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { fileStore, openVault, type Store } from '@reprieve/vault'
@@ -52,6 +52,16 @@ test('a commit that never reached the store fails and can be tried again', async
 	await expect(table.commit({ source: 'l', position: 1n, segments })).rejects.toThrow('down')
 	isDown = false
 	expect((await table.commit({ source: 'l', position: 1n, segments })).outcome).toBe('committed')
+})
+
+test('what a killed writer left under construction goes with a later first write', async () => {
+	const root = join(folder.path, 'left')
+	await mkdir(join(root, '.tmp'), { recursive: true })
+	for (const name of ['old', 'young']) await writeFile(join(root, '.tmp', name), 'half a f')
+	const twoDaysAgo = Date.now() / 1000 - 2 * 24 * 3_600
+	await utimes(join(root, '.tmp', 'old'), twoDaysAgo, twoDaysAgo)
+	await fileStore(root).put('a', Buffer.from('whole'))
+	expect(await readdir(join(root, '.tmp'))).toEqual(['young'])
 })
 
 test('a write that a full disk cuts short leaves nothing behind', async () => {

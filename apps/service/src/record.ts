@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { httpStatus, type Problem, ReprieveError } from '@reprieve/contracts'
 import type { TRPCError } from '@trpc/server'
 import { type Act, appendAudit } from './audit/append.ts'
@@ -16,13 +16,14 @@ type Answer = { ok: true; data: unknown } | { ok: false; problem: Problem } | { 
 
 /**
  * Runs a command once per idempotency key, with an audit entry before it and one after it. The one after commits with
- * the stored answer; where the first cannot be written, nothing is done.
+ * the stored answer; where the first cannot be written, nothing is done. `next` is given the id of what the command makes,
+ * which is the same however often the command is repeated under one key.
  */
-export async function record<R extends Result>(command: Command, next: () => Promise<R>): Promise<R> {
+export async function record<R extends Result>(command: Command, next: (id: string) => Promise<R>): Promise<R> {
 	const { services } = command
 	const call = keyedCall(command)
-	const first = call && (await claim(command, call))
-	if (first) return replayed<R>(first)
+	const claimed = call ? await claim(command, call) : { id: randomUUID() }
+	if ('answer' in claimed) return replayed<R>(claimed.answer as Answer)
 	try {
 		await services.control.db.transaction((tx) => appendAudit(tx, services, actOf(command, 'asked')))
 	} catch (cause) {
@@ -30,7 +31,7 @@ export async function record<R extends Result>(command: Command, next: () => Pro
 		throw cause
 	}
 	const stopKeeping = call ? keepClaim(services, call) : () => {}
-	const result = await next().finally(stopKeeping)
+	const result = await next(claimed.id).finally(stopKeeping)
 	await settle(command, call, result)
 	return result
 }
@@ -47,9 +48,9 @@ export async function recordRefusal(
 	await services.control.db.transaction((tx) => appendAudit(tx, services, act))
 }
 
-async function claim(command: Command, call: KeyedCall): Promise<Answer | undefined> {
+async function claim(command: Command, call: KeyedCall): ReturnType<typeof claimKey> {
 	try {
-		return (await claimKey(command.services, call)).answer as Answer | undefined
+		return await claimKey(command.services, call)
 	} catch (cause) {
 		if (cause instanceof ReprieveError) {
 			await recordRefusal(command.services, command.principal, command.path, cause, command.input)

@@ -75,7 +75,12 @@ export const query = guarded.use(async ({ ctx, path, getRawInput, next }) => {
 	return result
 })
 
-/** Changes: audited before and after, and done once however often they are repeated under one idempotency key. */
+/**
+ * Changes: audited before and after, and done once however often they are repeated under one idempotency key. What they make
+ * gets the id `newId`.
+ */
 export const command = guarded.use(async ({ ctx, meta, path, getRawInput, next }) =>
-	record({ ...ctx, path, input: await getRawInput(), secret: meta?.secret ?? false }, next),
+	record({ ...ctx, path, input: await getRawInput(), secret: meta?.secret ?? false }, (newId) =>
+		next({ ctx: { newId } }),
+	),
 )

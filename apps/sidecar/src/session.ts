@@ -82,12 +82,13 @@ export async function runSession(options: SessionOptions): Promise<void> {
 
 /** Takes the lineage's lease, opens the lineage under it, and gives the lease back at the end of `work`. */
 export async function underLease(
-	{ config, vault, owner, signal }: SessionOptions,
+	{ config, vault, owner, signal, log }: SessionOptions,
 	ground: Ground,
 	work: (held: Held) => Promise<void>,
 ): Promise<void> {
 	const named = await findLineage(ground)
-	const lease = await takeLease({ vault, lineage: named, owner, ttlMs: config.leaseMs, signal })
+	const onWait = (held: unknown) => log.warn({ err: held }, 'another capture holds the lineage; this one waits')
+	const lease = await takeLease({ vault, lineage: named, owner, ttlMs: config.leaseMs, signal, onWait })
 	try {
 		const opened = await openLineage(ground)
 		if (opened.lineage.id !== named) {

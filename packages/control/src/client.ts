@@ -12,19 +12,27 @@ export type Control = {
 	close(): Promise<void>
 }
 
+/** What a session on the control schema fixes itself: time-outs and modes that role or database set are the application's. */
+export const controlSettings = {
+	search_path: 'pg_catalog',
+	TimeZone: 'UTC',
+	DateStyle: 'ISO',
+	default_transaction_isolation: 'read committed',
+	default_transaction_read_only: 'off',
+	default_transaction_deferrable: 'off',
+	synchronous_commit: 'on',
+	statement_timeout: '0',
+	lock_timeout: '0',
+	idle_in_transaction_session_timeout: '0',
+	idle_session_timeout: '0',
+} as const
+
 /** Opens the control schema's pool. `max` connections, default 8. */
 export function openControl(url: string, options: { max?: number; applicationName?: string } = {}): Control {
 	const sql = postgres(url, {
 		max: options.max ?? 8,
 		onnotice: () => {},
-		connection: {
-			application_name: options.applicationName ?? 'reprieve control',
-			search_path: 'pg_catalog',
-			TimeZone: 'UTC',
-			DateStyle: 'ISO',
-			default_transaction_isolation: 'read committed',
-			synchronous_commit: 'on',
-		},
+		connection: { ...controlSettings, application_name: options.applicationName ?? 'reprieve control' } as object,
 	})
 	return { db: drizzle(sql, { schema }), sql, close: () => sql.end({ timeout: 5 }) }
 }

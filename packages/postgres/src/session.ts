@@ -21,6 +21,7 @@ export const pinnedSettings = {
 	default_transaction_read_only: 'off',
 	default_transaction_deferrable: 'off',
 	idle_in_transaction_session_timeout: '0',
+	idle_session_timeout: '0',
 	check_function_bodies: 'off',
 } as const
 

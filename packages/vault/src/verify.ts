@@ -2,7 +2,7 @@ import { type Place, readStored, readWhole } from './archive.ts'
 import { parseEntry, type SegmentFile } from './log/actions.ts'
 import { checkCheckpoint, findCheckpoint, newestCheckpoint, readCheckpoint } from './log/checkpoint.ts'
 import { type GrowingState, growState } from './log/state.ts'
-import { checkpointPath, entryPath } from './paths.ts'
+import { checkpointDigestPath, checkpointPath, entryPath } from './paths.ts'
 import { digestOf, isCorrupt, unlessCorrupt } from './seal.ts'
 import type { VerifiedObject } from './vault.ts'
 
@@ -90,12 +90,19 @@ async function verifyEntry({ store, folder }: Place, version: number, expected: 
 async function verifyCheckpoint({ store, folder }: Place, version: number): Promise<VerifiedObject> {
 	const object = `${folder}/${checkpointPath(version)}`
 	const bytes = (await store.size(object)) ?? 0
+	if (await isUnfinished({ store, folder }, version)) return { object, bytes }
 	try {
 		await checkCheckpoint(store, folder, version)
 		return { object, bytes }
 	} catch (error) {
 		return { object, bytes, problem: problemOf(error) }
 	}
+}
+
+/** One without its seal that the hint does not name: its writer is at work, or was killed at it. Nobody reads it. */
+async function isUnfinished({ store, folder }: Place, version: number): Promise<boolean> {
+	const isSealed = (await store.size(`${folder}/${checkpointDigestPath(version)}`)) !== undefined
+	return !isSealed && version !== (await newestCheckpoint(store, folder))
 }
 
 async function verifyObject(

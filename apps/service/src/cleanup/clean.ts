@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
 	type cleanupInput,
 	type Plan,
@@ -8,9 +9,11 @@ import {
 } from '@reprieve/contracts'
 import type { z } from 'zod'
 import type { Principal, Services } from '../context.ts'
+import { idOf } from '../idempotency/id.ts'
 import { createPlan } from '../plans/create.ts'
 import { discardPlan } from '../plans/discard.ts'
 import { getPlan } from '../plans/get.ts'
+import { findRun, toRun } from '../runs/show.ts'
 import { startRun } from '../runs/start.ts'
 import { findGoingRun } from './going.ts'
 
@@ -27,17 +30,23 @@ const lookSeconds = 60
 export async function cleanUp<K extends PolicyKind>(
 	services: Services,
 	principal: Principal,
-	{ kind, input }: { kind: K; input: Input<K> },
+	{ kind, input, id = randomUUID() }: { kind: K; input: Input<K>; id?: string },
 ): Promise<Run | Plan> {
 	const { reason, dryRun, idempotencyKey, ...fields } = input
 	// The schemas of the one-call forms are the policy's own fields without its kind, so that both together are one.
 	const policy = { kind, ...fields } as unknown as Policy
-	if (dryRun) return createPlan(services, principal, { policy, reason })
+	if (dryRun) return createPlan(services, principal, { policy, reason }, { id })
+	const made = await findRun(services, principal, id)
+	if (made) return toRun(made)
 	const isRepeatable = idempotencyKey === undefined
 	const going = isRepeatable ? await findGoingRun(services, principal, policy) : undefined
 	if (going) return going
 	try {
-		return await planAndRun(services, principal, policy, reason ?? `${kind} clean-up of ${policy.table}`)
+		return await planAndRun(services, principal, {
+			id,
+			policy,
+			reason: reason ?? `${kind} clean-up of ${policy.table}`,
+		})
 	} catch (error) {
 		const isRaced = isRepeatable && error instanceof ReprieveError && error.code === 'CONFLICT'
 		const other = isRaced ? await findGoingRun(services, principal, policy) : undefined
@@ -46,8 +55,14 @@ export async function cleanUp<K extends PolicyKind>(
 	}
 }
 
-async function planAndRun(services: Services, principal: Principal, policy: Policy, reason: string): Promise<Run> {
-	const plan = await finishedPlan(services, principal, await createPlan(services, principal, { policy, reason }))
+/** The run gets the id; the plan one that follows from it, so that the same call cut off goes on with the same plan. */
+async function planAndRun(
+	services: Services,
+	principal: Principal,
+	{ id, policy, reason }: { id: string; policy: Policy; reason: string },
+): Promise<Run> {
+	const begun = await createPlan(services, principal, { policy, reason }, { id: idOf([id, 'plan']) })
+	const plan = await finishedPlan(services, principal, begun)
 	if (plan.status === 'awaitingApproval') {
 		throw new ReprieveError('APPROVAL_REQUIRED', `${plan.rows} rows of ${plan.table} need another's approval`, {
 			hint: `Let an approver approve plan ${plan.id}, then start its run.`,
@@ -55,7 +70,7 @@ async function planAndRun(services: Services, principal: Principal, policy: Poli
 		})
 	}
 	try {
-		return await startRun(services, principal, { planId: plan.id, reason })
+		return await startRun(services, principal, { planId: plan.id, reason }, id)
 	} catch (error) {
 		await discardPlan(services, principal, { id: plan.id }).catch((err) => {
 			services.log.warn({ err, planId: plan.id }, 'the plan of a refused clean-up was not discarded')

@@ -1,6 +1,7 @@
 import { ReprieveError } from '@reprieve/contracts'
 import { sql } from 'drizzle-orm'
 import type { Services } from '../context.ts'
+import { idOf } from './id.ts'
 
 /** One call under its key; `body` is a digest of everything else that the caller sent. */
 export type KeyedCall = { principal: string; procedure: string; key: string; body: string }
@@ -9,26 +10,33 @@ export type KeyedCall = { principal: string; procedure: string; key: string; bod
 const claimSeconds = 30
 
 /**
- * Takes the key for this call, or answers with what the first call got. Throws IDEMPOTENCY_MISMATCH when the key came
- * with another body within 7 days, CONFLICT (retryable) while the first call is still in flight.
+ * Takes the key for this call, or answers with what the first call got. The id is that of whatever the call makes: where a
+ * process ended after its work was done and before the answer was kept, the same call finds it there. Throws
+ * IDEMPOTENCY_MISMATCH when the key came with another body within 7 days, CONFLICT (retryable) while the first call is still
+ * in flight.
  */
-export async function claimKey(services: Services, call: KeyedCall): Promise<{ answer?: unknown }> {
-	const [row] = await services.control.db.execute<{ claimed: boolean; same: boolean; answer: string | null }>(sql`
+export async function claimKey(services: Services, call: KeyedCall): Promise<{ id: string } | { answer: unknown }> {
+	const [row] = await services.control.db.execute<ClaimRow>(sql`
 		with claimed as (
 			insert into reprieve.idempotency as i (principal, procedure, key, body_hash, created_at, in_flight_until)
 			values (${call.principal}, ${call.procedure}, ${call.key}, ${call.body}, now(), now() + ${claimSeconds} * interval '1 second')
 			on conflict (principal, procedure, key) do update
-				set body_hash = excluded.body_hash, answer = null, created_at = excluded.created_at, in_flight_until = excluded.in_flight_until
-				where i.created_at < now() - interval '7 days'
+				set body_hash = excluded.body_hash, answer = null, in_flight_until = excluded.in_flight_until,
+					created_at = case when ${isForgotten} then excluded.created_at else i.created_at end
+				where ${isForgotten}
 					or (i.answer is null and i.in_flight_until < now() and i.body_hash = excluded.body_hash)
-			returning 1
+			returning i.created_at, i.created_at < now() as "isRepeated"
 		)
-		select true as claimed, true as same, null as answer from claimed
+		select extract(epoch from created_at)::text as claimed, "isRepeated", true as same, null as answer from claimed
 		union all
-		select false, i.body_hash = ${call.body}, i.answer #>> '{}' from reprieve.idempotency i
+		select null, true, i.body_hash = ${call.body}, i.answer #>> '{}' from reprieve.idempotency i
 		where i.principal = ${call.principal} and i.procedure = ${call.procedure} and i.key = ${call.key}
 			and not exists (select from claimed)`)
-	if (row?.claimed) return {}
+	if (row?.claimed) {
+		const { procedure, key } = call
+		if (row.isRepeated) services.log.warn({ procedure, key }, 'a call that was cut off is repeated')
+		return { id: idOf([call.principal, procedure, key, row.claimed]) }
+	}
 	if (row && !row.same) {
 		throw new ReprieveError(
 			'IDEMPOTENCY_MISMATCH',
@@ -44,6 +52,10 @@ export async function claimKey(services: Services, call: KeyedCall): Promise<{ a
 		hint: 'Call again in a moment with the same key.',
 	})
 }
+
+type ClaimRow = { claimed: string | null; isRepeated: boolean; same: boolean; answer: string | null }
+
+const isForgotten = sql`i.created_at < now() - interval '7 days'`
 
 /** Renews a claim until it is stopped: a call may take longer than a crashed one is waited for. */
 export function keepClaim(services: Services, call: KeyedCall): () => void {

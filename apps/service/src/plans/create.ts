@@ -9,25 +9,30 @@ import { resolvePolicy } from '../policies/resolve.ts'
 import { checkPolicy } from './check-policy.ts'
 import { makePlan } from './make.ts'
 import { type PlanRow, readPlan, showPlan } from './show.ts'
+import { takeUpPlan } from './take-up.ts'
 
 /** Milliseconds after which the answer is a plan that is still being made. */
 const answerWithinMs = 20_000
 
 /**
  * Makes a plan of a policy. Answers within 20 s: what takes longer goes on as status `planning`. A refusal leaves no
- * plan. Throws INVALID, NOT_FOUND, FORBIDDEN, CONFLICT, LIMIT_EXCEEDED or UNAVAILABLE.
+ * plan. Where there is a plan of this id already, it answers that one, made anew when its making was cut off. Throws INVALID,
+ * NOT_FOUND, FORBIDDEN, CONFLICT, LIMIT_EXCEEDED or UNAVAILABLE.
  */
 export async function createPlan(
 	services: Services,
 	principal: Principal,
 	input: z.infer<typeof planCreateInput>,
-	options: { answerWithinMs?: number } = {},
+	options: { answerWithinMs?: number; id?: string } = {},
 ): Promise<Plan> {
+	const id = options.id ?? randomUUID()
+	const before = await takeUpPlan(services, principal, id)
+	if (before) return before
 	const named = await resolvePolicy(services, principal, input.policy)
 	requireTables(principal, [named.policy.table])
 	const { root } = await checkPolicy(services.pools.plan, named.policy)
 	requireTables(principal, [formatTableName(root)])
-	const row = await insertPlan(services, principal, { ...named, reason: input.reason, root })
+	const row = await insertPlan(services, principal, { ...named, id, reason: input.reason, root })
 	const making = makePlan(services, principal, row)
 	const error = await settledWithin(making, options.answerWithinMs ?? answerWithinMs)
 	if (error) {
@@ -38,6 +43,7 @@ export async function createPlan(
 }
 
 type NewPlan = Awaited<ReturnType<typeof resolvePolicy>> & {
+	id: string
 	reason: string | undefined
 	root: { oid: number; schema: string; name: string }
 }
@@ -47,7 +53,7 @@ async function insertPlan(services: Services, principal: Principal, plan: NewPla
 	const [row] = await services.control.db
 		.insert(plans)
 		.values({
-			id: randomUUID(),
+			id: plan.id,
 			lineage: await services.lineage(),
 			hash: '',
 			status: 'planning',

@@ -9,6 +9,7 @@ import { dropPlanRows, rowsPrefix } from './drop-rows.ts'
 import { type Evaluation, evaluatePolicy, touchedTables } from './evaluate/evaluate.ts'
 import { toFailure, toPlanError } from './failure.ts'
 import { hashPlan } from './hash.ts'
+import { livenessLock } from './liveness.ts'
 import type { PlanRow } from './show.ts'
 
 /**
@@ -42,9 +43,6 @@ async function evaluate(services: Services, principal: Principal, plan: PlanRow)
 	})
 	return answer as Evaluation
 }
-
-/** Held while a plan is being evaluated: who can take it knows that nobody is at it. */
-const livenessLock = `select pg_advisory_xact_lock(hashtext('reprieve.plan'), hashtext($1::text))`
 
 /** One plan after the other, so that of two that cross each other the second is refused. */
 async function settlePlan(services: Services, plan: PlanRow, evaluation: Evaluation): Promise<void> {

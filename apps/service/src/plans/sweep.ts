@@ -5,6 +5,7 @@ import type { Services } from '../context.ts'
 import { dropPlanRows } from './drop-rows.ts'
 import { toFailure } from './failure.ts'
 import { usableStatuses } from './lifecycle.ts'
+import { isWorkedAt } from './liveness.ts'
 
 /** A plan is given so long between being stored and being worked at. */
 const startWithinMs = 60_000
@@ -50,16 +51,6 @@ async function failAbandoned(services: Services): Promise<number> {
 		failed += 1
 	}
 	return failed
-}
-
-async function isWorkedAt(services: Services, id: string): Promise<boolean> {
-	return await services.pools.plan.begin(async (tx) => {
-		const [row] = await tx.unsafe<{ taken: boolean }[]>(
-			`select pg_try_advisory_xact_lock(hashtext('reprieve.plan'), hashtext($1::text)) as taken`,
-			[id],
-		)
-		return row?.taken !== true
-	})
 }
 
 async function dropUnneeded(services: Services): Promise<number> {

@@ -49,11 +49,17 @@ const fields = `id, status, reason, actor, selected, restored, identical, skippe
 
 /** One restore's row. Throws NOT_FOUND. */
 export async function readRestore(services: Services, id: string): Promise<RestoreRow> {
+	const row = await findRestore(services, id)
+	if (!row) throw new ReprieveError('NOT_FOUND', `there is no restore ${id}`)
+	return row
+}
+
+/** As {@link readRestore}; undefined when there is none. */
+export async function findRestore(services: Services, id: string): Promise<RestoreRow | undefined> {
 	const [row] = await services.control.sql.unsafe<RestoreRow[]>(
 		`select ${fields} from reprieve.restores where id = $1`,
 		[id],
 	)
-	if (!row) throw new ReprieveError('NOT_FOUND', `there is no restore ${id}`)
 	return row
 }
 

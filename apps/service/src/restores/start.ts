@@ -11,8 +11,9 @@ import {
 	throughOf,
 } from '@reprieve/restore'
 import type { z } from 'zod'
+import { requireTables } from '../access/grants.ts'
 import type { Principal, Services } from '../context.ts'
-import { type RestoreReport, readRestore, toRestore } from './read.ts'
+import { findRestore, type RestoreReport, readRestore, toRestore } from './read.ts'
 import { examineFor, toRequest } from './request.ts'
 
 export type RestoreStartInput = z.infer<typeof restoreStartInput>
@@ -22,14 +23,21 @@ const defaultBatchRows = 10_000
 
 /**
  * Queues a restore of exactly what the preview of this hash showed. Throws CONFLICT when the selection or (for an
- * overwrite) the live rows are others now or rows are in the way, SCHEMA_DRIFT, PARENT_MISSING, NOT_RESTORABLE.
+ * overwrite) the live rows are others now or rows are in the way, SCHEMA_DRIFT, PARENT_MISSING, NOT_RESTORABLE. Where there
+ * is a restore of this id already, it answers that one.
  */
 export async function startRestore(
 	services: Services,
 	principal: Principal,
 	input: RestoreStartInput,
-	options: { batchRows?: number } = {},
+	options: { batchRows?: number; id?: string } = {},
 ): Promise<Restore> {
+	const id = options.id ?? randomUUID()
+	const made = await findRestore(services, id)
+	if (made) {
+		requireTables(principal, Object.keys(made.report ?? {}))
+		return toRestore(made)
+	}
 	const request = toRequest({
 		selection: input.selection,
 		conflict: input.conflict,
@@ -37,7 +45,6 @@ export async function startRestore(
 		rename: input.rename,
 		parents: input.parents,
 	})
-	const id = randomUUID()
 	const through = throughOf(input.hash)
 	await services.pools.restore.begin('isolation level repeatable read', async (tx) => {
 		const examination = await examineFor(services, principal, tx, { request, through })

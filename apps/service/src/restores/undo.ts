@@ -4,6 +4,7 @@ import { type PlanBody, type PlannedTable, plans, restores } from '@reprieve/con
 import { and, eq, sql } from 'drizzle-orm'
 import { requireTables } from '../access/grants.ts'
 import type { Principal, Services } from '../context.ts'
+import { idOf } from '../idempotency/id.ts'
 import { refuseCrossing } from '../plans/conflict.ts'
 import { dropPlanRows, rowsPrefix } from '../plans/drop-rows.ts'
 import { digestRows, hashPlan } from '../plans/hash.ts'
@@ -21,6 +22,7 @@ export async function undoRestore(
 	services: Services,
 	principal: Principal,
 	input: { id: string },
+	planId: string = randomUUID(),
 ): Promise<{ planId: string; runId?: string }> {
 	const restore = await readRestore(services, input.id)
 	const tables = restore.cursor?.tables ?? []
@@ -34,8 +36,9 @@ export async function undoRestore(
 			hint: 'Cancel it, or wait until it has ended.',
 		})
 	}
-	const changed = await writeBackOverwritten(services, principal, { id: restore.id, reason: restore.reason, tables })
-	return { planId: await planUndo(services, principal, { restore, tables, findings: changedFinding(changed) }) }
+	const overwriting = { id: restore.id, reason: restore.reason, tables, backId: idOf([planId, 'overwritten']) }
+	const findings = changedFinding(await writeBackOverwritten(services, principal, overwriting))
+	return { planId: await planUndo(services, principal, { id: planId, restore, tables, findings }) }
 }
 
 /** A plan that expired or was given up undoes nothing any more: another is made in its place. */
@@ -55,16 +58,17 @@ function changedFinding(rows: number): Finding[] {
 	]
 }
 
-type Undo = { restore: RestoreRow; tables: { name: string; oid: number }[]; findings: Finding[] }
+type Undo = { id: string; restore: RestoreRow; tables: { name: string; oid: number }[]; findings: Finding[] }
 
 async function planUndo(services: Services, principal: Principal, undo: Undo): Promise<string> {
-	const id = randomUUID()
+	const { id } = undo
 	try {
 		return await services.control.db.transaction(async (holding) => {
 			// The sweep leaves the rows of a plan that somebody is at, though no plan names them yet.
 			await holding.execute(sql`select pg_advisory_xact_lock(hashtext('reprieve.plan'), hashtext(${id}::text))`)
-			const { body, rowsHash } = await writeRows(services, id, undo)
-			return await insertPlan(services, principal, { ...undo, id, body, rowsHash })
+			await dropPlanRows(services.pools.plan, id)
+			const { body, rowsHash } = await writeRows(services, undo)
+			return await insertPlan(services, principal, { ...undo, body, rowsHash })
 		})
 	} catch (error) {
 		await dropPlanRows(services.pools.plan, id)
@@ -72,14 +76,14 @@ async function planUndo(services: Services, principal: Principal, undo: Undo): P
 	}
 }
 
-async function writeRows(services: Services, id: string, { restore, tables }: Undo) {
+async function writeRows(services: Services, { id, restore, tables }: Undo) {
 	return await services.pools.plan.begin('isolation level repeatable read', async (tx) => {
 		const body = await writeUndoRows(tx, { restoreId: restore.id, prefix: rowsPrefix(id), tables })
 		return { body, rowsHash: (await digestRows(tx, body.tables)).hash }
 	})
 }
 
-type NewPlan = Undo & { id: string; body: PlanBody; rowsHash: string }
+type NewPlan = Undo & { body: PlanBody; rowsHash: string }
 
 async function insertPlan(services: Services, principal: Principal, plan: NewPlan): Promise<string> {
 	const { id, body, rowsHash, restore } = plan

@@ -22,7 +22,7 @@ export const plans = createRouter({
 		.meta({ role: 'operator' })
 		.input(planCreateInput)
 		.output(plan)
-		.mutation(({ ctx, input }) => createPlan(ctx.services, ctx.principal, input)),
+		.mutation(({ ctx, input }) => createPlan(ctx.services, ctx.principal, input, { id: ctx.newId })),
 	get: query
 		.meta({ role: 'viewer' })
 		.input(planGetInput)

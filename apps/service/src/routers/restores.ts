@@ -34,7 +34,7 @@ export const restores = createRouter({
 		.meta({ role: 'operator' })
 		.input(restoreStartInput)
 		.output(restore)
-		.mutation(({ ctx, input }) => startRestore(ctx.services, ctx.principal, input)),
+		.mutation(({ ctx, input }) => startRestore(ctx.services, ctx.principal, input, { id: ctx.newId })),
 	get: query
 		.meta({ role: 'viewer' })
 		.input(restoreGetInput)
@@ -75,5 +75,5 @@ export const restores = createRouter({
 		.meta({ role: 'operator' })
 		.input(jobCommandInput)
 		.output(undoOutput)
-		.mutation(({ ctx, input }) => undoRestore(ctx.services, ctx.principal, input)),
+		.mutation(({ ctx, input }) => undoRestore(ctx.services, ctx.principal, input, ctx.newId)),
 })

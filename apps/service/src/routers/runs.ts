@@ -24,7 +24,7 @@ export const runs = createRouter({
 		.meta({ role: 'operator' })
 		.input(runStartInput)
 		.output(run)
-		.mutation(({ ctx, input }) => startRun(ctx.services, ctx.principal, input)),
+		.mutation(({ ctx, input }) => startRun(ctx.services, ctx.principal, input, ctx.newId)),
 	get: query
 		.meta({ role: 'viewer' })
 		.input(runGetInput)

@@ -16,7 +16,7 @@ export const tokens = createRouter({
 		.meta({ role: 'admin', secret: true })
 		.input(tokenCreateInput)
 		.output(tokenCreateOutput)
-		.mutation(({ ctx, input }) => createToken(ctx.services, ctx.principal, input)),
+		.mutation(({ ctx, input }) => createToken(ctx.services, ctx.principal, input, ctx.newId)),
 	list: query
 		.meta({ role: 'admin' })
 		.input(tokenListInput)

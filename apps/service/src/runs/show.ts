@@ -46,9 +46,15 @@ function progressOf(row: RunRow, done: number): number {
 
 /** Reads one run that the principal may see. Throws NOT_FOUND, FORBIDDEN. */
 export async function readRun(services: Services, principal: Principal, id: string): Promise<RunRow> {
-	const [row] = await services.control.db.select().from(runs).where(eq(runs.id, id))
+	const row = await findRun(services, principal, id)
 	if (!row) throw noRun(id)
-	requireTables(principal, [row.table])
+	return row
+}
+
+/** As {@link readRun}; undefined when there is none. */
+export async function findRun(services: Services, principal: Principal, id: string): Promise<RunRow | undefined> {
+	const [row] = await services.control.db.select().from(runs).where(eq(runs.id, id))
+	if (row) requireTables(principal, [row.table])
 	return row
 }
 

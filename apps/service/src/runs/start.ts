@@ -9,7 +9,7 @@ import { movePlan } from '../plans/lifecycle.ts'
 import { lockPlan, type PlanRow, readPlan, statusAt } from '../plans/show.ts'
 import { verifyPlanRows } from '../plans/verify.ts'
 import { finalStatuses } from './lifecycle.ts'
-import { toRun } from './show.ts'
+import { findRun, toRun } from './show.ts'
 
 type RunnablePlan = PlanRow & { body: PlanBody }
 type StartInput = z.infer<typeof runStartInput>
@@ -22,8 +22,16 @@ const defaultTargetMs = 500
 /**
  * Queues the one run of a plan. Throws NOT_FOUND, PLAN_EXPIRED, APPROVAL_REQUIRED, PLAN_DRIFTED (edited plan tables,
  * or a plan of a closed lineage), NOT_RESTORABLE, LIMIT_EXCEEDED (a unit larger than the window), CONFLICT (used, or its table has a run).
+ * Where there is a run of this id already, it answers that one.
  */
-export async function startRun(services: Services, principal: Principal, input: StartInput): Promise<Run> {
+export async function startRun(
+	services: Services,
+	principal: Principal,
+	input: StartInput,
+	id: string = randomUUID(),
+): Promise<Run> {
+	const made = await findRun(services, principal, id)
+	if (made) return toRun(made)
 	const seen = requireUsable(services, await readPlan(services.control.db, principal, input.planId))
 	requireWindow(services, seen, input)
 	await requireLineage(services, seen)
@@ -36,7 +44,7 @@ export async function startRun(services: Services, principal: Principal, input: 
 		await requireIdleTable(tx, plan)
 		const [row] = await tx
 			.insert(runs)
-			.values(newRun(services, principal, { plan, input }))
+			.values(newRun(services, principal, { id, plan, input }))
 			.returning()
 		if (!row) throw new ReprieveError('INTERNAL', 'the run was not stored')
 		await tx
@@ -147,11 +155,11 @@ async function requireIdleTable(tx: ControlTransaction, plan: RunnablePlan): Pro
 function newRun(
 	services: Services,
 	principal: Principal,
-	{ plan, input }: { plan: RunnablePlan; input: StartInput },
+	{ id, plan, input }: { id: string; plan: RunnablePlan; input: StartInput },
 ): typeof runs.$inferInsert {
 	const batchLimit = input.batch?.rows ?? largestBatchRows
 	return {
-		id: randomUUID(),
+		id,
 		planId: plan.id,
 		status: 'queued',
 		table: plan.table,

@@ -7,24 +7,32 @@ import { createSecret, hashSecret } from '../access/keys.ts'
 import { requireRole } from '../access/roles.ts'
 import type { Principal, Services } from '../context.ts'
 
-/** Makes an API key that may do no more than its creator. The secret is in the answer and nowhere else. */
+/**
+ * Makes an API key that may do no more than its creator. The secret is in the answer and nowhere else. A key of this id, which
+ * an earlier try of the same call made and nobody was told the secret of, gets the new secret.
+ */
 export async function createToken(
 	services: Services,
 	principal: Principal,
 	input: z.infer<typeof tokenCreateInput>,
+	id: string = randomUUID(),
 ): Promise<z.infer<typeof tokenCreateOutput>> {
 	requireRole(principal, input.role)
 	const tables = input.tables && [...new Set(input.tables.map(canonical))]
 	requireNoMore(principal, tables)
 	const secret = createSecret()
 	const token = {
-		id: randomUUID(),
+		id,
 		name: input.name,
 		role: input.role,
 		createdBy: principal.id,
 		createdAt: services.clock.now().toISOString().replace('Z', '000Z'),
 	}
-	await services.control.db.insert(apiKeys).values({ ...token, tables, hash: hashSecret(secret) })
+	const hash = hashSecret(secret)
+	await services.control.db
+		.insert(apiKeys)
+		.values({ ...token, tables, hash })
+		.onConflictDoUpdate({ target: apiKeys.id, set: { hash } })
 	return { ...token, tables, secret }
 }
 

@@ -1,7 +1,15 @@
 import { ReprieveError } from '@reprieve/contracts'
 import type { Vault } from '@reprieve/vault'
 
-export type LeaseOptions = { vault: Vault; lineage: string; owner: string; ttlMs: number; signal: AbortSignal }
+export type LeaseOptions = {
+	vault: Vault
+	lineage: string
+	owner: string
+	ttlMs: number
+	signal: AbortSignal
+	/** Told once, with who has it, when another process holds the lineage. */
+	onWait?: (held: unknown) => void
+}
 
 /** The right to archive one lineage: renewed by a timer, checked before every commit, by a clock that nobody sets. */
 export type Lease = {
@@ -25,7 +33,8 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 		await vault.lease(lineage, owner, ttlMs)
 		heldUntil = asked + ttlMs
 	}
-	while (!(await taken(renew))) {
+	for (let held = await refusal(renew), waits = 0; held; held = await refusal(renew), waits++) {
+		if (waits === 0) options.onWait?.(held)
 		if (signal.aborted) throw new ReprieveError('UNAVAILABLE', 'stopped while another capture held the lineage')
 		await new Promise((resolve) => setTimeout(resolve, Math.min(1_000, ttlMs / 5)))
 	}
@@ -63,12 +72,13 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 	}
 }
 
-async function taken(renew: () => Promise<void>): Promise<boolean> {
+/** The CONFLICT that says who holds the lineage; undefined when it is taken. */
+async function refusal(renew: () => Promise<void>): Promise<unknown> {
 	try {
 		await renew()
-		return true
+		return undefined
 	} catch (error) {
-		if (isConflict(error)) return false
+		if (isConflict(error)) return error
 		throw error
 	}
 }

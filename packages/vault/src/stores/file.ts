@@ -8,15 +8,18 @@ import { checkKey } from './key.ts'
 /** Folder for files under construction; it is on the same file system, so that they can be linked into place. */
 const workshop = '.tmp'
 
+/** A file that has been under construction for so long is one whose writer was killed. */
+const draftMs = 24 * 3_600_000
+
 /** A store's folder, and those of its folders whose names are known to survive a power failure. */
-type Place = { root: string; durable: Set<string> }
+type Place = { root: string; durable: Set<string>; isTidy: boolean }
 
 /**
  * A store in a local folder. An object is written to a temporary file, synced, and linked into place: `link` refuses an
  * existing name, `rename` would silently overwrite it. Folders are synced too, new ones up to the root.
  */
 export function fileStore(folder: string): Store {
-	const place: Place = { root: folder, durable: new Set() }
+	const place: Place = { root: folder, durable: new Set(), isTidy: false }
 	const pathOf = (key: string) => join(folder, ...checked(key).split('/'))
 	return {
 		put: (key, bytes) => guarded(key, () => putFile(place, pathOf(key), bytes)),
@@ -49,7 +52,7 @@ async function guarded<T>(key: string, act: () => Promise<T>): Promise<T> {
 }
 
 async function putFile(place: Place, path: string, bytes: Uint8Array): Promise<'created' | 'exists'> {
-	const draft = await writeDraft(place.root, bytes)
+	const draft = await writeDraft(place, bytes)
 	try {
 		await makeFolder(place, dirname(path))
 		const created = await linked(draft, path)
@@ -71,7 +74,7 @@ async function linked(draft: string, path: string): Promise<boolean> {
 }
 
 async function replaceFile(place: Place, path: string, bytes: Uint8Array): Promise<void> {
-	const draft = await writeDraft(place.root, bytes)
+	const draft = await writeDraft(place, bytes)
 	try {
 		await makeFolder(place, dirname(path))
 		await rename(draft, path)
@@ -87,9 +90,10 @@ async function removeFile(path: string): Promise<'deleted'> {
 }
 
 /** What a full disk cut short goes at once: every further try would leave as much again. */
-async function writeDraft(root: string, bytes: Uint8Array): Promise<string> {
-	const draft = join(root, workshop, randomUUID())
+async function writeDraft(place: Place, bytes: Uint8Array): Promise<string> {
+	const draft = join(place.root, workshop, randomUUID())
 	await mkdir(dirname(draft), { recursive: true })
+	await tidy(place, dirname(draft))
 	try {
 		await using file = await open(draft, 'wx', 0o640)
 		await file.writeFile(bytes)
@@ -98,6 +102,17 @@ async function writeDraft(root: string, bytes: Uint8Array): Promise<string> {
 	} catch (error) {
 		await rm(draft, { force: true })
 		throw error
+	}
+}
+
+/** Removes what killed writers left, once per store: nothing names it, so nothing else would. */
+async function tidy(place: Place, drafts: string): Promise<void> {
+	if (place.isTidy) return
+	place.isTidy = true
+	const before = Date.now() - draftMs
+	for (const name of await readdir(drafts)) {
+		const found = await absentAsUndefined(stat(join(drafts, name)))
+		if (found && found.mtimeMs < before) await rm(join(drafts, name), { force: true })
 	}
 }
 

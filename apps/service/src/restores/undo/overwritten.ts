@@ -13,13 +13,15 @@ import { awaitBarrier } from '../../archive/barrier.ts'
 import type { Principal, Services } from '../../context.ts'
 import { isSameRow, keyColumns } from '../../plans/source.ts'
 import { previewRestore } from '../preview.ts'
+import { findRestore } from '../read.ts'
 import { startRestore } from '../start.ts'
 
 const barrierMs = 30_000
 /** Single changes that one selection may name. */
 const mostChanges = 10_000
 
-type Undoing = { id: string; reason: string; tables: { name: string; oid: number }[] }
+/** `backId` is that of the restore that writes back: there already, when an earlier try of the same call queued it. */
+type Undoing = { id: string; reason: string; tables: { name: string; oid: number }[]; backId: string }
 
 /**
  * Queues the restore that writes overwritten images back, of the rows that are still as the restore left them. Answers
@@ -34,6 +36,8 @@ export async function writeBackOverwritten(
 		select count(*)::int4 as rows from reprieve.restored_rows where restore_id = ${restore.id} and state = 'overwritten'`
 	const overwritten = row?.rows ?? 0
 	if (overwritten === 0) return 0
+	const queued = await findRestore(services, restore.backId)
+	if (queued) return overwritten - Number(queued.selected)
 	const unchanged = await readUnchanged(services, restore)
 	if (unchanged.size > mostChanges) {
 		throw new ReprieveError(
@@ -47,11 +51,8 @@ export async function writeBackOverwritten(
 	if (changes.length > 0) {
 		const input = { selection: { changes }, conflict: 'overwrite' as const }
 		const { hash } = await previewRestore(services, principal, input)
-		await startRestore(services, principal, {
-			...input,
-			hash,
-			reason: `undo of restore ${restore.id}: ${restore.reason}`,
-		})
+		const reason = `undo of restore ${restore.id}: ${restore.reason}`
+		await startRestore(services, principal, { ...input, hash, reason }, { id: restore.backId })
 	}
 	return overwritten - changes.length
 }

@@ -36,6 +36,7 @@ export async function claimRestore(
 		returning r.id, r.epoch, r.actor, r.reason, r.selection, r.options`
 	if (!row) return undefined
 	const { id, epoch, actor, reason, selection, options } = row
+	if (epoch > 1) services.log.info({ restore: id, epoch }, 'a restore goes on where it was left')
 	return { lease: { id, owner, epoch }, actor, reason, request: { selection, ...options } }
 }
 

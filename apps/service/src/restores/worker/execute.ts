@@ -47,6 +47,8 @@ async function runBatch(services: Services, claimed: ClaimedRestore, cursor: Res
 	const began = performance.now()
 	const counts = await services.pools.restore.begin(async (tx) => {
 		await tx`set local lock_timeout = '10s'`
+		// One that stands still holds rows that its successor, and the application, may wait for.
+		await tx`set local idle_in_transaction_session_timeout = '60s'`
 		const counted = await restoreBatch(tx, context, batch)
 		await advance(tx, lease, cursor, counted)
 		return counted
@@ -100,7 +102,7 @@ function addCounts(report: Record<string, TableCounts>, counts: Map<string, Batc
 function isPassing(error: unknown): boolean {
 	if (error instanceof ReprieveError) return error.retryable
 	const code = (error as { code?: string }).code ?? ''
-	return /^(40001|40P01|55P03|57P0[123]|08...|53...|CONNECTION_.*|ECONN.*)$/.test(code)
+	return /^(40001|40P01|55P03|25P0[34]|57P0[123]|08...|53...|CONNECTION_.*|ECONN.*)$/.test(code)
 }
 
 function toFailure(error: unknown): Failure {

@@ -50,6 +50,7 @@ export async function claimRun(services: Services, owner: string, leaseMs: numbe
 			r.exposure_rows as "exposureRows", r.target_ms as "targetMs", r.batch_limit as "batchLimit"`
 	if (!row) return undefined
 	const { id, epoch, body, ...run } = row
+	if (epoch > 1) services.log.info({ run: id, epoch }, 'a run goes on where it was left')
 	if (!body) throw new ReprieveError('INTERNAL', `plan ${row.planId} of run ${id} has no body`)
 	return { ...run, body, lease: { runId: id, owner, epoch } }
 }

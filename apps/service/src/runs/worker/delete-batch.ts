@@ -24,8 +24,8 @@ export type Batch = {
 	reason: string
 }
 
-/** Milliseconds that a batch waits for a lock and that one of its statements may take. */
-export type BatchLimits = { lockTimeoutMs: number; statementTimeoutMs: number }
+/** Milliseconds that a batch waits for a lock, that one of its statements may take, and that it may stand still. */
+export type BatchLimits = { lockTimeoutMs: number; statementTimeoutMs: number; idleTimeoutMs: number }
 
 /** What a batch did, once committed. */
 export type BatchDone = { deleted: number; relinked: number; drifted: number; collateral: number; milliseconds: number }
@@ -69,7 +69,7 @@ async function begin(tx: Transaction, limits: BatchLimits): Promise<{ xid: strin
 			current_setting('session_replication_role') as role,
 			set_config('lock_timeout', ${String(limits.lockTimeoutMs)}, true),
 			set_config('statement_timeout', ${String(limits.statementTimeoutMs)}, true),
-			set_config('idle_in_transaction_session_timeout', '60000', true),
+			set_config('idle_in_transaction_session_timeout', ${String(limits.idleTimeoutMs)}, true),
 			set_config('synchronous_commit', 'on', true), set_config('row_security', 'off', true),
 			set_config('search_path', 'pg_catalog', true)`
 	if (row?.role !== 'origin') {

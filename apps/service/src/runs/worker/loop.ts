@@ -112,7 +112,12 @@ async function hold(loop: Loop, run: ClaimedRun): Promise<void> {
 
 function executeOptions({ services, options, wake }: Loop, signal: AbortSignal): ExecuteOptions {
 	return {
-		batch: { lockTimeoutMs: options.lockTimeoutMs, statementTimeoutMs: options.statementTimeoutMs },
+		batch: {
+			lockTimeoutMs: options.lockTimeoutMs,
+			statementTimeoutMs: options.statementTimeoutMs,
+			// What stands still for longer than its lease holds locks that its successor needs, and cannot commit.
+			idleTimeoutMs: options.leaseMs,
+		},
 		throttle: {
 			exposureBatches: services.limits.exposureBatches,
 			slotBytes: services.limits.slotBytes,

@@ -1,0 +1,128 @@
+import { afterAll, describe, expect, test } from 'vitest'
+import { until } from '../support/wait.ts'
+import { judge } from './crash/judge.ts'
+import type { Edit, Place } from './crash/point.ts'
+import { tellStory } from './crash/story.ts'
+import { type CrashWorld, crashCluster, type Kept, startCrashWorld, telling } from './crash/world.ts'
+
+const batch = 'apps/service/src/runs/worker/delete-batch.ts'
+
+/** A service that answers calls and leaves the work to others. */
+const bystander: Edit[] = [
+	{ file: 'apps/service/src/runs/worker/loop.ts', at: 'concurrency: 2', instead: 'concurrency: 0' },
+	{
+		file: 'apps/service/src/restores/worker/loop.ts',
+		at: 'return await claimRestore(services, owner, leaseMs)',
+		instead: 'return undefined',
+	},
+]
+
+/** Where a worker stands still until another has taken over. */
+const frozenWorkers: Place[] = [
+	{ name: 'a batch is sealed', file: batch, at: 'await requireOpenGate(tx, [', nth: 3, fate: 'freeze' },
+	{ name: 'a batch is committed', file: batch, at: 'return done as BatchDone', nth: 2, fate: 'freeze' },
+	{
+		name: 'a batch of a restore is recorded, not committed',
+		file: 'apps/service/src/restores/worker/execute.ts',
+		at: 'return counted',
+		nth: 2,
+		fate: 'freeze',
+	},
+]
+
+/** Where a capture stands still: behind the check of its lease. */
+const frozenCaptures: Place[] = [
+	{
+		name: 'segments are written, not committed',
+		file: 'apps/sidecar/src/archive/loop.ts',
+		at: 'await buffer.vault.commit(',
+		nth: 5,
+		fate: 'freeze',
+	},
+	{
+		name: 'tables are committed, the transactions are not',
+		file: 'apps/sidecar/src/archive/loop.ts',
+		at: 'if (batch.append) {',
+		when: 'batch.append && batch.commit.length > 0',
+		nth: 4,
+		fate: 'freeze',
+	},
+	{
+		name: 'a nonce stands, the slot is not acknowledged',
+		file: 'apps/sidecar/src/lineage/acknowledge.ts',
+		at: 'acknowledge(position)\n',
+		nth: 3,
+		fate: 'freeze',
+	},
+]
+
+const cluster = await crashCluster()
+afterAll(() => cluster.stop())
+
+describe.concurrent('of two processes', () => {
+	test('two services and two captures started by mistake do everything once', { timeout: 600_000 }, async () => {
+		await using world = await startCrashWorld(cluster)
+		const twins = [await world.start('service'), await world.start('sidecar')]
+		await telling(world, async () => {
+			await tellStory(world)
+			await world.barrier()
+			expect(await judge(world)).toEqual([])
+			const captures = [world.sidecar, twins[1] as Kept]
+			const waiting = captures.filter((one) => one.output().includes('another capture holds the lineage'))
+			expect(waiting, 'the second is told').toHaveLength(1)
+			await expectAlive(world.service, world.sidecar, ...twins)
+		})
+	})
+
+	for (const place of frozenWorkers) {
+		test(`a worker frozen where ${place.name} cannot write when it wakes`, { timeout: 600_000 }, async () => {
+			await using world = await startCrashWorld(cluster, { service: { edits: bystander } })
+			const frozen = await world.start('service', { places: [place] })
+			await telling(world, async () => {
+				const told = tellStory(world)
+				const woken = thawed(world, frozen, 'service', async (successor) => {
+					await until(() => /goes on where it was left/.test(successor.output()), 'a successor', 300_000)
+					await until(() => /"msg":"(batch|restored a batch)"/.test(successor.output()), 'its batch', 300_000)
+				})
+				await Promise.all([told, woken])
+				await world.barrier()
+				expect(await judge(world)).toEqual([])
+				await expectAlive(world.service, world.sidecar, frozen)
+			})
+		})
+	}
+
+	for (const place of frozenCaptures) {
+		test(`a capture frozen where ${place.name} cannot write when it wakes`, { timeout: 600_000 }, async () => {
+			await using world = await startCrashWorld(cluster, { sidecar: { places: [place] } })
+			const { sql } = world.database
+			await sql.unsafe(`alter database ${world.database.name} set wal_sender_timeout = '4s'`)
+			await telling(world, async () => {
+				const told = tellStory(world)
+				const woken = thawed(world, world.sidecar, 'sidecar', async (successor) => {
+					await until(() => /"msg":"archived"/.test(successor.output()), 'the successor to archive', 300_000)
+				})
+				await Promise.all([told, woken])
+				await world.barrier()
+				expect(await judge(world)).toEqual([])
+				await expectAlive(world.service, world.sidecar)
+			})
+		})
+	}
+})
+
+/** Starts a successor of what froze, and wakes that one when the successor is at work. */
+async function thawed(
+	world: CrashWorld,
+	frozen: Kept,
+	program: 'service' | 'sidecar',
+	isAtWork: (successor: Kept) => Promise<void>,
+): Promise<void> {
+	await until(() => frozen.hits().length > 0, 'the process to freeze', 300_000)
+	await isAtWork(await world.start(program))
+	frozen.now.child.kill('SIGCONT')
+}
+
+async function expectAlive(...all: Kept[]): Promise<void> {
+	expect(all.map(({ kills, ended }) => [kills, ended])).toEqual(all.map(() => [0, undefined]))
+}
