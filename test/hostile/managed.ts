@@ -15,7 +15,7 @@ export type Managed = AsyncDisposable & {
 }
 
 /** What the first user of a managed service has: it owns its database, makes roles and databases, and replicates. */
-export const managedRights = 'createrole createdb replication'
+const managedRights = 'createrole createdb replication'
 
 /** A database owned by a role with these attributes, in the suite's PostgreSQL 18 or in `cluster`. */
 export async function managedDatabase(cluster?: { url: string }, attributes = managedRights): Promise<Managed> {
