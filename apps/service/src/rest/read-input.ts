@@ -41,7 +41,7 @@ function readQuery(given: Record<string, string[]>, types: Record<string, QueryT
 const readers: Record<QueryType, (text: string, name: string) => unknown> = {
 	text: (text) => text,
 	integer: (text, name) => number(text, name, /^-?\d{1,15}$/, 'a whole number'),
-	seconds: (text, name) => number(text, name, /^\d{1,9}(\.\d{1,6})?$/, 'a number of seconds'),
+	seconds: (text, name) => number(text, name, /^\d{1,9}(\.\d{1,30})?(e-?\d{1,3})?$/i, 'a number of seconds'),
 	boolean(text, name) {
 		if (text === 'true' || text === 'false') return text === 'true'
 		throw invalid(name, 'is not true or false')
