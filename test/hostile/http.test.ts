@@ -99,7 +99,7 @@ const refused: [what: string, bytes: Parts | string, status: number, code: Error
 			'INVALID',
 		],
 	),
-	...['NaN', '-1', '61', '1e1', 'Infinity', '0x1'].map((wait): [string, Parts, number, ErrorCode] => [
+	...['NaN', '-1', '61', '1e2', 'Infinity', '0x1'].map((wait): [string, Parts, number, ErrorCode] => [
 		`wait ${wait}`,
 		get(`/api/v1/plans/x?wait=${wait}`),
 		400,
