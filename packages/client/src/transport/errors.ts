@@ -43,6 +43,9 @@ function unanswered(error: TRPCClientError<never>): ReprieveError {
 			hint: 'Check that the url is that of a reprieve service.',
 		})
 	}
+	if (error.cause instanceof RangeError) {
+		return new ReprieveError('INVALID', `the input cannot be sent: ${error.cause.message}`, { cause: error })
+	}
 	const why = reasonOf(error)
 	return new ReprieveError('UNAVAILABLE', `no answer from the service: ${why}`, {
 		cause: error,
