@@ -29,8 +29,11 @@ export function isRetryable(error: TRPCClientError<never>): boolean {
 	return translated instanceof ReprieveError && translated.retryable
 }
 
+/** The problem in the error's data, or bare: what is refused before any procedure is asked comes so. */
 function sentProblem(error: TRPCClientError<never>): SentProblem | undefined {
-	const data: unknown = error.data
+	const bare = error.meta?.responseJSON as { type?: unknown } | undefined
+	const isBare = typeof bare?.type === 'string' && bare.type.startsWith('urn:reprieve:error:')
+	const data: unknown = isBare ? bare : error.data
 	if (typeof data !== 'object' || data === null) return undefined
 	return typeof (data as { code?: unknown }).code === 'string' ? (data as SentProblem) : undefined
 }
