@@ -15,6 +15,7 @@ import { getPolicy } from '../../apps/service/src/policies/get.ts'
 import { listPolicies } from '../../apps/service/src/policies/list.ts'
 import { putPolicy } from '../../apps/service/src/policies/put.ts'
 import { admin } from '../support/services.ts'
+import { until } from '../support/wait.ts'
 import { bodyOf, type Ground, openGround, plan } from './support.ts'
 
 const all = { kind: 'match' as const, table: 't', where: { and: [] } }
@@ -205,7 +206,7 @@ test('what takes long is answered as planning and goes on; what fails then is ke
 		status: 'failed',
 		failure: { code: 'CONFLICT' },
 	})
-	expect(await rowsTables(ground)).toBe(1)
+	await until(async () => (await rowsTables(ground)) === 1, 'the rows of the failed plan to go')
 })
 
 test('a plan whose process ended is failed by the sweep, one that is being made is not', async () => {

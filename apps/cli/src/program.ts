@@ -52,21 +52,21 @@ const verbs = [
 	debeziumCommand,
 ]
 
-/** The whole command line, writing to `io` alone. */
-export function createProgram(io: Io): Command {
+/** The whole command line, writing to `io` alone; how a wrong line is meant to be is not for who reads JSON. */
+export function createProgram(io: Io, { showUsage }: { showUsage: boolean }): Command {
 	const program = new Command('reprieve')
 		.description('Clean up PostgreSQL, and take every deletion back.')
 		.option('--url <url>', 'of the service (REPRIEVE_URL, http://127.0.0.1:4400)')
 		.option('--key-file <path>', 'file with the API key (REPRIEVE_API_KEY, .reprieve/admin-key)')
 		.option('--json', 'answers as JSON')
 	for (const verb of verbs) program.addCommand(verb(io))
-	return settle(program, io)
+	return settle(program, io, showUsage ? (text) => io.err(text) : () => {})
 }
 
 /** Nothing ends the process or writes past `io`. */
-function settle(command: Command, io: Io): Command {
+function settle(command: Command, io: Io, writeErr: (text: string) => void): Command {
 	command.exitOverride()
-	command.configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: (text) => io.err(text) })
-	for (const child of command.commands) settle(child as Command, io)
+	command.configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr })
+	for (const child of command.commands) settle(child as Command, io, writeErr)
 	return command
 }

@@ -5,12 +5,15 @@ import { createProgram } from './program.ts'
 
 /** Runs one command line (without the program's name) and answers its exit code. */
 export async function run(args: string[], io: Io): Promise<number> {
+	const json = args.includes('--json')
 	try {
-		await createProgram(io).parseAsync(args, { from: 'user' })
+		await createProgram(io, { showUsage: !json }).parseAsync(args, { from: 'user' })
 		return 0
 	} catch (error) {
-		if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCode('INVALID')
-		return refuse(error, args.includes('--json'), io)
+		if (!(error instanceof CommanderError)) return refuse(error, json, io)
+		if (error.exitCode === 0) return 0
+		if (!json) return exitCode('INVALID')
+		return refuse(new ReprieveError('INVALID', error.message.replace(/^error: /, '')), json, io)
 	}
 }
 

@@ -102,6 +102,12 @@ function fromDatabase(error: Error): ReprieveError | undefined {
 			hint: 'Call again later.',
 		})
 	}
+	if (code === '42501') {
+		return new ReprieveError('FORBIDDEN', `PostgreSQL refuses reprieve's role: ${error.message}`, {
+			cause: error,
+			hint: 'Give that role the right; docs/explanation/rights.md says which step needs which.',
+		})
+	}
 	return undefined
 }
 

@@ -1,8 +1,20 @@
-import type { Server, ServerResponse } from 'node:http'
-import { serve } from '@hono/node-server'
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
 import type { Config } from './config.ts'
+import { refuseAddress, refuseBytes } from './unreadable.ts'
 
 const graceMs = 10_000
+
+/** Who sends slowly is cut off; without the last one Node would look every 30 s only. */
+const patience = {
+	headersTimeout: 10_000,
+	requestTimeout: 30_000,
+	keepAliveTimeout: 5_000,
+	connectionsCheckingInterval: 1_000,
+	// A missing Host is refused with the others that name no address.
+	requireHostHeader: false,
+}
+
 /** Every subscription is called `watch`. */
 const isWatch = /^\/trpc\/v1\/\w+\.watch\b/
 
@@ -11,15 +23,21 @@ type Fetch = (request: Request) => Response | Promise<Response>
 /** Serves HTTP at the configured address; `close` takes no more calls and lets those under way end (at most 10 s). */
 export function listen(fetch: Fetch, config: Config): Promise<{ server: Server; close(): Promise<void> }> {
 	return new Promise((resolve, reject) => {
-		const serverOptions = { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 5_000 }
-		const server = serve({ fetch, port: config.port, hostname: config.host, serverOptions }) as Server
+		const answer = getRequestListener(fetch, { hostname: config.host, errorHandler: refuseAddress })
+		const server = createServer(patience, answer)
 		const answers = new Map<ServerResponse, boolean>()
 		server.on('request', (request, answer) => {
 			answers.set(answer, isWatch.test(request.url ?? ''))
 			answer.once('close', () => answers.delete(answer))
 		})
+		server.on('checkExpectation', (request, answer) => server.emit('request', request, answer))
+		server.on('clientError', (error, socket) => {
+			const isAnswering = answers.keys().some((answer) => answer.socket === socket && answer.headersSent)
+			refuseBytes(error, socket, isAnswering)
+		})
 		server.once('listening', () => resolve({ server, close: () => closeServer(server, answers) }))
 		server.once('error', reject)
+		server.listen(config.port, config.host)
 	})
 }
 

@@ -2,12 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { trpcServer } from '@hono/trpc-server'
 import { ReprieveError } from '@reprieve/contracts'
+import type { AnyProcedure } from '@trpc/server'
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { authenticate } from './access/authenticate.ts'
 import type { RateLimit } from './access/rate.ts'
+import { readText } from './body.ts'
 import type { Principal, Services } from './context.ts'
-import { asReprieveError } from './errors.ts'
+import { asReprieveError, asTrpcError } from './errors.ts'
 import { serveHome } from './home/serve.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { request } from './request.ts'
@@ -17,6 +19,7 @@ import { serveRest } from './rest/serve.ts'
 import { router } from './router.ts'
 import { systemStatus } from './system/status.ts'
 import type { Call } from './trpc.ts'
+import { refuseAmbiguous } from './unreadable.ts'
 
 /** Largest body: the longest lists that the contract allows fit. */
 const maxBodyBytes = 1024 * 1024
@@ -29,6 +32,7 @@ export function createServer(services: Services, rate: RateLimit): Hono {
 	const metrics = createMetrics(services)
 	const callFor = (c: Context) => createCall(c, services, rate, metrics)
 	app.use(async (c, next) => request.run({ id: randomUUID() }, () => observe(c, next, services, metrics)))
+	app.use(async (c, next) => refuseAmbiguous(c) ?? next())
 	app.use(bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }))
 	serveProbes(app, services, metrics, callFor)
 	serveTrpc(app, callFor)
@@ -106,14 +110,31 @@ function serveTrpc(app: Hono, callFor: (c: Context) => Call): void {
 		router,
 		allowMethodOverride: true,
 		maxBatchSize: maxBatchCalls,
-		createContext({ info }, c) {
-			if (info.calls.length > 1 && info.calls.some((call) => call.procedure?._def.type === 'mutation')) {
-				throw new ReprieveError('INVALID', 'a mutation came in a batch', { hint: 'Send each mutation alone.' })
-			}
-			return callFor(c)
+		async createContext({ info }, c) {
+			const call = callFor(c)
+			await refuseUnread(c, call, info.calls).catch((error: unknown) => {
+				throw asTrpcError(asReprieveError(error))
+			})
+			return call
 		},
 	})
 	app.all('/trpc/v1/*', (c) => handler(c, async () => {}))
+}
+
+/** What is refused before any procedure is asked. A stranger's body is not looked at. */
+async function refuseUnread(
+	c: Context,
+	call: Call,
+	calls: readonly { procedure: AnyProcedure | null }[],
+): Promise<void> {
+	if (calls.length > 1 && calls.some(({ procedure }) => procedure?._def.type === 'mutation')) {
+		throw new ReprieveError('INVALID', 'a mutation came in a batch', { hint: 'Send each mutation alone.' })
+	}
+	const isKnown = await call.authenticate().then(
+		() => true,
+		() => false,
+	)
+	if (isKnown) await readText(c)
 }
 
 function serveDocument(app: Hono): void {

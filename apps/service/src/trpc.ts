@@ -1,5 +1,5 @@
 import { httpStatus, type Problem } from '@reprieve/contracts'
-import { initTRPC } from '@trpc/server'
+import { initTRPC, type TRPCError } from '@trpc/server'
 import type { RateLimit } from './access/rate.ts'
 import { requireRole } from './access/roles.ts'
 import type { Principal, Services } from './context.ts'
@@ -22,6 +22,12 @@ function callOf(ctx: object): Call {
 	return ctx as Call
 }
 
+/** What tRPC refuses itself by a status that none of our codes has. */
+const transportStatus: Partial<Record<TRPCError['code'], number>> = {
+	METHOD_NOT_SUPPORTED: 405,
+	UNSUPPORTED_MEDIA_TYPE: 415,
+}
+
 const t = initTRPC
 	.context<object>()
 	.meta<Meta>()
@@ -31,7 +37,10 @@ const t = initTRPC
 		sse: { ping: { enabled: true, intervalMs: 5_000 }, client: { reconnectAfterInactivityMs: 15_000 } },
 		errorFormatter: ({ shape, error, path }) => ({
 			...shape,
-			data: { ...problemOf(asReprieveError(error), requestId()), path } satisfies Problem & { path?: string },
+			data: {
+				...problemOf(asReprieveError(error), requestId(), transportStatus[error.code]),
+				path,
+			} satisfies Problem & { path?: string },
 		}),
 	})
 

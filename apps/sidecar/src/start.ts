@@ -3,7 +3,7 @@ import { openControl } from '@reprieve/control'
 import { openSessions } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import { type Logger, pino } from 'pino'
-import { recordIncident, recordStandpoint } from './archive/record.ts'
+import { recordFindings, recordIncident, recordStandpoint } from './archive/record.ts'
 import type { SidecarConfig } from './config.ts'
 import { CaptureStopped } from './incident.ts'
 import { type Adopted, adoptLineage, type Ground } from './lineage/open.ts'
@@ -112,6 +112,7 @@ async function follow(session: SessionOptions, program: Program, onState: Sideca
 		} catch (error) {
 			if (signal.aborted) break
 			if (error instanceof CaptureStopped) await halt(session, program, error)
+			if (program.isCapture) await recordRefusal(session, error)
 			log.warn({ err: error, failures }, 'capture broke off and starts again')
 			await pause(Math.min(config.backoffMs * 2 ** Math.min(failures, 16), config.backoffMs * 30), signal)
 			failures++
@@ -127,6 +128,20 @@ async function halt(session: SessionOptions, { isCapture }: Program, stopped: Ca
 	await recordIncident(session.control.db, stopped.incident)
 	if (isCapture) await recordState(session, 'stopped')
 	throw stopped
+}
+
+/** A right that PostgreSQL says is missing closes the gate by name; it may be given at any time, so capture tries again. */
+async function recordRefusal(session: SessionOptions, error: unknown): Promise<void> {
+	const { code, message } = error as { code?: unknown; message?: string }
+	if (code !== '42501') return
+	await recordState(session, 'stopped')
+	await recordFindings(session.control, [
+		{
+			code: 'captureNotPermitted',
+			message: `PostgreSQL refuses capture: ${message}`,
+			remedy: 'Give the role of capture that right (for the slot: REPLICATION); capture tries again by itself.',
+		},
+	])
 }
 
 async function recordState({ control }: SessionOptions, state: 'stopped'): Promise<void> {

@@ -88,11 +88,12 @@ const common = {
 	where: where.optional(),
 	onRestrict: z.enum(['skip', 'refuse', 'include']).optional(),
 }
-const duration = /^P(?!$)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+(\.\d{1,6})?S)?)?$/
-const instant = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)$/
+const duration = /P(?!$)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+(\.\d{1,6})?S)?)?/
+const instant = /\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)/
 const olderThan = z
 	.string()
-	.refine((text) => duration.test(text) || instant.test(text), 'an ISO 8601 duration (P90D) or an instant')
+	.max(100)
+	.regex(new RegExp(`^(${duration.source}|${instant.source})$`), 'an ISO 8601 duration (P90D) or an instant')
 
 /** Fields of each policy kind, without `kind`; the one-call forms take them at top level. */
 export const policyFields = {
@@ -102,7 +103,7 @@ export const policyFields = {
 		keep: keepRule,
 		by: columnName.optional(),
 		strategy: z.literal('delete').optional(),
-		maxCluster: z.int().min(2).optional(),
+		maxCluster: z.int().min(2).max(2_147_483_647).optional(),
 	}),
 	stale: z.strictObject({ ...common, column: columnName, olderThan }),
 	orphans: z.strictObject({

@@ -1,9 +1,7 @@
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { access, mkdir, readFile, rename, rm } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { findPrograms } from '../python.ts'
 import type { S3Server } from '../s3/versitygw.ts'
 
 const run = promisify(execFile)
@@ -47,32 +45,6 @@ function variablesOf(server: S3Server | undefined): Record<string, string> {
 
 /** Path of a Python that has the engines; undefined as {@link openReaders} says. */
 export async function findPython(): Promise<string | undefined> {
-	return await environment().catch((error: Error) => {
-		if (process.env.CI) throw error
-		console.error(`SKIPPED: Delta readers need python3 with venv and pip: ${error.message.split('\n')[0]}`)
-		return undefined
-	})
-}
-
-/** Path of the environment's Python. It is built aside and moved into place, so that a broken build is never found. */
-async function environment(): Promise<string> {
-	const requirements = join(here, 'requirements.txt')
-	const digest = createHash('sha256')
-		.update(await readFile(requirements))
-		.digest('hex')
-		.slice(0, 12)
-	const folder = join(homedir(), '.cache', 'reprieve-test', `readers-${digest}`)
-	const python = join(folder, 'bin', 'python')
-	const isReady = await access(join(folder, 'ready')).then(
-		() => true,
-		() => false,
-	)
-	if (isReady) return python
-	await rm(folder, { recursive: true, force: true })
-	await mkdir(folder, { recursive: true })
-	await run('python3', ['-m', 'venv', folder])
-	await run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements])
-	await run('touch', [join(folder, 'building')])
-	await rename(join(folder, 'building'), join(folder, 'ready'))
-	return python
+	const programs = await findPrograms('readers', join(here, 'requirements.txt'))
+	return programs && join(programs, 'python')
 }

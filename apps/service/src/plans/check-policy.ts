@@ -5,18 +5,24 @@ import { toPlanError } from './failure.ts'
 import { findPolicyTable, type PolicyTable } from './source.ts'
 
 /**
- * Asks the catalog whether a policy can be evaluated: tables, columns, types, operators, values. Reads no rows. Throws
- * INVALID or NOT_FOUND naming what does not fit.
+ * Asks the catalog whether a policy can be evaluated: tables, columns, types, operators, values, rights. Reads no rows.
+ * Throws INVALID or NOT_FOUND naming what does not fit, FORBIDDEN naming the right that the planning role lacks.
  */
 export async function checkPolicy(sql: Sql, policy: Policy): Promise<PolicyTable> {
+	try {
+		return await check(sql, policy)
+	} catch (error) {
+		throw toPlanError(error)
+	}
+}
+
+async function check(sql: Sql, policy: Policy): Promise<PolicyTable> {
 	const found = await findPolicyTable(sql, policy.table)
 	const { scanned, root } = found
 	if (policy.where !== undefined) await checkWhere(sql, policy.where as Where, scanned)
 	const incoming = await readIncoming(sql, [root.oid])
 	const candidates = await compileCandidates(withoutCap(policy), { sql, table: scanned, key: root.key, incoming })
-	await sql.unsafe(`select from (${candidates.text}) candidates limit 0`, candidates.params).catch((error: unknown) => {
-		throw toPlanError(error)
-	})
+	await sql.unsafe(`select from (${candidates.text}) candidates limit 0`, candidates.params)
 	return found
 }
 

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
-import type { PlannedTable } from '@reprieve/control'
+import type { Plan, Policy } from '@reprieve/contracts'
+import type { PlanBody, PlannedTable } from '@reprieve/control'
 import type { Session } from '@reprieve/postgres'
+import { canonicalJson } from '../audit/chain.ts'
 
 /** Units, and rows of each, that are digested together: no string gets longer than PostgreSQL can hold. */
 const [unitsAtOnce, rowsAtOnce] = [10_000, 100]
@@ -23,7 +25,21 @@ export async function digestRows(sql: Session, tables: Pick<PlannedTable, 'rowsT
 	return { rows, hash: digest.digest('hex') }
 }
 
-/** Digest over what a principal consents to: policy, lineage, rows, closure and counts. */
-export function hashPlan(content: Record<string, unknown>): string {
-	return createHash('sha256').update(JSON.stringify(content)).digest('hex')
+/** What a principal consents to: which rows of which tables, why, and what goes with them. */
+export type Consented = {
+	policy: Policy
+	undoes: string | null
+	lineage: string
+	rowsHash: string | null
+	rows: number
+	blocked: number
+	dependents: Plan['dependents']
+	body: PlanBody | null
+}
+
+/** Digest over what a principal consents to; the same for a plan that is made and for its row. */
+export function hashPlan(plan: Consented): string {
+	const { policy, undoes, lineage, rowsHash, rows, blocked, dependents, body } = plan
+	const content = { policy, undoes, lineage, rowsHash, rows, blocked, dependents, body }
+	return createHash('sha256').update(canonicalJson(content)).digest('hex')
 }

@@ -64,10 +64,9 @@ function toColumns(services: Services, plan: PlanRow, evaluation: Evaluation) {
 	const { approvalRows } = services.limits
 	const status = approvalRows > 0 && total > approvalRows ? ('awaitingApproval' as const) : ('ready' as const)
 	const { policy, lineage } = plan
-	const content = { policy, lineage, rowsHash, closureHash: body.closureHash, rows, total, blocked, dependents }
 	return {
 		status,
-		hash: hashPlan(content),
+		hash: hashPlan({ policy, undoes: null, lineage, rowsHash, rows, blocked, dependents, body }),
 		body,
 		rowsHash,
 		rows,

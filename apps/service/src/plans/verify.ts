@@ -1,14 +1,23 @@
 import { ReprieveError } from '@reprieve/contracts'
-import { type PlanBody, plans } from '@reprieve/control'
+import { plans } from '@reprieve/control'
 import { eq } from 'drizzle-orm'
 import type { Services } from '../context.ts'
-import { digestRows } from './hash.ts'
+import { type Consented, digestRows, hashPlan } from './hash.ts'
 
-/** Compares the per-plan tables with count and digest of the plan, when a run starts and resumes. Throws PLAN_DRIFTED. */
+/**
+ * Compares a plan with the hash that was consented to, and its per-plan tables with its count and digest, when a run
+ * starts and resumes. Throws PLAN_DRIFTED.
+ */
 export async function verifyPlanRows(
 	services: Pick<Services, 'pools'>,
-	plan: { id: string; body: PlanBody | null; rowsHash: string | null },
+	plan: Consented & { id: string; hash: string },
 ): Promise<void> {
+	if (hashPlan(plan) !== plan.hash) {
+		throw new ReprieveError('PLAN_DRIFTED', `plan ${plan.id} is not what its hash ${plan.hash} was made of`, {
+			hint: 'The plan was changed behind its back. Make a new plan.',
+			planId: plan.id,
+		})
+	}
 	const planned = plan.body?.tables.reduce((sum, table) => sum + table.rows, 0) ?? 0
 	const found = plan.body && (await digestRows(services.pools.plan, plan.body.tables).catch(undefinedWithoutTable))
 	if (found && found.rows === planned && found.hash === plan.rowsHash) return

@@ -126,7 +126,13 @@ function refusals(route: Route, procedure: Declared): Record<string, unknown> {
 	const statuses = [...new Set(codes.map((code) => httpStatus[code]))].sort((a, b) => a - b)
 	const byStatus = statuses.map((status) => [status, refusal(codes.filter((code) => httpStatus[code] === status))])
 	const mediaType = route.method === 'get' ? {} : { 415: refusal(['INVALID'], 415, 'The body is not application/json') }
-	return { ...Object.fromEntries(byStatus), ...mediaType }
+	return { ...Object.fromEntries(byStatus), ...mediaType, ...beforeAnyCall }
+}
+
+/** What the server refuses before it knows which call is meant. */
+const beforeAnyCall = {
+	408: refusal(['INVALID'], 408, 'The request did not come whole in time'),
+	431: refusal(['TOO_LARGE'], 431, 'The address and the headers are larger than 16 KiB'),
 }
 
 function refusal(codes: ErrorCode[], status?: number, description?: string): JsonSchema {

@@ -1,5 +1,6 @@
 import { ReprieveError } from '@reprieve/contracts'
 import type { Context } from 'hono'
+import { readText, refuseRepeatedMembers } from '../body.ts'
 import type { QueryType, Route } from './route.ts'
 
 /** A body of another media type than JSON; REST answers 415. */
@@ -40,12 +41,13 @@ function readQuery(given: Record<string, string[]>, types: Record<string, QueryT
 const readers: Record<QueryType, (text: string, name: string) => unknown> = {
 	text: (text) => text,
 	integer: (text, name) => number(text, name, /^-?\d{1,15}$/, 'a whole number'),
-	seconds: (text, name) => number(text, name, /^\d{1,9}(\.\d{1,6})?$/, 'a number of seconds'),
+	seconds: (text, name) => number(text, name, /^\d{1,9}(\.\d{1,30})?(e-?\d{1,3})?$/i, 'a number of seconds'),
 	boolean(text, name) {
 		if (text === 'true' || text === 'false') return text === 'true'
 		throw invalid(name, 'is not true or false')
 	},
 	json(text, name) {
+		refuseRepeatedMembers(text)
 		try {
 			return JSON.parse(text)
 		} catch {
@@ -60,7 +62,7 @@ function number(text: string, name: string, shape: RegExp, what: string): number
 }
 
 async function readBody(c: Context): Promise<Record<string, unknown>> {
-	const text = await c.req.text()
+	const text = await readText(c)
 	if (text === '') return {}
 	if (!/^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? '')) {
 		throw new ReprieveError('INVALID', unsupportedMediaType, { hint: 'Send Content-Type: application/json.' })

@@ -4,10 +4,10 @@ import type { Principal, Services } from '../context.ts'
 import { readCursor, toPage } from '../page.ts'
 import { readRestores, toRestore } from './read.ts'
 
-/** Restores, newest first. */
+/** Restores of tables that the principal may see, newest first. */
 export async function listRestores(
 	services: Services,
-	_principal: Principal,
+	principal: Principal,
 	input: z.infer<typeof restoreListInput>,
 ): Promise<{ items: Restore[]; next?: string }> {
 	const limit = input.limit ?? 100
@@ -15,6 +15,7 @@ export async function listRestores(
 	const [micros = '', id = ''] = cursor?.split('.') ?? []
 	const rows = await readRestores(services, {
 		status: input.status,
+		tables: principal.tables,
 		limit: limit + 1,
 		...(cursor && { after: { micros, id } }),
 	})

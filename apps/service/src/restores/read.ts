@@ -6,6 +6,7 @@ import {
 	type Restore,
 	type Waiting,
 } from '@reprieve/contracts'
+import { arrayLiteral } from '@reprieve/postgres'
 import type { RestoreCursor } from '@reprieve/restore'
 import type { Services } from '../context.ts'
 
@@ -63,16 +64,24 @@ export async function findRestore(services: Services, id: string): Promise<Resto
 	return row
 }
 
-/** Rows of restores, newest first, behind a cursor. */
+/** Rows of restores that touch no other `tables`, newest first, behind a cursor. */
 export async function readRestores(
 	services: Services,
-	page: { status?: JobStatus; after?: { micros: string; id: string }; limit: number },
+	page: { status?: JobStatus; tables?: string[]; after?: { micros: string; id: string }; limit: number },
 ): Promise<RestoreRow[]> {
 	return await services.control.sql.unsafe<RestoreRow[]>(
 		`select ${fields} from reprieve.restores
 		where ($1::text is null or status = $1) and ($2::text is null or (${micros('created_at')}::int8, id) < ($2::int8, $3))
+			and ($5::text::text[] is null or not exists (
+				select from jsonb_object_keys(coalesce(report, '{}')) touched where touched <> all($5::text::text[])))
 		order by created_at desc, id desc limit $4::int4`,
-		[page.status ?? null, page.after?.micros ?? null, page.after?.id ?? null, page.limit],
+		[
+			page.status ?? null,
+			page.after?.micros ?? null,
+			page.after?.id ?? null,
+			page.limit,
+			page.tables ? arrayLiteral(page.tables) : null,
+		],
 	)
 }
 

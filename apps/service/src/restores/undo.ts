@@ -123,9 +123,8 @@ function toColumns(services: Services, { restore, tables, body, rowsHash, findin
 		.filter((table) => table !== root)
 		.map((table) => ({ table: table.table, action: table.action, rows: table.rows }))
 	const { approvalRows } = services.limits
-	const content = { undoes: restore.id, lineage, rowsHash, closureHash: body.closureHash, rows, total, dependents }
 	return {
-		hash: hashPlan(content),
+		hash: hashPlan({ policy, undoes: restore.id, lineage, rowsHash, rows, blocked: 0, dependents, body }),
 		status: approvalRows > 0 && total > approvalRows ? ('awaitingApproval' as const) : ('ready' as const),
 		table: root.table,
 		tableOid: root.oid,

@@ -36,7 +36,11 @@ export async function startRun(
 	requireWindow(services, seen, input)
 	await requireLineage(services, seen)
 	await requireRestorable(services, seen)
-	await verifyPlanRows(services, seen)
+	await verifyPlanRows(services, seen).catch(async (error: unknown) => {
+		// Who discards a plan drops its rows: that is the reason then.
+		requireUsable(services, await readPlan(services.control.db, principal, input.planId))
+		throw error
+	})
 	return await services.control.db.transaction(async (tx) => {
 		const plan = requireUsable(services, await lockPlan(tx, principal, input.planId))
 		requireSame(seen, plan)

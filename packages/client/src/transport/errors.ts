@@ -29,8 +29,11 @@ export function isRetryable(error: TRPCClientError<never>): boolean {
 	return translated instanceof ReprieveError && translated.retryable
 }
 
+/** The problem in the error's data, or bare: what is refused before any procedure is asked comes so. */
 function sentProblem(error: TRPCClientError<never>): SentProblem | undefined {
-	const data: unknown = error.data
+	const bare = error.meta?.responseJSON as { type?: unknown } | undefined
+	const isBare = typeof bare?.type === 'string' && bare.type.startsWith('urn:reprieve:error:')
+	const data: unknown = isBare ? bare : error.data
 	if (typeof data !== 'object' || data === null) return undefined
 	return typeof (data as { code?: unknown }).code === 'string' ? (data as SentProblem) : undefined
 }
@@ -42,6 +45,9 @@ function unanswered(error: TRPCClientError<never>): ReprieveError {
 			cause: error,
 			hint: 'Check that the url is that of a reprieve service.',
 		})
+	}
+	if (error.cause instanceof RangeError) {
+		return new ReprieveError('INVALID', `the input cannot be sent: ${error.cause.message}`, { cause: error })
 	}
 	const why = reasonOf(error)
 	return new ReprieveError('UNAVAILABLE', `no answer from the service: ${why}`, {

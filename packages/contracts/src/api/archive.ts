@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { where } from '../policy.ts'
-import { id, instant, page, row, tableText } from './common.ts'
+import { id, instant, instantInput, page, row, tableText } from './common.ts'
 
 export const change = z
 	.object({
@@ -27,8 +27,8 @@ export const changesInput = z.strictObject({
 	key: row.optional(),
 	run: id.optional(),
 	transaction: id.optional(),
-	from: instant.optional(),
-	to: instant.optional(),
+	from: instantInput.optional(),
+	to: instantInput.optional(),
 	where: where.optional(),
 	...page,
 })

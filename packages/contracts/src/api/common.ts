@@ -7,6 +7,13 @@ export const reasonText = z.string().min(1).max(1000)
 export const idempotencyKey = z.string().min(1).max(200).optional()
 /** RFC 3339 with microseconds, UTC. */
 export const instant = z.string()
+/** What a caller writes for one. */
+export const instantInput = z
+	.string()
+	.regex(
+		/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$/,
+		'not an RFC 3339 instant (2026-01-31T12:00:00Z)',
+	)
 /** Seconds that a GET may wait for a final status. */
 export const wait = z.number().min(0).max(60).optional()
 export const page = { limit: z.int().min(1).max(1000).optional(), cursor: z.string().max(2000).optional() }

@@ -3,7 +3,9 @@ import { policy } from '../policy.ts'
 import { failure, finding, id, idempotencyKey, instant, page, reasonText, row, wait } from './common.ts'
 
 export const policyName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/)
-export const policyReference = z.strictObject({ name: policyName, version: z.int().min(1).optional() })
+/** A version is an int4. */
+const policyVersion = z.int().min(1).max(2_147_483_647)
+export const policyReference = z.strictObject({ name: policyName, version: policyVersion.optional() })
 
 export const planStatus = z.enum([
 	'planning',
@@ -72,6 +74,6 @@ export const policyItem = z
 	.object({ name: z.string(), version: z.number(), policy, createdAt: instant, author: z.string() })
 	.meta({ id: 'NamedPolicy' })
 export const policyPutInput = z.strictObject({ name: policyName, policy, idempotencyKey })
-export const policyGetInput = z.strictObject({ name: policyName, version: z.int().min(1).optional() })
+export const policyGetInput = z.strictObject({ name: policyName, version: policyVersion.optional() })
 export const policyListInput = z.strictObject({ ...page })
 export const policyListOutput = z.object({ items: z.array(policyItem), next: z.string().optional() })

@@ -6,6 +6,7 @@ import {
 	id,
 	idempotencyKey,
 	instant,
+	instantInput,
 	jobStatus,
 	page,
 	reasonText,
@@ -24,8 +25,8 @@ export const selection = z
 		z.strictObject({
 			table: tableText,
 			where: where.optional(),
-			from: instant.optional(),
-			to: instant.optional(),
+			from: instantInput.optional(),
+			to: instantInput.optional(),
 		}),
 	])
 	.meta({ id: 'Selection' })

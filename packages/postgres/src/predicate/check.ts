@@ -29,7 +29,7 @@ async function castsAll(sql: Session, values: string[], type: string): Promise<b
 		await sql.unsafe(`select ${list}`, values)
 		return true
 	} catch (error) {
-		if (isRefusal(error)) return false
+		if (isValueRefusal(error)) return false
 		throw error
 	}
 }
@@ -39,7 +39,7 @@ async function castFailure(sql: Session, value: string, type: string): Promise<s
 		await sql.unsafe(`select ($1::text::${type})::text`, [value])
 		return undefined
 	} catch (error) {
-		if (isRefusal(error)) return (error as Error).message
+		if (isValueRefusal(error)) return (error as Error).message
 		throw error
 	}
 }
@@ -62,6 +62,12 @@ function refusedValue(column: string, type: string, value: string, failure: stri
 	return new ReprieveError('INVALID', `"${shown}" is not a value of column "${column}" (${type}): ${failure}`, {
 		hint: "Write the value as PostgreSQL's text of the column's type.",
 	})
+}
+
+/** Whatever else the input function of a type says about a text (tsvector: syntax error; regclass: no such table) but a missing right. */
+function isValueRefusal(error: unknown): boolean {
+	const { code } = error as { code?: unknown }
+	return typeof code === 'string' && /^(22|23|3F|42|54|0A)/.test(code) && code !== '42501'
 }
 
 /** Errors that the request's own values or types bring: data exceptions, domain checks, no such cast or operator. */

@@ -1,12 +1,15 @@
+import type { ErrorCode } from '@reprieve/contracts'
 import { expect, test } from 'vitest'
-import { freshDatabase, type TestDatabase } from '../support/postgres.ts'
-import { problemOf, startTestService } from './support.ts'
+import { freshDatabase } from '../support/postgres.ts'
+import { problemOf, startTestService } from '../surfaces/support.ts'
+import { contentsOf } from './contents.ts'
+import { expectRefusal } from './refusal.ts'
 
 const where = { column: 'id', op: 'eq', value: 1 }
 const match = { kind: 'match', table: 't', where }
 
 /** Calls that no service can take as they are, each with the code of its refusal. */
-const refused: [call: string, body: unknown, code: string][] = [
+const refused: [call: string, body: unknown, code: ErrorCode][] = [
 	['POST /api/v1/tables/protect', {}, 'INVALID'],
 	['POST /api/v1/tables/protect', { tables: [] }, 'INVALID'],
 	['POST /api/v1/tables/protect', { tables: 't' }, 'INVALID'],
@@ -89,14 +92,14 @@ test('each bad call is refused with its own code and changes nothing', async () 
 	await database.sql`create table public.t (id int primary key, at timestamptz)`
 	await database.sql`insert into public.t select n from generate_series(1, 10) n`
 	await using service = await startTestService(database, { capture: true })
-	const before = await contents(database)
+	const before = await contentsOf(database.sql)
 	for (const [call, body, code] of refused) {
 		const [method = '', path = ''] = call.split(' ')
 		const answer = await service.call(method, path, body)
 		const about = `${call} ${JSON.stringify(body)?.slice(0, 100)}`
-		expect([about, problemOf(answer).code, problemOf(answer).detail]).toEqual([about, code, expect.any(String)])
+		expectRefusal(answer, code, about)
 	}
-	expect(await contents(database)).toEqual(before)
+	expect(await contentsOf(database.sql)).toEqual(before)
 })
 
 test('an unknown field is refused by every call that takes a body', async () => {
@@ -132,24 +135,6 @@ test('REST and tRPC give the same problem for the same call', async () => {
 		expect(body.error.data).toMatchObject({ ...rest, requestId: expect.any(String) })
 	}
 })
-
-/** Everything that a refused call could have changed; what a call leaves in the audit and under keys is its record. */
-async function contents({ sql }: TestDatabase): Promise<unknown> {
-	const tables = [
-		'plans',
-		'runs',
-		'restores',
-		'policies',
-		'protected_tables',
-		'approvals',
-		'acknowledgements',
-		'api_keys',
-	]
-	const counts = tables.map((table) => `select '${table}' as "table", count(*)::int as rows from reprieve.${table}`)
-	const rows = await sql.unsafe(`${counts.join(' union all ')} union all select 't', count(*)::int from public.t`)
-	const relations = await sql`select relname, relreplident from pg_class where relkind = 'r' and oid > 16384 order by 1`
-	return { rows, relations }
-}
 
 function nested(depth: number): unknown {
 	return depth === 1 ? where : { not: nested(depth - 1) }

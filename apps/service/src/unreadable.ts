@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type HttpBindings, RequestError } from '@hono/node-server'
+import { ReprieveError } from '@reprieve/contracts'
+import type { Context } from 'hono'
+import { problemOf } from './errors.ts'
+import { request } from './request.ts'
+import { problemResponse } from './rest/answer.ts'
+
+/** Headers that say one thing: of two, whoever stands in between may have taken the other one. */
+const singles = ['host', 'authorization', 'content-type', 'content-encoding', 'idempotency-key'] as const
+
+/** The refusal of a request whose headers leave open what it says; undefined when they do not. */
+export function refuseAmbiguous(c: Context): Response | undefined {
+	const { headersDistinct, httpVersion } = (c.env as HttpBindings).incoming
+	if (!headersDistinct.host && httpVersion !== '1.0') {
+		return problemResponse(new ReprieveError('INVALID', 'the header host is missing'))
+	}
+	const twice = singles.find((name) => (headersDistinct[name]?.length ?? 0) > 1)
+	if (twice) return problemResponse(new ReprieveError('INVALID', `the header ${twice} is given more than once`))
+	const encoding = c.req.header('content-encoding')
+	if (!encoding || encoding === 'identity') return undefined
+	const error = new ReprieveError('INVALID', `the content encoding ${encoding} is not read`, {
+		hint: 'Send the body as it is.',
+	})
+	return problemResponse(error, { status: 415, headers: { 'accept-encoding': 'identity' } })
+}
+
+/** The answer to a request line, or a Host, that names no address. */
+export function refuseAddress(error: unknown): Response {
+	const id = randomUUID()
+	return request.run({ id }, () => {
+		const cause = error instanceof RequestError ? new ReprieveError('INVALID', error.message) : error
+		return problemResponse(cause, { headers: { 'x-request-id': id } })
+	})
+}
+
+type ParserError = Error & { code?: string; reason?: string }
+
+/** Answers bytes that are no request, or that did not come in time, and hangs up. */
+export function refuseBytes(error: ParserError, socket: Duplex, isAnswering: boolean): void {
+	if (isAnswering || !socket.writable) socket.destroy()
+	else socket.end(rawProblem(error), () => socket.destroy())
+}
+
+function rawProblem(error: ParserError): string {
+	const [status, refusal] = readParserError(error)
+	const id = randomUUID()
+	const body = JSON.stringify(problemOf(refusal, id, status))
+	return [
+		`HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+		'content-type: application/problem+json',
+		`content-length: ${Buffer.byteLength(body)}`,
+		`x-request-id: ${id}`,
+		'cache-control: no-store',
+		'connection: close',
+		'',
+		body,
+	].join('\r\n')
+}
+
+function readParserError({ code, reason }: ParserError): [status: number, refusal: ReprieveError] {
+	switch (code) {
+		case 'HPE_HEADER_OVERFLOW':
+			return [431, new ReprieveError('TOO_LARGE', 'the request line and its headers are larger than 16 KiB')]
+		case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+			return [413, new ReprieveError('TOO_LARGE', 'the extensions of a chunk are too large')]
+		case 'ERR_HTTP_REQUEST_TIMEOUT':
+			return [408, new ReprieveError('INVALID', 'the request did not come whole in time', { retryable: true })]
+		default:
+			return [400, new ReprieveError('INVALID', `these bytes are no HTTP request: ${reason ?? 'cut off'}`)]
+	}
+}
