@@ -60,7 +60,7 @@ function targetColumns(stage: Stage, version: number): string[] {
 
 /** A deferrable constraint cannot arbitrate: then the key is named, and the constraint's own check decides. */
 function conflictTarget(stage: Stage, uniques: Unique[]): string {
-	if (!uniques.some((unique) => unique.deferrable && unique.table === stage.live.oid)) return ''
+	if (!uniques.some((unique) => unique.deferrable && unique.root === stage.live.oid)) return ''
 	return `(${stage.live.key.map(quoteIdentifier).join(', ')})`
 }
 
