@@ -16,6 +16,8 @@ export type Reference = {
 	parentSql: string
 	columns: string[]
 	references: string[]
+	/** OIDs of the types of the referenced columns. */
+	referenceTypes: number[]
 	/** parent OPERATOR child, per column. */
 	operators: string[]
 	full: boolean
@@ -38,6 +40,8 @@ export async function readReferences(sql: Session, oids: number[]): Promise<Refe
 			'columns', (select json_agg(a.attname order by k.place) from unnest(f.conkey) with ordinality k(attnum, place)
 				join pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.attnum),
 			'references', (select json_agg(a.attname order by k.place) from unnest(f.confkey) with ordinality k(attnum, place)
+				join pg_attribute a on a.attrelid = f.confrelid and a.attnum = k.attnum),
+			'referenceTypes', (select json_agg(a.atttypid::int8 order by k.place) from unnest(f.confkey) with ordinality k(attnum, place)
 				join pg_attribute a on a.attrelid = f.confrelid and a.attnum = k.attnum),
 			'operators', (select json_agg(format('OPERATOR(%I.%s)', s.nspname, o.oprname) order by k.place)
 				from unnest(f.conpfeqop) with ordinality k(operator, place)

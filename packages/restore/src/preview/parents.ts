@@ -1,4 +1,4 @@
-import { cellFromText, formatTableName, quoteIdentifier, type Row, type SourceTable } from '@reprieve/contracts'
+import { cellFromText, formatTableName, quoteIdentifier, type Row } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import { type Reference, referencing } from '../catalog/references.ts'
@@ -93,11 +93,8 @@ export function requestParents(parents: MissingParent[], through: bigint): Table
 }
 
 /** The parent's referenced columns as JSON cells. */
-export function parentKey(parent: MissingParent, live: SourceTable | undefined): Row {
+export function parentKey({ reference, key }: MissingParent): Row {
 	return Object.fromEntries(
-		Object.entries(parent.key).map(([name, text]) => [
-			name,
-			cellFromText(text, live?.columns.find((column) => column.name === name)?.typeOid ?? 0),
-		]),
+		reference.references.map((name, i) => [name, cellFromText(key[name] ?? null, reference.referenceTypes[i] ?? 0)]),
 	)
 }
