@@ -162,6 +162,20 @@ export const transactions: Work[] = [
 		rest: 'alter table t alter note type text; alter table t rename less to more',
 	},
 	{
+		name: 'a leaf that is detached, and one that is attached, in the transaction that deletes',
+		ddl: `create table t (id int primary key, note text) partition by range (id);
+			create table t_1 partition of t for values from (0) to (10);
+			create table t_2 partition of t for values from (10) to (20);
+			create table t_3 (note text, id int primary key)`,
+		rows: `insert into t select i, 'n' || i from generate_series(1, 19) i; insert into t_3 select 'n', i from generate_series(20, 29) i`,
+		work: [
+			`begin; delete from t where id in (1, 2, 11); alter table t detach partition t_1; delete from t_1 where id = 3;
+			alter table t attach partition t_3 for values from (20) to (30); delete from t where id > 27; commit`,
+		],
+		archived: { 't_1 delete': 3, 't delete': 3 },
+		rest: 'alter table t attach partition t_1 for values from (0) to (10); alter table t detach partition t_3',
+	},
+	{
 		name: 'an enum label that is renamed before its rows are captured',
 		ddl: `create type mood as enum ('so so', 'glad'); create table t (id int primary key, mood mood, moods mood[])`,
 		rows: `insert into t values (1, 'so so', '{glad,"so so"}'), (2, 'glad', null)`,
