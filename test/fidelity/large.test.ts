@@ -20,7 +20,7 @@ const timeout = 180_000 + rows / 5
 const sampled = 1000
 
 /** Most memory that the archiving process may hold, whatever the transaction's size. */
-const memoryLimitMb = 700
+const memoryLimitMb = 800
 
 test(`${rows} rows deleted in one transaction are archived whole, and come back`, { timeout }, async () => {
 	await using database = await freshDatabase()
