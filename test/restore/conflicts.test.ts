@@ -149,7 +149,7 @@ test('a missing parent is offered, refused, and brought back with parents', asyn
 	await vault.deleteRows(sql, 'parent', 'true')
 	await vault.deleteRows(sql, 'grand', 'true')
 	const seen = await preview(scene, { selection: { run: 'r' } })
-	expect(seen.parents).toEqual([{ table: 'parent', key: { id: '1' }, archived: true }])
+	expect(seen.parents).toEqual([{ table: 'parent', key: { id: 1 }, archived: true }])
 	await expect(restore(scene, { selection: { run: 'r' } })).rejects.toMatchObject({ code: 'PARENT_MISSING' })
 	expect(await restore(scene, { selection: { run: 'r' }, parents: true })).toMatchObject({ restored: 3, verified: 3 })
 })
@@ -206,7 +206,7 @@ test('a missing parent that nobody archived is named as such', async () => {
 	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
 	await sql`delete from public.parent`
 	const { parents } = await preview(scene, { selection: { run: 'r' }, parents: true })
-	expect(parents).toEqual([{ table: 'parent', key: { id: '1' }, archived: false }])
+	expect(parents).toEqual([{ table: 'parent', key: { id: 1 }, archived: false }])
 	await expect(restore(scene, { selection: { run: 'r' }, parents: true })).rejects.toMatchObject({
 		code: 'PARENT_MISSING',
 	})

@@ -258,3 +258,51 @@ test('of two selected rows with one unique value the newest comes back and the o
 	await restore(scene, { selection: { run: 'r' }, conflict: 'skip' })
 	expect(await sql`select id from public.t order by id`).toEqual([{ id: 2 }, { id: 3 }, { id: 4 }])
 })
+
+async function withDemandingPartition(sql: import('@reprieve/postgres').Sql): Promise<void> {
+	await sql`create table public.parent (id int primary key)`
+	await sql`create table public.t (id int primary key, code int, parent int) partition by range (id)`
+	await sql`create table public.t_1 partition of public.t for values from (0) to (10)`
+	await sql`create table public.t_2 partition of public.t default`
+	await sql`insert into public.parent values (1), (2)`
+	await sql`insert into public.t values (1, 7, 1), (2, 8, 2), (11, 7, 99)`
+	await sql`create function public.touch() returns trigger language plpgsql as 'begin new.code = 0; return new; end'`
+	await sql`create trigger touch before insert on public.t for each row execute function public.touch()`
+}
+
+test('a foreign key of one partition is checked for its rows alone, where triggers are suppressed', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await withDemandingPartition(sql)
+	await sql`alter table public.t_1 add foreign key (parent) references public.parent`
+	await keep(sql, 't')
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	const { hash, parents } = await preview(scene, { selection: { run: 'r' } })
+	expect(parents).toEqual([])
+	const queued = await startRestore(scene.services, admin, { selection: { run: 'r' }, hash, reason: 'test' })
+	await sql`delete from public.parent where id = 2`
+	expect(await work(scene, queued.id)).toMatchObject({ status: 'failed', failure: { code: 'PARENT_MISSING' } })
+	expect((await preview(scene, { selection: { run: 'r' } })).parents).toMatchObject([
+		{ table: 'parent', key: { id: 2 } },
+	])
+	await sql`insert into public.parent values (2)`
+	expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ status: 'succeeded', verified: 3 })
+	expect(await differences(sql, 't', ['id'])).toEqual([])
+})
+
+test('a deferrable unique constraint of one partition is enforced where triggers are suppressed', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await withDemandingPartition(sql)
+	await sql`alter table public.t_1 add unique (code) deferrable initially deferred`
+	await keep(sql, 't')
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	await sql`alter table public.t_1 disable trigger touch`
+	await sql`insert into public.t_1 values (3, 7, null)`
+	await sql`alter table public.t_1 enable trigger touch`
+	const done = await restore(scene, { selection: { run: 'r' } })
+	expect(done).toMatchObject({ status: 'failed', restored: 0, failure: { code: 'CONFLICT' } })
+	await sql`delete from public.t_1`
+	expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ status: 'succeeded', verified: 3 })
+	expect(await differences(sql, 't', ['id'])).toEqual([])
+})

@@ -31,6 +31,7 @@ export async function startCluster(
 		settings: {
 			fsync: 'off',
 			max_connections: '200',
+			max_prepared_transactions: '10',
 			max_replication_slots: '60',
 			max_wal_senders: '60',
 			shared_buffers: '64MB',

@@ -1,5 +1,7 @@
 import type { SourceTable } from '@reprieve/contracts'
 import { arrayLiteral, describeTables, type Sql } from '@reprieve/postgres'
+import type { TypeName } from './match.ts'
+import type { Slot } from './slots.ts'
 
 /** A parent's columns that a SET NULL or SET DEFAULT foreign key names. */
 type ReferencedColumns = { oid: number; columns: string[] }
@@ -43,14 +45,24 @@ export async function readRelationFacts(sql: Sql, oid: number): Promise<Relation
 	return { ...row, rootOid, table: byOid(oid), root: byOid(rootOid) }
 }
 
-/** Names of types as a cast understands them; of one that is gone, `text`. */
-export async function readTypeNames(sql: Sql, columns: { typeOid: number; typmod: number }[]): Promise<string[]> {
-	const rows = await sql<{ name: string }[]>`
-		select case when t.oid is null then 'text' else format_type(t.oid, c.typmod) end as name
+/** Types by name; of one that is gone, `text`. */
+export async function readTypeNames(sql: Sql, columns: { typeOid: number; typmod: number }[]): Promise<TypeName[]> {
+	return await sql<TypeName[]>`
+		select case when t.oid is null then 'text' else format_type(t.oid, c.typmod) end as name,
+			coalesce(t.typtype, 'b')::text as kind
 		from unnest(${arrayLiteral(columns.map((column) => column.typeOid))}::oid[],
 			${arrayLiteral(columns.map((column) => column.typmod))}::int4[]) with ordinality c(type, typmod, place)
 		left join pg_type t on t.oid = c.type order by c.place`
-	return rows.map((row) => row.name)
+}
+
+/** Every place for a column in a table, those of dropped columns too. */
+export async function readSlots(sql: Sql, oid: number): Promise<Slot[]> {
+	const rows = await sql<{ slot: Slot }[]>`
+		select json_strip_nulls(json_build_object('attnum', a.attnum, 'isGenerated', a.attgenerated <> '',
+			'column', case when not a.attisdropped then
+				json_build_object('name', a.attname, 'typeOid', a.atttypid::int8, 'typmod', a.atttypmod) end)) as slot
+		from pg_attribute a where a.attrelid = ${oid}::oid and a.attnum > 0 order by a.attnum`
+	return rows.map((row) => row.slot)
 }
 
 async function readDropped(sql: Sql, oid: number): Promise<RelationFacts> {

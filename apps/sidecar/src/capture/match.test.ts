@@ -1,7 +1,7 @@
 import type { Relation } from '@reprieve/cdc'
 import type { SourceColumn, SourceTable } from '@reprieve/contracts'
 import { expect, test } from 'vitest'
-import { matchDropped, matchRelation } from './match.ts'
+import { matchAltered, matchDropped, matchRelation } from './match.ts'
 
 const id = column(1, 'id', 23)
 const a = column(2, 'a', 25)
@@ -47,11 +47,31 @@ test('the same name with another type or modifier is no match', () => {
 })
 
 test('a table that is gone is described by the stream alone', () => {
-	const match = matchDropped(relation(['id', 23], ['a', 25]), ['integer', 'text'])
+	const match = matchDropped(relation(['id', 23], ['a', 25]), [
+		{ name: 'integer', kind: 'b' },
+		{ name: 'text', kind: 'b' },
+	])
 	expect(match.table.columns).toMatchObject([
 		{ attnum: 1, name: 'id', typeName: 'integer' },
 		{ attnum: 2, name: 'a', typeName: 'text' },
 	])
+})
+
+test('a column that was retyped and one that was renamed since keep their numbers, and the key goes with them', () => {
+	const now = { ...table({ ...id, name: 'number', typeOid: 20 }, { ...a, name: 'c' }), key: ['number'] }
+	const slots = now.columns.map((each) => ({ attnum: each.attnum, column: each, isGenerated: false }))
+	const types = [
+		{ name: 'integer', kind: 'b' },
+		{ name: 'text', kind: 'b' },
+	]
+	const match = matchAltered(relation(['id', 23], ['a', 25]), { table: now, leaf: now, slots }, types)
+	expect(match?.table).toMatchObject({
+		key: ['id'],
+		columns: [
+			{ attnum: 1, name: 'id', typeOid: 23, typeName: 'integer' },
+			{ attnum: 2, name: 'a', typeOid: 25, typeName: 'text' },
+		],
+	})
 })
 
 function column(attnum: number, name: string, typeOid: number): SourceColumn {

@@ -1,5 +1,6 @@
 import type { Relation } from '@reprieve/cdc'
 import type { SourceColumn, SourceTable } from '@reprieve/contracts'
+import { placeColumns, type Slot } from './slots.ts'
 
 /** A schema version that a relation's rows are written under, and where the relation has each of its columns. */
 export type Match = {
@@ -37,22 +38,57 @@ export function matchRelation(relation: Relation, known: Known): Match | undefin
 	return { table, places: placesOf(relation, table) }
 }
 
+/** The name of a column's type as a cast understands it, and pg_type.typtype. */
+export type TypeName = { name: string; kind: string }
+
+/**
+ * A version made from the stream, with the numbers that its columns have in a table of the catalog that was altered since:
+ * what was retyped or renamed is another version of the same column. A partition's columns are its root's by name.
+ * Undefined when they cannot be told.
+ */
+export function matchAltered(
+	relation: Relation,
+	known: { table: SourceTable; leaf: SourceTable; slots: Slot[] },
+	types: TypeName[],
+): Match | undefined {
+	const placed = placeColumns(relation.columns, known.slots)
+	const attnums = known.leaf.oid === known.table.oid ? placed : placed?.map((attnum) => numberInRoot(attnum, known))
+	if (!attnums?.every((attnum) => attnum !== undefined)) return undefined
+	const columns = streamColumns(relation, types).map((column, place) => {
+		const attnum = attnums[place] as number
+		const now = known.table.columns.find((each) => each.attnum === attnum)
+		const isSame = now?.name === column.name && now.typeOid === column.typeOid && now.typmod === column.typmod
+		return isSame ? now : { ...column, attnum }
+	})
+	const nameNow = new Map(columns.map(({ attnum, name }) => [attnum, name]))
+	const key = known.table.key.flatMap(
+		(name) => nameNow.get(known.table.columns.find((column) => column.name === name)?.attnum ?? 0) ?? [],
+	)
+	const version = withColumns(known.table, columns)
+	const table = { ...version, key: key.length === known.table.key.length ? key : [] }
+	return { table, places: placesOf(relation, table) }
+}
+
+function numberInRoot(attnum: number, known: { table: SourceTable; leaf: SourceTable }): number | undefined {
+	const name = known.leaf.columns.find((column) => column.attnum === attnum)?.name
+	return known.table.columns.find((column) => column.name === name)?.attnum
+}
+
 /** A version made from the stream alone, for a table that was dropped before its rows arrived. */
-export function matchDropped(relation: Relation, typeNames: string[]): Match {
-	const columns = relation.columns.map((column, place) => ({
-		attnum: place + 1,
-		name: column.name,
-		typeOid: column.typeOid,
-		typmod: column.typmod,
-		typeName: typeNames[place] ?? 'text',
-		typeKind: 'b',
-		notNull: false,
-		generated: '' as const,
-		identity: '' as const,
-	}))
+export function matchDropped(relation: Relation, types: TypeName[]): Match {
 	const { oid, schema, name } = relation
+	const columns = streamColumns(relation, types)
 	const table: SourceTable = { oid, schema, name, kind: 'r', columns, key: [], foreignKeys: [] }
 	return { table, places: placesOf(relation, table) }
+}
+
+function streamColumns(relation: Relation, types: TypeName[]): SourceColumn[] {
+	return relation.columns.map(({ name, typeOid, typmod }, place) => ({
+		...{ attnum: place + 1, name, typeOid, typmod },
+		typeName: types[place]?.name ?? 'text',
+		typeKind: types[place]?.kind ?? 'b',
+		...{ notNull: false, generated: '', identity: '' },
+	}))
 }
 
 function isWhole(relation: Relation, table: SourceTable): boolean {

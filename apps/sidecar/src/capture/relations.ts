@@ -4,9 +4,9 @@ import type { Sql } from '@reprieve/postgres'
 import type { Vault, VaultTable } from '@reprieve/vault'
 import type { TableBuffer } from '../archive/buffer.ts'
 import { adoptRemedy, CaptureStopped } from '../incident.ts'
-import { type RelationFacts, readRelationFacts, readTypeNames } from './catalog.ts'
+import { type RelationFacts, readRelationFacts, readSlots, readTypeNames } from './catalog.ts'
 import { type Mapping, makeMapping } from './mapping.ts'
-import { type Match, matchDropped, matchRelation } from './match.ts'
+import { type Match, matchAltered, matchDropped, matchRelation } from './match.ts'
 
 export type RelationsOptions<Spilled> = {
 	sql: Sql
@@ -73,8 +73,13 @@ export class Relations<Spilled = unknown> {
 		const { facts, archived, label } = known
 		const match = matchRelation(relation, { catalog: facts.root, archived })
 		if (match) return match
-		if (!facts.root && !archived) {
-			return matchDropped(relation, await readTypeNames(this.#options.sql, relation.columns))
+		const { sql } = this.#options
+		const types = await readTypeNames(sql, relation.columns)
+		if (!facts.root && !archived) return matchDropped(relation, types)
+		if (facts.root && facts.table) {
+			const slots = await readSlots(sql, relation.oid)
+			const altered = matchAltered(relation, { table: facts.root, leaf: facts.table, slots }, types)
+			if (altered) return altered
 		}
 		const columns = relation.columns.map((column) => column.name).join(', ')
 		throw new CaptureStopped('SCHEMA_DRIFT', {

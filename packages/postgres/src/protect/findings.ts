@@ -22,6 +22,7 @@ export function shapeFindings(table: TableFacts, check: TableCheck): Finding[] {
 	return [
 		...keyFindings(table, name),
 		...columnFindings(table, name, check.acknowledged),
+		...constraintFindings(table, name, check.acknowledged),
 		...(check.isDebezium ? wireFindings(table, name) : []),
 		...table.memberships.flatMap((membership) => membershipFindings(table, name, membership)),
 		...deleteFindings(table, name, check.acknowledged),
@@ -50,11 +51,11 @@ function kindFindings(table: TableFacts, name: string): Finding[] {
 			'Protect the tables that hold the rows.',
 		)
 	}
-	if (/^(pg_|information_schema$|reprieve$)/.test(table.schema)) {
-		return finding('systemTable', `${name} belongs to schema ${table.schema}`, 'Protect tables of your own.')
-	}
 	if (table.persistence === 't') {
 		return finding('temporary', `${name} is a temporary table: it is not in the log`, 'Use an ordinary table.')
+	}
+	if (/^(pg_|information_schema$|reprieve$)/.test(table.schema)) {
+		return finding('systemTable', `${name} belongs to schema ${table.schema}`, 'Protect tables of your own.')
 	}
 	if (table.persistence === 'u') {
 		return finding(
@@ -107,6 +108,19 @@ function columnFindings(table: TableFacts, name: string, acknowledged: ReadonlyS
 		findings.push(...unlessAcknowledged(finding, `rowSize:${fullName(table)}`, acknowledged))
 	}
 	return findings
+}
+
+/** PostgreSQL takes no new row that breaks a NOT VALID constraint, also not one that was there before it. */
+function constraintFindings(table: TableFacts, name: string, acknowledged: ReadonlySet<string>): Finding[] {
+	return table.notValid.flatMap(({ constraint, remedy }) => {
+		const finding = {
+			code: 'notValid',
+			table: name,
+			message: `${name} has the constraint ${constraint}, which is NOT VALID: a deleted row that breaks it could not be brought back`,
+			remedy: `Run ${remedy}`,
+		}
+		return unlessAcknowledged(finding, `notValid:${fullName(table)}.${constraint}`, acknowledged)
+	})
 }
 
 /** Debezium's JSON must give every value of every column back: nothing that it loses can be acknowledged. */

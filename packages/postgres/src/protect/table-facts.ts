@@ -53,6 +53,8 @@ export type TableFacts = {
 	inexactColumns: { column: string; type: string }[]
 	/** Every stored column that is not generated. */
 	wireColumns: { column: string; type: string; wire: WireType }[]
+	/** Constraints that were never checked for the rows that were there, and the statement that checks them. */
+	notValid: { constraint: string; remedy: string }[]
 	deleteTriggers: string[]
 	deleteRules: string[]
 	guard: { mode: 'refuse' | 'archive' | null; enabled: string } | null
@@ -89,6 +91,7 @@ export async function readTableFacts(sql: Session, oids: number[]): Promise<Map<
 				where a.attrelid = c.oid and a.attgenerated = 's' and not a.attisdropped),
 			'inexactColumns', (${inexactColumns(sql)}),
 			'wireColumns', (${wireColumns(sql)}),
+			'notValid', (${notValid(sql)}),
 			'deleteTriggers', (
 				select coalesce(json_agg(t.tgname order by t.tgname), '[]') from pg_trigger t
 				where t.tgrelid = c.oid and not t.tgisinternal and t.tgparentid = 0 and t.tgenabled <> 'D'
@@ -133,6 +136,20 @@ function inexactColumns(sql: Session) {
 		where t.typname in ('xml', 'seg', 'pg_node_tree', 'pg_ndistinct', 'pg_dependencies', 'pg_mcv_list', 'gtsvector',
 				'pg_brin_bloom_summary', 'pg_brin_minmax_multi_summary', 'aclitem')
 			or (t.typnamespace = 'pg_catalog'::regnamespace and t.typname like 'reg%')`
+}
+
+/** NOT VALID constraints of the table and of its columns' domains; what is not enforced refuses no row. */
+function notValid(sql: Session) {
+	return sql`
+		select coalesce(json_agg(json_build_object('constraint', k.conname, 'remedy', case when k.conrelid = c.oid
+				then format('ALTER TABLE %I.%I VALIDATE CONSTRAINT %I', n.nspname, c.relname, k.conname)
+				else format('ALTER DOMAIN %s VALIDATE CONSTRAINT %I', k.contypid::regtype, k.conname) end)
+			order by k.conname), '[]')
+		from pg_constraint k
+		where not k.convalidated and coalesce((to_jsonb(k) ->> 'conenforced')::bool, true) and k.conparentid = 0
+			and (k.conrelid = c.oid and not (c.relispartition and k.coninhcount > 0) or k.contypid in (
+				select a.atttypid from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+					and a.atttypid <> 0))`
 }
 
 /** Every publication that takes the table in, named, by an ancestor, by its schema, or because it takes all. */

@@ -5,7 +5,7 @@ import { readReferences } from '../catalog/references.ts'
 import { readHooks, readRights } from '../catalog/triggers.ts'
 import { readUniques, type Unique } from '../catalog/uniques.ts'
 import { driftCode } from '../drift/map-columns.ts'
-import { chooseSuppression } from '../order/suppression.ts'
+import { chooseSuppression, type Suppression } from '../order/suppression.ts'
 import { classify } from '../preview/classify.ts'
 import type { RestoreRequest } from '../preview/examine.ts'
 import { openTimelines } from '../selection/timelines.ts'
@@ -19,7 +19,7 @@ import { type BatchCounts, recordRows } from './record-rows.ts'
 import { release, suppress } from './suppress.ts'
 import { verifyRows } from './verify.ts'
 import { writeRelinks } from './write-relinks.ts'
-import { lockExisting, writeRows } from './write-rows.ts'
+import { lockExisting, refusedWrite, writeRows } from './write-rows.ts'
 
 export type BatchContext = {
 	vault: Vault
@@ -65,7 +65,7 @@ export async function restoreBatch(
 		await advanceSequences(tx, stages)
 	}
 	if (suppression.mode === 'replica') await checkReferences(tx, stages)
-	await release(tx, suppression)
+	await releaseChecked(tx, suppression)
 	const counts = new Map<string, BatchCounts>()
 	for (const stage of stages) {
 		const verified = relinks ? 0 : await verifyRows(tx, stage, uniques)
@@ -73,6 +73,15 @@ export async function restoreBatch(
 	}
 	for (const stage of stages) await tx.unsafe(`drop table ${stage.sql}, ${stage.fate}`)
 	return counts
+}
+
+/** What was deferred is checked now, and refused as a write is. */
+async function releaseChecked(tx: Transaction, suppression: Suppression): Promise<void> {
+	try {
+		await release(tx, suppression)
+	} catch (error) {
+		throw refusedWrite(error)
+	}
 }
 
 async function readList(tx: Transaction, id: string, batch: number): Promise<Listed[]> {

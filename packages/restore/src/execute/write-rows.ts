@@ -60,7 +60,7 @@ function targetColumns(stage: Stage, version: number): string[] {
 
 /** A deferrable constraint cannot arbitrate: then the key is named, and the constraint's own check decides. */
 function conflictTarget(stage: Stage, uniques: Unique[]): string {
-	if (!uniques.some((unique) => unique.deferrable && unique.table === stage.live.oid)) return ''
+	if (!uniques.some((unique) => unique.deferrable && unique.root === stage.live.oid)) return ''
 	return `(${stage.live.key.map(quoteIdentifier).join(', ')})`
 }
 
@@ -82,7 +82,8 @@ async function noteWritten(tx: Transaction, stage: Stage, uniques: Unique[]): Pr
 		where w.n = f.n and f.state in ('missing', 'different')`)
 }
 
-function refusedWrite(error: unknown): unknown {
+/** PostgreSQL's refusal of a row as the error that says what to do; any other error as it is. */
+export function refusedWrite(error: unknown): unknown {
 	const { code, message, detail } = error as { code?: string; message: string; detail?: string }
 	const text = `${message}${detail ? `: ${detail}` : ''}`
 	if (code === '23505' || code === '23P01') {

@@ -8,7 +8,15 @@ import { chooseSuppression, type SuppressionFacts } from './suppression.ts'
 
 const table = { oid: 1, schema: 'public', name: 't', key: ['id'] as string[] } as SourceTable
 const hook: Hook = { root: 1, relation: 'public.t', name: 'touch', kind: 'trigger', enabled: 'O' }
-const unique: Unique = { table: 1, name: 'u', parts: [], nullsEqual: false, exclusion: false, deferrable: false }
+const unique: Unique = {
+	table: 1,
+	root: 1,
+	name: 'u',
+	parts: [],
+	nullsEqual: false,
+	exclusion: false,
+	deferrable: false,
+}
 
 function choose(facts: Partial<SuppressionFacts>) {
 	const rights = { replica: true, owned: new Set([1]) }

@@ -47,7 +47,7 @@ function replicaObstacle(facts: SuppressionFacts): string | undefined {
 	if (!facts.rights.replica) return 'session_replication_role is not granted'
 	const firing = facts.hooks.find((hook) => hook.enabled !== 'O')
 	if (firing) return `${firing.kind} "${firing.name}" fires in replica mode too`
-	const deferrable = facts.uniques.find((unique) => unique.deferrable && oids.has(unique.table))
+	const deferrable = facts.uniques.find((unique) => unique.deferrable && oids.has(unique.root))
 	if (deferrable) return `replica mode would skip the deferrable constraint "${deferrable.name}"`
 	const period = facts.references.find((reference) => reference.period && oids.has(reference.child))
 	if (period) return `replica mode would skip the temporal foreign key "${period.name}"`

@@ -1,4 +1,4 @@
-import type { Finding, Selection, SourceTable } from '@reprieve/contracts'
+import type { Finding, Selection } from '@reprieve/contracts'
 import { readIncoming, type Transaction } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import { type Reference, readReferences } from '../catalog/references.ts'
@@ -163,11 +163,6 @@ function driftFindings(tables: Examined[]): Finding[] {
 
 async function dropStages(tx: Transaction, tables: Gathered[]): Promise<void> {
 	for (const { stage } of tables) if (stage) await tx.unsafe(`drop table ${stage.sql}, ${stage.fate}`)
-}
-
-/** Live tables of the examination, by OID. */
-export function liveTables(examination: Examination): Map<number, SourceTable> {
-	return new Map(examination.tables.flatMap(({ stage }) => (stage ? [[stage.live.oid, stage.live]] : [])))
 }
 
 /** The stage of a live table. */

@@ -1,7 +1,7 @@
-import { cellFromText, formatTableName, quoteIdentifier, type Row, type SourceTable } from '@reprieve/contracts'
+import { cellFromText, formatTableName, quoteIdentifier, type Row } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
-import type { Reference } from '../catalog/references.ts'
+import { type Reference, referencing } from '../catalog/references.ts'
 import type { TableRequest } from '../selection/resolve.ts'
 import { textOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
@@ -52,7 +52,7 @@ export async function missingParents(
 		: ''
 	const rows = await tx.unsafe<{ key: (string | null)[] }[]>(
 		`select distinct json_build_array(${columns.join(', ')})::jsonb as key
-		from ${child.sql} s join ${child.fate} f on f.n = s.${child.book.n}
+		from ${referencing(child.sql, reference)} s join ${child.fate} f on f.n = s.${child.book.n}
 		where f.state in ('relinkable', ${comingStates(conflict).slice(1)} and ${allPresent(reference.columns, 's')}
 			and not exists (select from ${reference.parentSql} p where ${pointsAt(reference, 'p', 's')}) ${staged}
 		limit ${shown}`,
@@ -93,11 +93,8 @@ export function requestParents(parents: MissingParent[], through: bigint): Table
 }
 
 /** The parent's referenced columns as JSON cells. */
-export function parentKey(parent: MissingParent, live: SourceTable | undefined): Row {
+export function parentKey({ reference, key }: MissingParent): Row {
 	return Object.fromEntries(
-		Object.entries(parent.key).map(([name, text]) => [
-			name,
-			cellFromText(text, live?.columns.find((column) => column.name === name)?.typeOid ?? 0),
-		]),
+		reference.references.map((name, i) => [name, cellFromText(key[name] ?? null, reference.referenceTypes[i] ?? 0)]),
 	)
 }

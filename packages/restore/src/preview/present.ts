@@ -3,7 +3,7 @@ import type { Transaction } from '@reprieve/postgres'
 import { countBroughtBack } from '../execute/decide.ts'
 import { ownRows, storedColumns, textOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
-import { type Examination, type Examined, liveTables, wentWithIt } from './examine.ts'
+import { type Examination, type Examined, wentWithIt } from './examine.ts'
 import { keyUnique, sameKey } from './key.ts'
 import { parentKey } from './parents.ts'
 
@@ -16,14 +16,13 @@ export async function presentPreview(
 	examination: Examination,
 	rest: { hash: string; complete: boolean; findings: Finding[] },
 ): Promise<Preview> {
-	const lives = liveTables(examination)
 	const tables: Preview['tables'] = []
 	for (const table of examination.tables) tables.push(await presentTable(tx, examination, table))
 	return {
 		tables,
 		parents: examination.parents.map((parent) => ({
 			table: parent.table,
-			key: parentKey(parent, lives.get(parent.reference.parent)),
+			key: parentKey(parent),
 			archived: parent.archived,
 		})),
 		findings: [

@@ -47,9 +47,9 @@ export async function deleteBatch(
 		const held = await holdRows(tx, shape, batch.range)
 		await emit(tx, services, messagePrefix.tag, tagOf(batch, xid))
 		const before = await readServerCounts(tx)
-		const deleted = await deleteRows(tx, shape, batch.range, droppedUnits(held))
+		const deleted = await explain(shape, () => deleteRows(tx, shape, batch.range, droppedUnits(held)))
 		const drifted = await settleMissing(tx, shape, held, deleted)
-		await tx`set constraints all immediate`
+		await explain(shape, () => tx`set constraints all immediate`)
 		const after = await readServerCounts(tx)
 		const tally = await tallyBatch(tx, shape, { returned: deleted.counts, before, after })
 		await emit(tx, services, messagePrefix.seal, sealOf(batch, xid, tally))
@@ -89,6 +89,23 @@ async function holdRows(tx: Transaction, shape: RunShape, range: UnitRange): Pro
 	if (!needsLocks(shape)) return []
 	await lockRows(tx, shape, range)
 	return await findDrift(tx, shape, range)
+}
+
+/** SQLSTATEs that are nobody's fault but a trigger's or rule's: raised, failed in its function, or not supported here. */
+const ofTriggers = /^(P0|0A|2[0-9F]|38|39|42)/
+
+/** What PostgreSQL refuses where a trigger or rule of somebody's own may be behind it becomes a finding. */
+async function explain<T>(shape: RunShape, act: () => PromiseLike<T>): Promise<T> {
+	try {
+		return await act()
+	} catch (error) {
+		const { code = '', message } = error as { code?: string; message?: string }
+		if (!shape.hasTriggers || !ofTriggers.test(code)) throw error
+		throw new BatchFinding('NOT_RESTORABLE', `PostgreSQL refused the delete (SQLSTATE ${code}): ${message}`, {
+			hint: "Look at the tables' triggers and rules: disable the one that refuses; a function that needs a search_path must set its own.",
+			cause: error,
+		})
+	}
 }
 
 /** Rows that the statement did not return: drifted in the single DELETE, else (or still there) somebody suppressed them. */

@@ -1,0 +1,3 @@
+import { proveStructures } from './suite.ts'
+
+proveStructures(18)
