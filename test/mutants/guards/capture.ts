@@ -56,7 +56,7 @@ export const captureGuards: Mutant[] = [
 		before: 'share.rows.push(builder.slice(0, settled))',
 		after: 'share.rows.push(builder.slice(0, builder.count))',
 		tests: {
-			[`${archive}/buffer.test.ts`]: ['rows of the transaction under way are handed over only after its commit'],
+			[`${archive}/buffer.test.ts`]: ['rows of the transaction under way stay behind those of committed ones'],
 		},
 	},
 	{
@@ -65,7 +65,9 @@ export const captureGuards: Mutant[] = [
 		file: `${archive}/buffer.ts`,
 		before: 'if (rows.length > 0) this.#spilled.push(',
 		after: 'if (rows.length > 0) this.#ready.push(',
-		tests: { [transactions]: ['rows written ahead of a commit that never comes stay invisible'] },
+		tests: {
+			[`${archive}/buffer.test.ts`]: ['what was spilled ahead of its commit is handed over only after it'],
+		},
 	},
 	{
 		name: 'goes on with a database that was rewound',
