@@ -43,7 +43,9 @@ test('a session to which row security applies fails instead of seeing less', asy
 	await sql`insert into public.t values (1), (2)`
 	await sql`alter table public.t enable row level security`
 	await sql`create policy half on public.t using (id = 1)`
-	await sql.unsafe(`create role reader_${name} login password 'reader'; grant select on public.t to reader_${name}`).simple()
+	await sql
+		.unsafe(`create role reader_${name} login password 'reader'; grant select on public.t to reader_${name}`)
+		.simple()
 	try {
 		const url = new URL(database.url)
 		url.username = `reader_${name}`

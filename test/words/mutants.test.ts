@@ -25,3 +25,27 @@ describe('mutants', () => {
 		}
 	})
 })
+
+describe('docs/explanation/proof.md', () => {
+	const page = 'docs/explanation/proof.md'
+	const rows = [...read(page).matchAll(/^\| (P?\d[\d.]*) \| (.+?) \| (.*?) \| (.*?) \|$/gm)].map((match) => ({
+		...{ rule: match[1] ?? '', tests: [...(match[3] ?? '').matchAll(/\[(.+?)\]\(\.\.\/\.\.\/(.+?)\)/g)] },
+		guards: (match[4] ?? '').split('<br>').filter((name) => name !== ''),
+	}))
+
+	test('has every promise, and names each rule once', () => {
+		const rules = rows.map(({ rule }) => rule)
+		expect(rules.filter((rule) => rule.startsWith('P'))).toEqual(Array.from({ length: 10 }, (_, at) => `P${at + 1}`))
+		expect(new Set(rules).size).toBe(rules.length)
+	})
+
+	test('names every guard under its rule, and no other', () => {
+		const named = rows.flatMap(({ rule, guards }) => guards.map((name) => `${rule}: ${name}`))
+		expect(named.sort()).toEqual(mutants.map(({ rule, name }) => `${rule}: ${name}`).sort())
+	})
+
+	test.each(rows)('$rule is shown by tests that exist', ({ tests }) => {
+		expect(tests).not.toEqual([])
+		for (const [, name = '', file = ''] of tests) expect(read(file)).toContain(name)
+	})
+})

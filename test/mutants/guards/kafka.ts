@@ -52,7 +52,7 @@ export const kafkaGuards: Mutant[] = [
 		file: `${frames}/coverage.ts`,
 		before: "if (position > (sources.get(source) ?? -1n)) return 'awaited'",
 		after: '',
-		tests: { [`${frames}/coverage.test.ts`]: [' in its log, a share at 100 of partition 2 is '] },
+		tests: { [`${frames}/coverage.test.ts`]: ['in its log, a share at 100 of partition 2 is'] },
 	},
 	{
 		name: 'counts rows in a receipt that are lost',
@@ -60,7 +60,7 @@ export const kafkaGuards: Mutant[] = [
 		file: `${frames}/coverage.ts`,
 		before: "position <= to) return 'missing'",
 		after: "position <= to) return 'covered'",
-		tests: { [`${frames}/coverage.test.ts`]: [' in its log, a share at 100 of partition 2 is '] },
+		tests: { [`${frames}/coverage.test.ts`]: ['in its log, a share at 100 of partition 2 is'] },
 	},
 	{
 		name: 'takes a record that nobody signed',

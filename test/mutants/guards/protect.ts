@@ -109,7 +109,7 @@ export const protectGuards: Mutant[] = [
 		file: `${protect}/findings.ts`,
 		before: 'if (acknowledged.has(code)) return []',
 		after: 'if (code) return []',
-		tests: { 'test/protect/shapes.test.ts': [', and nothing is changed'] },
+		tests: { 'test/protect/shapes.test.ts': ['and nothing is changed'] },
 	},
 	{
 		name: 'sees only the rows that a policy shows it',
