@@ -6,8 +6,8 @@ import type { Mutant } from './mutant.ts'
 /** What the named tests said. */
 export type Outcome = { passed: string[]; failed: string[] }
 
-/** Milliseconds that the tests of one mutant may take. */
-const patienceMs = 300_000
+/** Milliseconds that one test may take, with its share of starting servers. */
+const patienceMs = 120_000
 
 type Report = {
 	testResults: { name: string; message: string; assertionResults: { title: string; status: string }[] }[]
@@ -18,7 +18,7 @@ export async function runTests(folder: string, tests: Mutant['tests']): Promise<
 	const names = Object.values(tests).flat()
 	const report = join(folder, 'mutants-report.json')
 	await rm(report, { force: true })
-	const printed = await vitest(folder, [
+	const printed = await vitest(folder, patienceMs * (names.length + 1), [
 		...['--reporter=json', `--outputFile=${report}`, '-t', names.map(escaped).join('|')],
 		...Object.keys(tests),
 	])
@@ -39,14 +39,14 @@ function missing(printed: string): never {
 	throw new Error(`the tests did not end with a report:\n${printed.slice(-2_000)}`)
 }
 
-async function vitest(folder: string, args: string[]): Promise<string> {
+async function vitest(folder: string, withinMs: number, args: string[]): Promise<string> {
 	const child = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...args], {
 		cwd: folder,
 		stdio: ['ignore', 'pipe', 'pipe'],
 	})
 	let printed = ''
 	for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (printed += text))
-	const patience = setTimeout(() => child.kill(), patienceMs)
+	const patience = setTimeout(() => child.kill(), withinMs)
 	await new Promise((resolve) => child.once('close', resolve))
 	clearTimeout(patience)
 	return printed

@@ -96,6 +96,9 @@ test('a live row that changed since the preview is not overwritten', async () =>
 	await sql`update public.t set note = 'changed'`
 	expect(await work(scene, queued.id)).toMatchObject({ restored: 0, skipped: 1, conflicts: 1 })
 	expect(await rows(scene)).toEqual([{ id: 1, note: 'changed' }])
+	expect(await sql`select message from reprieve.restored_rows`).toEqual([
+		{ message: 'the live row changed since the preview' },
+	])
 
 	const again = await preview(scene, input)
 	await sql`update public.t set note = 'changed again'`

@@ -38,7 +38,7 @@ export const restoreGuards: Mutant[] = [
 		file: `${restore}/order/suppression.ts`,
 		before: 'if (deferrable) return',
 		after: 'if (deferrable?.deferrable === false) return',
-		tests: { [structure]: ['a deferrable unique constraint is still enforced where triggers are suppressed'] },
+		tests: { [`${restore}/order/suppression.test.ts`]: ['it would skip a deferrable unique constraint'] },
 	},
 	{
 		name: 'fires triggers that fire in replica mode too',
@@ -103,7 +103,7 @@ export const restoreGuards: Mutant[] = [
 		tests: { [conflicts]: ['under stop a row in the way refuses the start and nothing changes'] },
 	},
 	{
-		name: 'overwrites a row that changed since the preview',
+		name: 'does not say that a row changed since the preview',
 		rule: '9.6',
 		file: `${restore}/execute/decide.ts`,
 		before: "`f.state = 'different' and f.version is distinct from s.${stage.book.seen}`",
