@@ -2,6 +2,7 @@ import { formatLsn, parseLsn } from '@reprieve/contracts'
 import { adopt } from '@reprieve/sidecar'
 import { expect, test } from 'vitest'
 import { until } from '../support/wait.ts'
+import { changeRows, column, sourceTable } from '../vault/rows.ts'
 import { archivedRows, type CaptureGround, captureGround, publish } from './ground.ts'
 
 test('a quiet database releases its log, and only what the vault has made durable', async () => {
@@ -136,6 +137,25 @@ test('a transaction that is delivered again must be the one that the vault has a
 	const again = await ground.start()
 	await expect(again.ended).rejects.toMatchObject({ incident: { code: 'TRANSACTION_CHANGED' } })
 	expect(formatLsn(await confirmed(ground))).not.toBe(formatLsn(end + 1n))
+})
+
+test('rows that a table has at a position of another transaction stop capture', async () => {
+	await using ground = await captureGround()
+	const { sql, vault } = ground
+	await startedAndStopped(ground)
+	await sql`delete from public.t where id = 1`
+	const [begin] = await sql`
+		select encode(substring(data from 2 for 8), 'hex') as position from pg_logical_slot_peek_binary_changes(
+			(select slot from reprieve.lineages), null, null, 'proto_version', '1', 'publication_names', 'reprieve')
+		where get_byte(data, 0) = ascii('B') order by lsn desc limit 1`
+	const position = BigInt(`0x${begin?.position}`)
+	const [lineage] = await vault.lineages()
+	const table = vault.table({ schema: 'public', name: 't' })
+	const source = sourceTable([column(1, 'id', 'integer')])
+	const rows = changeRows(source, [{ cells: ['7'], position }])
+	await table.commit({ source: lineage?.id ?? '', position, segments: await table.write(rows) })
+	const again = await ground.start()
+	await expect(again.ended).rejects.toMatchObject({ incident: { code: 'TRANSACTION_CHANGED' } })
 })
 
 test('receipts that the database lost before their acknowledgement are written again', async () => {

@@ -146,6 +146,30 @@ test('rows of a table that was dropped before they arrived are archived', async 
 	expect((await archivedRows(vault, 'gone')).map((row) => row.values)).toEqual([{ id: '1', note: 'x' }])
 })
 
+test('a table made anew under the name of one that was dropped keeps its own columns', async () => {
+	await using ground = await captureGround()
+	const { sql, vault } = ground
+	const sidecar = await ground.start()
+	await sql`create table public.t (id int primary key, note text)`
+	await sql`insert into public.t values (1, 'old')`
+	await publish(ground, 'public.t')
+	await sql`delete from public.t`
+	await ground.barrier()
+	await sidecar.stop()
+	await sql`drop table public.t`
+	await sql`create table public.t (id int primary key, note text)`
+	await sql`insert into public.t values (1, 'new')`
+	await publish(ground, 'public.t')
+	const [made] = await sql`select 'public.t'::regclass::oid::int as oid`
+	await sql`delete from public.t`
+	await sql`drop table public.t`
+	await ground.start()
+	await ground.barrier()
+	expect((await archivedRows(vault, 't')).map((row) => row.values.note)).toEqual(['old', 'new'])
+	const versions = await vault.table({ schema: 'public', name: 't' }).schemas()
+	expect(versions.map((version) => version.oid === made?.oid)).toEqual([false, true])
+})
+
 async function partitioned(config: Partial<SidecarConfig> = {}) {
 	const ground = await captureGround()
 	const { sql } = ground

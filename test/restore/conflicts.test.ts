@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { findChanges } from '../../apps/service/src/archive/changes.ts'
 import { startRestore } from '../../apps/service/src/restores/start.ts'
 import { admin } from '../support/services.ts'
 import { openScene, preview, restore, type Scene, work } from './scene.ts'
@@ -95,6 +96,9 @@ test('a live row that changed since the preview is not overwritten', async () =>
 	await sql`update public.t set note = 'changed'`
 	expect(await work(scene, queued.id)).toMatchObject({ restored: 0, skipped: 1, conflicts: 1 })
 	expect(await rows(scene)).toEqual([{ id: 1, note: 'changed' }])
+	expect(await sql`select message from reprieve.restored_rows`).toEqual([
+		{ message: 'the live row changed since the preview' },
+	])
 
 	const again = await preview(scene, input)
 	await sql`update public.t set note = 'changed again'`
@@ -210,4 +214,34 @@ test('a missing parent that nobody archived is named as such', async () => {
 	await expect(restore(scene, { selection: { run: 'r' }, parents: true })).rejects.toMatchObject({
 		code: 'PARENT_MISSING',
 	})
+})
+
+test('a preview that the archive has not caught up with says that it is partial', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create table public.t (id int primary key)`
+	await sql`insert into public.t values (1)`
+	await vault.deleteRows(sql, 't', 'true')
+	const seen = await preview(scene, { selection: { table: 't' } })
+	expect(seen.complete).toBe(false)
+	expect(seen.findings.map((finding) => finding.code)).toContain('archiveLagging')
+})
+
+test('a row that only moved comes back when it is picked, and not with its transaction', async () => {
+	await using scene = await openScene()
+	const { sql, vault, services } = scene
+	await sql`create table public.t (id int primary key)`
+	await sql`insert into public.t values (1), (2)`
+	const [deleted, moved] = await vault.copy(sql, 't', 'true order by id')
+	if (!deleted || !moved) throw new Error('no rows')
+	await sql`delete from public.t`
+	await vault.transaction([deleted, { ...moved, op: 2 }], { run: 'r' })
+	for (const selection of [{ run: 'r' }, { table: 't' }]) {
+		await restore(scene, { selection })
+		expect(await sql`select id from public.t`).toEqual([{ id: 1 }])
+	}
+	const { items } = await findChanges(services, admin, { table: 't' })
+	const picked = items.find((item) => item.op === 'move')?.id ?? ''
+	expect(await restore(scene, { selection: { changes: [picked] } })).toMatchObject({ restored: 1 })
+	expect(await sql`select id from public.t order by id`).toEqual([{ id: 1 }, { id: 2 }])
 })

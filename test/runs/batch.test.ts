@@ -214,6 +214,29 @@ test('a table taken out of the publication while the batch is under way rolls it
 	expect(await countRows(shop, 'public.orders')).toBe(20)
 })
 
+test('a table that comes back into the publication only while the batch is under way rolls it back', async () => {
+	await using shop = await openShop(orders)
+	await shop.protect('orders')
+	const run = await claimPlan(shop, await shop.plan(match('orders', 'old')))
+	const publication = (how: string) =>
+		`set local reprieve.allow = 'on'; alter publication reprieve ${how} table public.lines`
+	const { sql } = shop.database
+	await sql.begin((tx) => tx.unsafe(publication('drop')).simple())
+	let outcome: Promise<unknown> | undefined
+	await sql.begin(async (tx) => {
+		await tx`select from public.orders where id = 3 for update`
+		let hasEnded = false
+		outcome = deleteUnits(shop, run).finally(() => {
+			hasEnded = true
+		})
+		outcome.catch(() => {})
+		await until(async () => hasEnded || (await isBatchWaiting(shop)), 'the batch to wait or to end')
+		await sql.begin((other) => other.unsafe(publication('add')).simple())
+	})
+	await expect(outcome).rejects.toMatchObject({ code: 'NOT_RESTORABLE' })
+	expect(await countRows(shop, 'public.orders')).toBe(20)
+})
+
 test('a replica identity that is altered while the batch waits for the table closes the gate', async () => {
 	await using shop = await openShop(orders)
 	await shop.protect('orders')

@@ -6,6 +6,7 @@ import { getRun } from '../../apps/service/src/runs/get.ts'
 import { pauseRun } from '../../apps/service/src/runs/pause.ts'
 import { resumeRun } from '../../apps/service/src/runs/resume.ts'
 import { startRun } from '../../apps/service/src/runs/start.ts'
+import { claimRun } from '../../apps/service/src/runs/worker/claim.ts'
 import { startWorkers } from '../../apps/service/src/runs/worker/loop.ts'
 import { admin } from '../support/services.ts'
 import { until } from '../support/wait.ts'
@@ -160,4 +161,47 @@ test('rows that changed or went since the plan stay and are reported with why', 
 	})
 	const [kept] = await database.sql<{ rows: number }[]>`select count(*)::int as rows from public.sessions where id = 7`
 	expect(kept?.rows).toBe(1)
+})
+
+test('a closure larger than the window is refused, and one as large goes alone', async () => {
+	await using shop = await openShop(`create table orders (id int primary key);
+		create table lines (id int primary key, order_id int not null references orders on delete cascade);
+		insert into orders values (1); insert into lines select n, 1 from generate_series(1, 4) n`)
+	await shop.protect('orders')
+	const planId = await shop.plan({ kind: 'match', table: 'orders', where: { and: [] } })
+	const start = (rows: number) => startRun(shop.services, admin, { planId, reason: 'test', exposure: { rows } })
+	await expect(start(4)).rejects.toMatchObject({
+		code: 'LIMIT_EXCEEDED',
+		message: '5 rows must go in one batch, the exposure window is 4 rows',
+	})
+	expect((await start(5)).status).toBe('queued')
+})
+
+test('a run taken up again compares the rows of its plan once more', async () => {
+	await using shop = await openShop(sessions)
+	const { services, database } = shop
+	const { id } = await startStale(shop)
+	const taken = await claimRun(services, 'first', 60_000)
+	const rows = taken?.body.tables[0]?.rowsTable ?? ''
+	await database.sql.unsafe(`update reprieve.${rows} set k1 = 501 where unit = 1`)
+	await database.sql`update reprieve.runs set lease_until = clock_timestamp() - interval '1 s'`
+	const workers = await startWorkers(services, { pollMs: 50 })
+	try {
+		const run = await getRun(services, admin, { id, wait: 10 })
+		expect(run).toMatchObject({ status: 'failed', deleted: 0, failure: { code: 'PLAN_DRIFTED' } })
+	} finally {
+		await workers.stop()
+	}
+})
+
+test('a run on a table whose gate is closed is refused with the findings', async () => {
+	await using shop = await openShop(sessions)
+	await shop.protect('sessions')
+	const planId = await shop.plan(stale)
+	await shop.database.sql`update reprieve.protected_tables set status = 'pending'`
+	await expect(startRun(shop.services, admin, { planId, reason: 'test' })).rejects.toMatchObject({
+		code: 'NOT_RESTORABLE',
+		issues: [{ path: 'sessions', message: expect.stringContaining('pending') }],
+	})
+	expect(await shop.database.sql`select from reprieve.runs`).toHaveLength(0)
 })

@@ -1,7 +1,10 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createSigner, signMessage } from '@reprieve/cdc'
 import { startService } from '@reprieve/service'
+import { openVaultAt } from '@reprieve/vault'
 import { expect, test } from 'vitest'
 import { freshDatabase } from '../support/postgres.ts'
 import { adminKey, configFor, problemOf, startTestService } from './support.ts'
@@ -110,6 +113,28 @@ test('entries cut off at the end are found by the checkpoint of the service that
 		expect(await restarted(0)).toEqual({ entries: 4, intact: false, brokenAt: '5' })
 		expect(await restarted(2)).toMatchObject({ intact: false, brokenAt: '6' })
 	} finally {
+		await rm(data, { recursive: true, force: true })
+	}
+})
+
+test('a checkpoint that nobody signed says nothing of the chain', async () => {
+	await using database = await freshDatabase()
+	const data = await mkdtemp(join(tmpdir(), 'reprieve-audit-'))
+	const config = configFor(database.url, data)
+	const service = await startService(config)
+	const call = async (path: string, method = 'GET') =>
+		(await fetch(`${service.url}${path}`, { method, headers: { authorization: `Bearer ${adminKey}` } })).json()
+	try {
+		for (let n = 0; n < 2; n++) await call(`/api/v1/tokens/${n}/revoke`, 'POST')
+		const vault = openVaultAt(config.vault, database.name)
+		const { privateKey } = generateKeyPairSync('ed25519')
+		const stranger = createSigner(privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())
+		const checkpoint = { seq: '2', hash: '0'.repeat(64) }
+		await vault.putAudit({ act: 'auditCheckpoint', signed: signMessage(stranger, 'reprieve.audit', checkpoint) })
+		await vault.close()
+		expect(await call('/api/v1/audit/verify')).toEqual({ entries: 4, intact: true })
+	} finally {
+		await service.stop()
 		await rm(data, { recursive: true, force: true })
 	}
 })

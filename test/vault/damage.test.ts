@@ -71,6 +71,19 @@ async function expectNoWrongRow(path: string, object: string, whole: unknown): P
 	}
 }
 
+test('a hint that points to an older checkpoint hides no row', async () => {
+	await using folder = await freshFolder()
+	await archive(folder.path)
+	await reopen(folder.path).checkpoint({ every: 1 })
+	const log = join(folder.path, 'shop/public/customer/_delta_log')
+	const hint = join(log, '_last_checkpoint')
+	const text = await readFile(hint, 'utf8')
+	expect(text).toContain('"version":5')
+	for (const cleaned of [0, 1, 3, 4]) await rm(join(log, `${String(cleaned).padStart(20, '0')}.json`))
+	await writeFile(hint, text.replace('"version":5', '"version":2'))
+	expect(await readCells(reopen(folder.path).read({}))).toHaveLength(6)
+})
+
 test('a segment cut short or missing is refused by name', async () => {
 	await using folder = await freshFolder()
 	await archive(folder.path)

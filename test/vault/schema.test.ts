@@ -59,6 +59,32 @@ test('dropped and added again, renamed, created anew and clashing columns keep t
 	expect(await vault().schemas()).toEqual(versions)
 })
 
+test('a name that is taken in any letter case, or by the vault itself, gets a number', async () => {
+	await using folder = await freshFolder()
+	const table = openVault({ store: fileStore(folder.path), database: 'shop' }).table(name)
+	const source = sourceTable(['id', 'a', 'A', '_Position'].map((text, at) => column(at + 1, text, 'text')))
+	const [segment] = await table.write(changeRows(source, [{ cells: ['1', 'x', 'y', 'z'], position: 1n }]))
+	expect(segment?.columns.map((own) => own.name)).toEqual(['id', 'a', 'A_2', '_Position_2'])
+})
+
+test('a table made anew under its old name gets columns of its own', async () => {
+	await using folder = await freshFolder()
+	const table = openVault({ store: fileStore(folder.path), database: 'shop' }).table(name)
+	const names: string[][] = []
+	for (const [at, oid] of [16_400, 99_999, 16_400].entries()) {
+		const position = BigInt(at + 1)
+		const source = sourceTable([column(1, 'id', 'bigint'), column(2, 'a', 'text')], { oid })
+		const segments = await table.write(changeRows(source, [{ cells: ['1', 'x'], position }]))
+		names.push(...segments.map((segment) => segment.columns.map((own) => own.name)))
+		await table.commit({ source: 'l', position, segments })
+	}
+	expect(names).toEqual([
+		['id', 'a'],
+		['id_2', 'a_2'],
+		['id', 'a'],
+	])
+})
+
 test('two new schema versions written before either is committed do not share a column', async () => {
 	await using folder = await freshFolder()
 	const table = openVault({ store: fileStore(folder.path), database: 'shop' }).table(name)

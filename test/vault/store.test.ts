@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { type FileHandle, mkdir, open, readdir, readlink, utimes, writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { fileStore, openVault, type Store } from '@reprieve/vault'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -95,6 +96,29 @@ test('a put whose folder could not be synced is made durable before it counts', 
 	}
 	await openVault({ store: failing, database: 'shop' }).table({ schema: 'public', name: 'customer' }).write(rows)
 	expect(settled).toContain('shop/public/customer/data/')
+})
+
+test('an object is synced before it has its name, and its folder before the put returns', async () => {
+	const root = join(folder.path, 'synced')
+	await mkdir(root)
+	const store = fileStore(root)
+	const synced: string[] = []
+	await using probe = await open(root)
+	const handle = Object.getPrototypeOf(probe) as FileHandle
+	const { sync } = handle
+	handle.sync = async function (this: FileHandle) {
+		const path = relative(folder.path, await readlink(`/proc/self/fd/${this.fd}`))
+		synced.push(`${path.replace(/[0-9a-f-]{36}$/, 'draft')}${existsSync(join(root, 'a/b/c')) ? ' with c' : ''}`)
+		return await sync.call(this)
+	}
+	try {
+		await store.put('a/b/c', Buffer.from('x'))
+	} finally {
+		handle.sync = sync
+	}
+	expect(synced[0]).toBe('synced/.tmp/draft')
+	expect(synced.slice(1, -1)).toEqual(expect.arrayContaining(['synced', 'synced/a']))
+	expect(synced.at(-1)).toBe('synced/a/b with c')
 })
 
 test('tables are found without listing their objects', async () => {

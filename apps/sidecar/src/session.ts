@@ -150,7 +150,12 @@ export async function streamInto<Spilled>(options: SessionOptions, held: Held, t
 }
 
 /** Frames in order; answers a promise when the stream must wait for memory, catalog or keys, or for ever. */
-function makeFrameHandler(parts: { sink: ChangeSink; assembler: Assembler; reliefBytes: number; signal: AbortSignal }) {
+export function makeFrameHandler(parts: {
+	sink: Pick<ChangeSink, 'keepalive' | 'relief'>
+	assembler: Pick<Assembler, 'isOpen' | 'handle'>
+	reliefBytes: number
+	signal: AbortSignal
+}) {
 	const { sink, assembler, reliefBytes, signal } = parts
 	let bytesSince = 0
 	return (frame: StreamFrame): Promise<unknown> | undefined => {

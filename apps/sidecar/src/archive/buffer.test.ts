@@ -1,6 +1,6 @@
 import type { Tuple } from '@reprieve/cdc'
 import type { ChangeRows, SourceTable } from '@reprieve/contracts'
-import type { VaultTable } from '@reprieve/vault'
+import type { PendingSegment, VaultTable } from '@reprieve/vault'
 import { expect, test } from 'vitest'
 import { type RowPlace, TableBuffer } from './buffer.ts'
 
@@ -32,8 +32,30 @@ test('rows of the transaction under way are handed over only after its commit', 
 	expect(buffer.bytes).toBe(0)
 })
 
+test('rows of the transaction under way stay behind those of committed ones', () => {
+	const buffer = emptyBuffer()
+	append(buffer, 'a', 1n)
+	buffer.settle()
+	append(buffer, 'b', 2n)
+	append(buffer, 'c', 2n)
+	expect(opsOf(buffer)).toHaveLength(1)
+	buffer.settle()
+	expect(opsOf(buffer)).toHaveLength(2)
+})
+
+test('what was spilled ahead of its commit is handed over only after it', async () => {
+	const buffer = emptyBuffer()
+	append(buffer, 'a', 1n)
+	await buffer.spill()
+	expect(buffer.take().spilled).toEqual([])
+	buffer.settle()
+	expect(buffer.take().spilled).toEqual([segment])
+})
+
+const segment = { path: 'data/a.parquet' } as PendingSegment
+
 function emptyBuffer(): TableBuffer {
-	return new TableBuffer('t', {} as VaultTable, { archived: 0n, known: new Map(), spill: async () => [] })
+	return new TableBuffer('t', {} as VaultTable, { archived: 0n, known: new Map(), spill: async () => [segment] })
 }
 
 function append(buffer: TableBuffer, value: string, position: bigint): RowPlace {

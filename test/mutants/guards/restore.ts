@@ -1,0 +1,237 @@
+import type { Mutant } from '../mutant.ts'
+
+const restore = 'packages/restore/src'
+const service = 'apps/service/src/restores'
+const conflicts = 'test/restore/conflicts.test.ts'
+const drift = 'test/restore/drift.test.ts'
+const structure = 'test/restore/structure.test.ts'
+const worker = 'test/restore/worker.test.ts'
+
+export const restoreGuards: Mutant[] = [
+	{
+		name: 'starts a restore of another selection than was previewed',
+		rule: '9.1',
+		file: `${service}/start.ts`,
+		before: 'if (hash !== input.hash) throw',
+		after: "if (hash === '') throw",
+		tests: { [conflicts]: ['a live row that changed since the preview is not overwritten'] },
+	},
+	{
+		name: 'does not wait for the archive before a preview',
+		rule: '9.2',
+		file: `${service}/preview.ts`,
+		before: '		await awaitBarrier(services, barrierMs)\n',
+		after: '',
+		tests: { [conflicts]: ['a preview that the archive has not caught up with says that it is partial'] },
+	},
+	{
+		name: 'brings back the oldest deletion of a key',
+		rule: '9.3',
+		file: `${restore}/preview/classify.ts`,
+		before: 'order by s.${book.position} desc, s.${book.ordinal} desc)\n				as newer',
+		after: 'order by s.${book.position}, s.${book.ordinal})\n				as newer',
+		tests: { [conflicts]: ['of two deletions of one key the newest is restored and the older reported as superseded'] },
+	},
+	{
+		name: 'skips deferrable constraints with the triggers',
+		rule: '9.4',
+		file: `${restore}/order/suppression.ts`,
+		before: 'if (deferrable) return',
+		after: 'if (deferrable?.deferrable === false) return',
+		tests: { [`${restore}/order/suppression.test.ts`]: ['it would skip a deferrable unique constraint'] },
+	},
+	{
+		name: 'fires triggers that fire in replica mode too',
+		rule: '9.4',
+		file: `${restore}/order/suppression.ts`,
+		before: 'if (firing) return',
+		after: "if (firing?.enabled === 'O') return",
+		tests: {
+			[structure]: ['triggers that fire in replica mode too are disabled for the batch and put back as they were'],
+		},
+	},
+	{
+		name: 'leaves disabled triggers disabled',
+		rule: '9.4',
+		file: `${restore}/execute/suppress.ts`,
+		before: "	if (suppression.mode !== 'disable') return\n",
+		after: "	if (suppression.mode !== 'none') return\n",
+		tests: {
+			[structure]: ['triggers that fire in replica mode too are disabled for the batch and put back as they were'],
+		},
+	},
+	{
+		name: 'does not check foreign keys that replica mode skips',
+		rule: '9.5',
+		file: `${restore}/execute/batch.ts`,
+		before: "if (suppression.mode === 'replica') await checkReferences(tx, stages)",
+		after: '',
+		tests: { [structure]: ['where replica mode skips foreign-key checks they are made by hand'] },
+	},
+	{
+		name: 'checks foreign keys without holding the parents',
+		rule: '9.5',
+		file: `${restore}/execute/check-references.ts`,
+		before: ' for key share of p)',
+		after: ')',
+		tests: { [structure]: ['a parent that is being deleted while its child is restored is waited for, and missed'] },
+	},
+	{
+		name: 'counts on foreign-key checks that the database switched off',
+		rule: '9.4',
+		file: `${restore}/execute/suppress.ts`,
+		before: "if (row?.role !== 'origin') await tx",
+		after: 'if (!row) await tx',
+		tests: {
+			'test/restore/rights.test.ts': ['a database set to replica mode does not switch the foreign-key checks off'],
+		},
+	},
+	{
+		name: 'overwrites a live row under stop',
+		rule: 'P7',
+		file: `${restore}/execute/decide.ts`,
+		before: "if (conflict === 'stop') await refuseFirst",
+		after: "if (conflict === '') await refuseFirst",
+		tests: { [conflicts]: ['under stop a row that comes in between fails the batch and nothing of it stays'] },
+	},
+	{
+		name: 'starts under stop with rows in the way',
+		rule: 'P7',
+		file: `${service}/start.ts`,
+		before: 'if (inTheWay === 0) continue',
+		after: 'if (inTheWay >= 0) continue',
+		tests: { [conflicts]: ['under stop a row in the way refuses the start and nothing changes'] },
+	},
+	{
+		name: 'does not say that a row changed since the preview',
+		rule: '9.6',
+		file: `${restore}/execute/decide.ts`,
+		before: "`f.state = 'different' and f.version is distinct from s.${stage.book.seen}`",
+		after: '`false`',
+		tests: { [conflicts]: ['a live row that changed since the preview is not overwritten'] },
+	},
+	{
+		name: 'overwrites without keeping the old image',
+		rule: '9.6',
+		file: `${restore}/execute/batch.ts`,
+		before: 'for (const stage of stages) await emitOverwritten(tx, context.by, stage, { batch, xid, uniques })',
+		after: '',
+		tests: {
+			[conflicts]: [
+				'under overwrite a live row of the same key is replaced, its children stay, its image travels in the log',
+			],
+		},
+	},
+	{
+		name: 'brings a change back twice',
+		rule: '9.8',
+		file: `${restore}/execute/decide.ts`,
+		before: '	await leaveRestored(tx, stage, restoreId)\n',
+		after: '',
+		tests: {
+			[conflicts]: [
+				'the same change is restored once, even when its row has another key by now, and the preview says so',
+			],
+		},
+	},
+	{
+		name: 'rewrites a foreign key that has another value by now',
+		rule: '9.8',
+		file: `${restore}/execute/write-relinks.ts`,
+		before: "when ${rewrittenIs(stage, 'new')} then 'relinking' else 'changed' end as state",
+		after: "else 'relinking' end as state",
+		tests: { [conflicts]: ['a relink is undone where the child still has the rewritten value, else reported'] },
+	},
+	{
+		name: 'does not read back what it wrote',
+		rule: 'P7',
+		file: `${restore}/execute/verify.ts`,
+		before: 'where w.n = f.n and w.state is not null`',
+		after: 'where w.n = f.n and false`',
+		tests: { [structure]: ['triggers that are to fire fire, and the report names the rows that they changed'] },
+	},
+	{
+		name: 'takes a NaN of another payload for another value',
+		rule: '9.9',
+		file: `${restore}/stage/columns.ts`,
+		before: "return `(${image(plain)} and (${image(other)} or (${texts.join(' and ')})))`",
+		after: "return `(${image(plain)} and (${image(other)} or (false and ${texts.join(' and ')})))`",
+		tests: { 'test/restore/fidelity.test.ts': ['a NaN of other payload and an unused null bitmap count as equal'] },
+	},
+	{
+		name: 'leaves out a change that the archive lost',
+		rule: 'P7',
+		file: `${restore}/execute/batch.ts`,
+		before: 'if (stage.rows === work.rows.length) return',
+		after: 'if (stage.rows >= 0) return',
+		tests: { [worker]: ['a change that the archive lost fails the batch instead of being left out'] },
+	},
+	{
+		name: 'commits a batch after another worker took the lease',
+		rule: '9.8',
+		file: `${service}/worker/execute.ts`,
+		before: 'where id = ${lease.id} and epoch = ${lease.epoch} and lease_owner = ${lease.owner}\n			and (cursor',
+		after: 'where id = ${lease.id} and (cursor',
+		tests: { [worker]: ['a worker that comes back after its lease was taken over commits nothing twice'] },
+	},
+	{
+		name: 'sets sequences back',
+		rule: 'P7',
+		file: `${restore}/execute/advance-sequences.ts`,
+		before: 'where w.value ${beyond} q.last_value or (w.value = q.last_value and not q.is_called)`',
+		after: '`',
+		tests: {
+			[structure]: ['identity ALWAYS keeps its values, generated columns are computed, sequences only move forward'],
+		},
+	},
+	{
+		name: 'passes over a parent that is missing',
+		rule: 'P7',
+		file: `${service}/start.ts`,
+		before: '	if (parent) {\n',
+		after: '	if (parent && parent.archived === null) {\n',
+		tests: { [conflicts]: ['skipping is refused where it would leave a child without its parent'] },
+	},
+	{
+		name: 'restores into another table of the same name',
+		rule: '7.5',
+		file: `${restore}/drift/map-columns.ts`,
+		before: 'live.oid === archived.oid ? live.columns',
+		after: 'live.oid !== 0 ? live.columns',
+		tests: { [drift]: ['a table of the same name with another OID is another table'] },
+	},
+	{
+		name: 'restores into another column of the same name',
+		rule: '7.5',
+		file: `${restore}/drift/map-columns.ts`,
+		before: 'other.attnum === column.attnum',
+		after: 'other.name === column.name',
+		tests: { [drift]: ['a column dropped and added under the same name is another column'] },
+	},
+	{
+		name: 'takes a value that reads back otherwise',
+		rule: '7.5',
+		file: `${restore}/stage/open.ts`,
+		before: 'if (odd) throw readsBackOtherwise',
+		after: "if (odd?.archived === '\\0') throw readsBackOtherwise",
+		tests: { [drift]: ['a retyped column takes only values that read back as they were archived'] },
+	},
+	{
+		name: 'forgets that a value is NULL when it restores a row',
+		rule: 'P7',
+		file: `${restore}/stage/copy-text.ts`,
+		before: 'const present = column && column.present[row] === 1',
+		after: 'const present = column !== undefined',
+		tests: {
+			[`${restore}/stage/copy-text.test.ts`]: ['are three different values'],
+		},
+	},
+	{
+		name: 'restores rows that only moved',
+		rule: '6.2',
+		file: `${restore}/selection/resolve.ts`,
+		before: "const ordinary: ChangeOp[] = ['delete', 'relink']",
+		after: "const ordinary: ChangeOp[] = ['delete', 'relink', 'move']",
+		tests: { [conflicts]: ['a row that only moved comes back when it is picked, and not with its transaction'] },
+	},
+]

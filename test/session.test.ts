@@ -1,0 +1,62 @@
+import { openSessions } from '@reprieve/postgres'
+import { expect, test } from 'vitest'
+import { freshDatabase } from './support/postgres.ts'
+
+/** Settings as the database has them, and as a session fixes them. */
+const settings: [name: string, odd: string, own: string][] = [
+	['search_path', 'public, pg_catalog', 'pg_catalog'],
+	['row_security', 'on', 'off'],
+	['TimeZone', 'Asia/Kolkata', 'UTC'],
+	['DateStyle', 'German, DMY', 'ISO'],
+	['IntervalStyle', 'iso_8601', 'postgres'],
+	['extra_float_digits', '-15', '3'],
+	['bytea_output', 'escape', 'hex'],
+	['lc_monetary', 'POSIX', 'C'],
+	['synchronous_commit', 'off', 'on'],
+	['array_nulls', 'off', 'on'],
+	['xmloption', 'document', 'content'],
+	['client_encoding', 'LATIN1', 'UTF8'],
+	['default_transaction_isolation', 'serializable', 'read committed'],
+	['default_transaction_read_only', 'on', 'off'],
+	['default_transaction_deferrable', 'on', 'off'],
+	['idle_in_transaction_session_timeout', '7', '0'],
+	['check_function_bodies', 'on', 'off'],
+]
+
+test('a session has its own settings, whatever those of role and database are', async () => {
+	await using database = await freshDatabase()
+	for (const [name, value] of settings) {
+		const literal = name === 'search_path' ? value : `'${value}'`
+		await database.sql.unsafe(`alter database ${database.name} set ${name} = ${literal}`)
+	}
+	await using session = disposable(openSessions(database.url, { applicationName: 'pinned', max: 1 }))
+	for (const [name, , own] of settings) {
+		const [row] = await session.sql`select current_setting(${name}) as value`
+		expect(row?.value.startsWith(own), `${name} is ${row?.value}`).toBe(true)
+	}
+})
+
+test('a session to which row security applies fails instead of seeing less', async () => {
+	await using database = await freshDatabase()
+	const { sql, name } = database
+	await sql`create table public.t (id int primary key)`
+	await sql`insert into public.t values (1), (2)`
+	await sql`alter table public.t enable row level security`
+	await sql`create policy half on public.t using (id = 1)`
+	await sql
+		.unsafe(`create role reader_${name} login password 'reader'; grant select on public.t to reader_${name}`)
+		.simple()
+	try {
+		const url = new URL(database.url)
+		url.username = `reader_${name}`
+		url.password = 'reader'
+		await using session = disposable(openSessions(url.href, { applicationName: 'reader', max: 1 }))
+		await expect(session.sql`select id from public.t`).rejects.toMatchObject({ code: '42501' })
+	} finally {
+		await sql.unsafe(`drop owned by reader_${name}; drop role reader_${name}`).simple()
+	}
+})
+
+function disposable(sql: ReturnType<typeof openSessions>) {
+	return { sql, [Symbol.asyncDispose]: () => sql.end({ timeout: 5 }) }
+}
