@@ -21,7 +21,11 @@ export type CaptureGround = AsyncDisposable &
 	}
 
 export async function captureGround(cluster?: { url: string }): Promise<CaptureGround> {
-	const database = await freshDatabase(cluster)
+	return await captureGroundOf(await freshDatabase(cluster))
+}
+
+/** The same over a database that is disposed of with it. */
+export async function captureGroundOf(database: TestDatabase): Promise<CaptureGround> {
 	await migrateControl(database.url)
 	const folder = await mkdtemp(join(tmpdir(), 'reprieve-vault-'))
 	const vaultUrl = pathToFileURL(folder).href

@@ -87,7 +87,7 @@ export async function adopt(
 ): Promise<Adopted> {
 	const sql = openSessions(config.databaseUrl, { applicationName: 'reprieve adopt', max: 1 })
 	const control = openControl(config.databaseUrl, { max: 1, applicationName: 'reprieve adopt' })
-	const ground: Ground = { sql, control, vault: parts.vault }
+	const ground: Ground = { config, sql, control, vault: parts.vault }
 	try {
 		const adopted = await adoptLineage(ground, parts.principal)
 		await parts.vault.putAudit({ act: 'adopt', principal: parts.principal, ...adopted })
