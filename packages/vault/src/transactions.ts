@@ -56,7 +56,7 @@ export function openTransactions(
 		archived: async (source) => (await log.refresh()).transactions.get(source),
 		async branch({ id, timeline }) {
 			const ended = endedTimelines((await log.refresh()).transactions).get(id) ?? []
-			return { lineage: id, timeline, ended: ended.filter((left) => left.timeline !== timeline) }
+			return { lineage: id, timeline, ended }
 		},
 		async append({ source, position, transactions, lineage = source, after, marks = [] }) {
 			const recorded = transactions.map((transaction) => ({ ...transaction, lineage }))

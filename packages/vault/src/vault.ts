@@ -102,7 +102,7 @@ export type RecordedTransaction = ArchivedTransaction & {
 /** The vault's record of transactions: its commit is what makes a receipt. */
 export interface TransactionLog {
 	archived(source: string): Promise<bigint | undefined>
-	/** The timelines that a lineage on `timeline` has left, by the `txn` of this log. */
+	/** The timelines that a lineage has left, by the `txn` of this log: `timeline` too, where following a promotion was cut short. */
 	branch(lineage: Pick<VaultLineage, 'id' | 'timeline'>): Promise<Branch>
 	/**
 	 * `position` may lie beyond the newest transaction: a keepalive made durable. An empty list is allowed. `after` and
