@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Selection } from '@reprieve/contracts'
-import { openSessions } from '@reprieve/postgres'
+import { openSessions, readServerFacts, streamFindings } from '@reprieve/postgres'
 import { adopt } from '@reprieve/sidecar'
 import type { Vault } from '@reprieve/vault'
 import { expect, test } from 'vitest'
@@ -90,6 +90,25 @@ test('what a promoted standby never had is marked undone, told, and left out; ca
 	const two = items.find(({ key }) => key.id === 2)
 	expect(await previewOf({ changes: [two?.id as string] })).toEqual([{ missing: 1, same: 0 }])
 	expect(await previewOf({ transaction: two?.transaction as string })).toEqual([{ missing: 1, same: 0 }])
+})
+
+test('standbys that synchronized_standby_slots does not name are a finding until it is accepted', {
+	timeout,
+}, async () => {
+	await using unguarded = await startScene(18, { guarded: false })
+	const found = async ({ ground: { sql } }: { ground: CaptureGround }) =>
+		streamFindings(await readServerFacts(sql)).filter(({ code }) => code === 'failoverUnguarded')
+	expect(await found(unguarded)).toEqual([
+		{
+			code: 'failoverUnguarded',
+			message: expect.stringContaining('standby_slot never gets'),
+			remedy: expect.stringMatching(/Set synchronized_standby_slots = 'standby_slot'.*acknowledge `failoverUnguarded`/),
+		},
+	])
+	await unguarded.ground.sql`insert into reprieve.acknowledgements values ('failoverUnguarded', 'ann', now())`
+	expect(await found(unguarded)).toEqual([])
+	await using guarded = await startScene(18)
+	expect(await found(guarded)).toEqual([])
 })
 
 test('a standby without a copy of the slot, and the former primary, stop capture until it is adopted', {
