@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { ReprieveError } from '@reprieve/contracts'
 import { openControl } from '@reprieve/control'
 import { openSessions } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import { type Logger, pino } from 'pino'
-import { recordIncident, recordStandpoint } from './archive/record.ts'
+import { recordFindings, recordIncident, recordStandpoint } from './archive/record.ts'
 import type { SidecarConfig } from './config.ts'
 import { CaptureStopped } from './incident.ts'
 import { type Adopted, adoptLineage, type Ground } from './lineage/open.ts'
@@ -113,12 +114,25 @@ async function follow(session: SessionOptions, program: Program, onState: Sideca
 			if (signal.aborted) break
 			if (error instanceof CaptureStopped) await halt(session, program, error)
 			log.warn({ err: error, failures }, 'capture broke off and starts again')
+			if (program.isCapture) await tell(session, error)
 			await pause(Math.min(config.backoffMs * 2 ** Math.min(failures, 16), config.backoffMs * 30), signal)
 			failures++
 		}
 	}
 	if (program.isCapture)
 		await recordState(session, 'stopped').catch((error) => log.warn({ err: error }, 'could not record the stop'))
+}
+
+/** Says in the findings why nothing is captured just now; a database that is away is told nothing. */
+async function tell({ control }: SessionOptions, error: unknown): Promise<void> {
+	const message = error instanceof Error ? error.message : String(error)
+	const hint = error instanceof ReprieveError ? error.hint : undefined
+	const finding = {
+		code: 'captureBroken',
+		message: `capture broke off and is started again: ${message}`,
+		remedy: hint ?? 'Mend what the message names; capture tries again by itself and closes this.',
+	}
+	await recordFindings(control, [finding]).catch(() => {})
 }
 
 /** Records what only an operator can resolve, and gives up. */
