@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { ArchivedTransaction } from '@reprieve/contracts'
 import { endMarkOf, openVault, openVaultAt, type Store, type VaultLineage } from '@reprieve/vault'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { until } from '../support/wait.ts'
 import { freshFolder } from './folder.ts'
 import { type Ground, grounds } from './grounds.ts'
 
@@ -51,6 +52,27 @@ describe.each(grounds)('in $where', ({ start }) => {
 		const named = [...first, ...second].map((of) => ({ ...of, lineage: 'l' }))
 		expect(await Array.fromAsync(transactions.read({}))).toEqual(named)
 		expect(await transactions.archived('l')).toBe(35n)
+	})
+
+	test('a clock that is set back keeps nobody from the lease of an owner that is gone, nor lets anybody take a living one', async () => {
+		const open = ground.fresh()
+		let clock = Date.now()
+		const vaultOf = () => openVault({ store: open(), database: 'shop', now: () => clock })
+		const [first, second] = [vaultOf(), vaultOf()]
+		await first.lease('l', 'a', 400)
+		clock -= 3_600_000
+		for (const started = performance.now(); performance.now() < started + 1_200; ) {
+			await expect(second.lease('l', 'b', 400)).rejects.toMatchObject({ code: 'CONFLICT' })
+			await first.lease('l', 'a', 400)
+		}
+		clock -= 3_600_000
+		const take = () =>
+			second.lease('l', 'b', 400).then(
+				() => true,
+				() => false,
+			)
+		await until(take, 'the lease of an owner that is gone', 10_000)
+		await expect(first.lease('l', 'a', 400)).rejects.toMatchObject({ code: 'CONFLICT' })
 	})
 
 	test('a transaction at or behind the end of its timeline is undone, in its own lineage alone', async () => {
