@@ -17,11 +17,15 @@ export type CaptureGround = AsyncDisposable &
 		vaultUrl: string
 		start(config?: Partial<SidecarConfig>, parts?: Partial<SidecarParts>): Promise<Sidecar>
 		/** Waits until everything committed before the call is in the vault. */
-		barrier(): Promise<void>
+		barrier(withinMs?: number): Promise<void>
 	}
 
 export async function captureGround(cluster?: { url: string }): Promise<CaptureGround> {
-	const database = await freshDatabase(cluster)
+	return await captureGroundOf(await freshDatabase(cluster))
+}
+
+/** The same over a database that is disposed of with it. */
+export async function captureGroundOf(database: TestDatabase): Promise<CaptureGround> {
 	await migrateControl(database.url)
 	const folder = await mkdtemp(join(tmpdir(), 'reprieve-vault-'))
 	const vaultUrl = pathToFileURL(folder).href
@@ -39,14 +43,17 @@ export async function captureGround(cluster?: { url: string }): Promise<CaptureG
 					vault,
 					log: pino({ level: process.env.CAPTURE_LOG ?? 'silent' }),
 					...parts,
-					onState: (state) => state === 'streaming' && resolve(),
+					onState(state) {
+						parts?.onState?.(state)
+						if (state === 'streaming') resolve()
+					},
 				},
 			)
 			running.add(sidecar)
 			await Promise.race([streaming, sidecar.ended.catch(() => {})])
 			return sidecar
 		},
-		barrier: () => barrier(database),
+		barrier: (withinMs) => barrier(database, withinMs),
 		async [Symbol.asyncDispose]() {
 			await Promise.all([...running].map((sidecar) => sidecar.stop()))
 			await database[Symbol.asyncDispose]()
@@ -55,12 +62,13 @@ export async function captureGround(cluster?: { url: string }): Promise<CaptureG
 	}
 }
 
-async function barrier({ sql }: TestDatabase): Promise<void> {
+async function barrier({ sql }: TestDatabase, withinMs?: number): Promise<void> {
 	const nonce = crypto.randomUUID()
 	await sql`select pg_logical_emit_message(true, 'reprieve.barrier', ${nonce})`
 	await until(
 		async () => (await sql`select 1 from reprieve.barriers where nonce = ${nonce}`).length,
 		`barrier ${nonce}`,
+		withinMs,
 	)
 }
 

@@ -17,6 +17,11 @@ const packages: Record<PostgresVersion, () => Promise<{ initdb: string; postgres
 	18: () => import('pg18'),
 }
 
+/** Server programs of one version. */
+export function postgresBinaries(version: PostgresVersion): ReturnType<(typeof packages)[PostgresVersion]> {
+	return packages[version]()
+}
+
 /** A throw-away cluster of one version; fsync is off. */
 export async function startCluster(
 	version: PostgresVersion,
@@ -25,7 +30,7 @@ export async function startCluster(
 	const folder = await mkdtemp(join(tmpdir(), 'reprieve-pg-'))
 	await chmod(folder, 0o755)
 	const cluster = await launchPostgres({
-		binaries: await packages[version](),
+		binaries: await postgresBinaries(version),
 		data: join(folder, 'data'),
 		noSync: true,
 		settings: {

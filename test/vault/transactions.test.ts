@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { ArchivedTransaction } from '@reprieve/contracts'
-import { openVault, openVaultAt, type Store, type VaultLineage } from '@reprieve/vault'
+import { endMarkOf, openVault, openVaultAt, type Store, type VaultLineage } from '@reprieve/vault'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { until } from '../support/wait.ts'
 import { freshFolder } from './folder.ts'
 import { type Ground, grounds } from './grounds.ts'
 
@@ -48,8 +49,61 @@ describe.each(grounds)('in $where', ({ start }) => {
 		const second = [transaction(30n, { claim: { actor: 'app', reason: 'r' }, committedAt: -1n })]
 		await transactions.append({ source: 'l', position: 20n, transactions: first })
 		await transactions.append({ source: 'l', position: 35n, transactions: second })
-		expect(await Array.fromAsync(transactions.read({}))).toEqual([...first, ...second])
+		const named = [...first, ...second].map((of) => ({ ...of, lineage: 'l' }))
+		expect(await Array.fromAsync(transactions.read({}))).toEqual(named)
 		expect(await transactions.archived('l')).toBe(35n)
+	})
+
+	test('a clock that is set back keeps nobody from the lease of an owner that is gone, nor lets anybody take a living one', async () => {
+		const open = ground.fresh()
+		let clock = Date.now()
+		const vaultOf = () => openVault({ store: open(), database: 'shop', now: () => clock })
+		const [first, second] = [vaultOf(), vaultOf()]
+		await first.lease('l', 'a', 400)
+		clock -= 3_600_000
+		for (const started = performance.now(); performance.now() < started + 1_200; ) {
+			await expect(second.lease('l', 'b', 400)).rejects.toMatchObject({ code: 'CONFLICT' })
+			await first.lease('l', 'a', 400)
+		}
+		clock -= 3_600_000
+		const take = () =>
+			second.lease('l', 'b', 400).then(
+				() => true,
+				() => false,
+			)
+		await until(take, 'the lease of an owner that is gone', 10_000)
+		await expect(first.lease('l', 'a', 400)).rejects.toMatchObject({ code: 'CONFLICT' })
+	})
+
+	test('a transaction at or behind the end of its timeline is undone, in its own lineage alone', async () => {
+		const { transactions } = freshVault()
+		await transactions.append({
+			source: 'l',
+			position: 41n,
+			transactions: [20n, 30n, 40n].map((lsn) => transaction(lsn)),
+		})
+		await transactions.append({ source: 'm', position: 41n, transactions: [transaction(40n)] })
+		const next = { ...transaction(30n), position: { timeline: 2, lsn: 30n } }
+		const marks = [{ source: endMarkOf('l', 1), position: 30n }]
+		await transactions.append({ source: 'l@2', lineage: 'l', position: 31n, transactions: [next], marks })
+		const read = await Array.fromAsync(transactions.read({}))
+		const told = read.map(({ lineage, position, isUndone }) => [lineage, position.timeline, position.lsn, isUndone])
+		expect(told).toEqual([
+			['l', 1, 20n, undefined],
+			['l', 1, 30n, true],
+			['l', 2, 30n, undefined],
+			expect.anything(),
+			expect.anything(),
+		])
+		expect(told.slice(3)).toEqual(
+			expect.arrayContaining([
+				['l', 1, 40n, true],
+				['m', 1, 40n, undefined],
+			]),
+		)
+		const ended = [{ timeline: 1, end: 30n }]
+		for (const timeline of [1, 2])
+			expect(await transactions.branch({ id: 'l', timeline })).toEqual({ lineage: 'l', timeline, ended })
 	})
 
 	test('a keepalive without transactions moves the position', async () => {

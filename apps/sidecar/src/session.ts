@@ -71,11 +71,11 @@ export async function runSession(options: SessionOptions): Promise<void> {
 		const { config, control, vault, log } = options
 		await enterChannel(options, held.opened, { kind: 'stream' })
 		await recordChannel(control, held.opened.lineage.id)
-		const lineage = held.opened.lineage.id
+		const { branch, confirmed: from } = held.opened
 		await streamInto(options, held, {
-			openBuffer: (label, table) => openBuffer(label, table, { lineage, from: held.opened.confirmed }),
+			openBuffer: (label, table) => openBuffer(label, table, { branch, from }),
 			openSink: ({ opened, ...ground }) =>
-				new Archive({ config, control, vault, lineage, archived: opened.archived, log, ...ground }),
+				new Archive({ config, control, vault, branch, archived: opened.archived, log, ...ground }),
 		})
 	})
 }
@@ -120,7 +120,7 @@ export async function streamInto<Spilled>(options: SessionOptions, held: Held, t
 		onFailure: fail,
 	})
 	const assembler: Assembler = new Assembler({
-		...{ relations, relief: () => sink.relief(), timeline: opened.timeline, archived: opened.archived },
+		...{ relations, relief: () => sink.relief(), branch: opened.branch, archived: opened.archived },
 		messages: {
 			...{ lineage, keys, log },
 			overwritten: (images) => appendOverwritten({ sql, relations, assembler }, images),

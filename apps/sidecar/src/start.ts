@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { ReprieveError } from '@reprieve/contracts'
 import { openControl } from '@reprieve/control'
 import { openSessions } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
@@ -87,7 +88,7 @@ export async function adopt(
 ): Promise<Adopted> {
 	const sql = openSessions(config.databaseUrl, { applicationName: 'reprieve adopt', max: 1 })
 	const control = openControl(config.databaseUrl, { max: 1, applicationName: 'reprieve adopt' })
-	const ground: Ground = { sql, control, vault: parts.vault }
+	const ground: Ground = { config, sql, control, vault: parts.vault }
 	try {
 		const adopted = await adoptLineage(ground, parts.principal)
 		await parts.vault.putAudit({ act: 'adopt', principal: parts.principal, ...adopted })
@@ -114,12 +115,25 @@ async function follow(session: SessionOptions, program: Program, onState: Sideca
 			if (error instanceof CaptureStopped) await halt(session, program, error)
 			if (program.isCapture) await recordRefusal(session, error)
 			log.warn({ err: error, failures }, 'capture broke off and starts again')
+			if (program.isCapture) await tell(session, error)
 			await pause(Math.min(config.backoffMs * 2 ** Math.min(failures, 16), config.backoffMs * 30), signal)
 			failures++
 		}
 	}
 	if (program.isCapture)
 		await recordState(session, 'stopped').catch((error) => log.warn({ err: error }, 'could not record the stop'))
+}
+
+/** Says in the findings why nothing is captured just now; a database that is away is told nothing. */
+async function tell({ control }: SessionOptions, error: unknown): Promise<void> {
+	const message = error instanceof Error ? error.message : String(error)
+	const hint = error instanceof ReprieveError ? error.hint : undefined
+	const finding = {
+		code: 'captureBroken',
+		message: `capture broke off and is started again: ${message}`,
+		remedy: hint ?? 'Mend what the message names; capture tries again by itself and closes this.',
+	}
+	await recordFindings(control, [finding]).catch(() => {})
 }
 
 /** Records what only an operator can resolve, and gives up. */

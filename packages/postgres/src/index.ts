@@ -18,6 +18,7 @@ export { databaseFindings, readServerFacts, type ServerFacts, streamFindings } f
 export * from './protect/uninstall.ts'
 export { type UnprotectOptions, unprotectTable } from './protect/unprotect.ts'
 export * from './session.ts'
+export { enableFailover, type LeftTimeline, readTimelineHistory } from './stream/command.ts'
 export * from './stream/frame.ts'
 export * from './stream/open.ts'
 export * from './stream/slot.ts'

@@ -1,3 +1,12 @@
+export {
+	archivedOn,
+	type Branch,
+	branchSource,
+	type EndedTimeline,
+	endMarkOf,
+	timelineAt,
+	undoneSource,
+} from './branch.ts'
 export { openVault, openVaultAt, type VaultOptions } from './open.ts'
 export { parseSegmentKeys } from './segment/cipher.ts'
 export type { Store, StoredObject } from './store.ts'

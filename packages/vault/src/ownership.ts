@@ -4,7 +4,7 @@ import { listRegisters, openRegister, type Register } from './register.ts'
 import type { Store } from './store.ts'
 import type { VaultKey, VaultLineage } from './vault.ts'
 
-type Lease = { owner: string; expiresAt: number }
+type Lease = { owner: string; expiresAt: number; ttlMs?: number }
 
 /** Lineages with their compare-and-set: a handle may replace only the record that it saw. */
 export function openLineages(store: Store, database: string) {
@@ -30,13 +30,18 @@ export function openLineages(store: Store, database: string) {
 	}
 }
 
-/** Capture leases, one per lineage. */
+/** Capture leases, one per lineage. One that stood still for its whole time is free, whatever a clock that was set back says. */
 export function openLeases(store: Store, database: string, now: () => number) {
+	const seen = new Map<string, { version: number; since: number }>()
 	return async (lineage: string, owner: string, ttlMs: number): Promise<void> => {
 		const register = openRegister<Lease>(store, `${ownFolder(database, 'leases')}/${encodePart(lineage)}`)
 		const { version, value } = await register.read()
-		if (value && value.owner !== owner && value.expiresAt > now()) throw held(lineage, value, now())
-		await register.write(version, { owner, expiresAt: now() + ttlMs })
+		const known = seen.get(lineage)
+		if (known?.version !== version) seen.set(lineage, { version, since: performance.now() })
+		const stoodStillMs = known?.version === version ? performance.now() - known.since : 0
+		const isFree = !value || value.expiresAt <= now() || stoodStillMs > (value.ttlMs ?? ttlMs)
+		if (value && value.owner !== owner && !isFree) throw held(lineage, value, now())
+		await register.write(version, { owner, expiresAt: now() + ttlMs, ttlMs })
 	}
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ArchivedTransaction } from '@reprieve/contracts'
 import { type Place, readWhole } from './archive.ts'
+import { type EndedTimeline, endedTimelines, isBeyondEnd } from './branch.ts'
 import { type CompactOptions, commitMerge, planMerges } from './compact.ts'
 import type { FixedColumn, SegmentFile, TableMeta } from './log/actions.ts'
 import { type Log, openLog } from './log/log.ts'
@@ -16,9 +17,10 @@ import { movedOn, overtaken } from './table.ts'
 import type { DeltaType } from './values/codec.ts'
 import { formatTimestamp, parseInstantJson, parseTimestamp } from './values/instant.ts'
 import { codecOf } from './values/types.ts'
-import type { TransactionLog } from './vault.ts'
+import type { RecordedTransaction, TransactionLog } from './vault.ts'
 import { type Head, verifyHeads, verifyTable } from './verify.ts'
 
+type Stored = Omit<RecordedTransaction, 'isUndone'>
 type Cells = (string | null)[]
 type Row = { [K in (typeof columns)[number]['name']]: string | null }
 
@@ -37,10 +39,11 @@ const columns = [
 	{ name: 'seal', type: 'string' },
 	{ name: 'claim', type: 'string' },
 	{ name: 'barriers', type: 'string' },
+	{ name: 'lineage', type: 'string' },
 ] as const satisfies { name: string; type: DeltaType }[]
 
 /** Those whose statistics tell nothing of anybody's values. */
-const openColumns = ['position', 'timeline', 'end', 'xid', 'committed_at', 'kind', 'id']
+const openColumns = ['position', 'timeline', 'end', 'xid', 'committed_at', 'kind', 'id', 'lineage']
 
 /** The log of transactions in a folder of a store. `heads` are the tables' newest entries that it has not named yet. */
 export function openTransactions(
@@ -51,8 +54,13 @@ export function openTransactions(
 	return {
 		log,
 		archived: async (source) => (await log.refresh()).transactions.get(source),
-		async append({ source, position, transactions, after, marks = [] }) {
-			const adds = transactions.length === 0 ? [] : [await writeTransactions(place, transactions, options.now())]
+		async branch({ id, timeline }) {
+			const ended = endedTimelines((await log.refresh()).transactions).get(id) ?? []
+			return { lineage: id, timeline, ended }
+		},
+		async append({ source, position, transactions, lineage = source, after, marks = [] }) {
+			const recorded = transactions.map((transaction) => ({ ...transaction, lineage }))
+			const adds = recorded.length === 0 ? [] : [await writeTransactions(place, recorded, options.now())]
 			const heads = [...options.heads]
 			const { isAppended, version } = await log.append((state) => {
 				const archived = state.transactions.get(source)
@@ -96,7 +104,7 @@ async function compactTransactions(
 ): Promise<{ merged: number; written: number }> {
 	const counts = { merged: 0, written: 0 }
 	for (const inputs of planMerges((await log.refresh()).files.values(), options)) {
-		const transactions: ArchivedTransaction[] = []
+		const transactions: Stored[] = []
 		for (const file of inputs) transactions.push(...(await transactionsIn(place, file)))
 		transactions.sort(byPosition)
 		const output = await writeTransactions(place, transactions, now())
@@ -110,7 +118,7 @@ async function compactTransactions(
 
 async function writeTransactions(
 	place: Place,
-	transactions: readonly ArchivedTransaction[],
+	transactions: readonly Stored[],
 	modifiedAt: number,
 ): Promise<SegmentFile> {
 	const rows = transactions.map(rowOf)
@@ -126,8 +134,8 @@ async function writeTransactions(
 	return { ...(await putSegment(place, segment, openColumns)), modifiedAt, range }
 }
 
-function rowOf(transaction: ArchivedTransaction): Row {
-	const { position, tag, seal, claim } = transaction
+function rowOf(transaction: Stored): Row {
+	const { position, tag, seal, claim, lineage } = transaction
 	const json = (value: unknown) => (value === undefined ? null : JSON.stringify(value))
 	return {
 		position: String(position.lsn),
@@ -143,10 +151,11 @@ function rowOf(transaction: ArchivedTransaction): Row {
 		seal: json(seal),
 		claim: json(claim),
 		barriers: json(transaction.barriers),
+		lineage: lineage ?? null,
 	}
 }
 
-function transactionOf(row: Row): ArchivedTransaction {
+function transactionOf(row: Row): Stored {
 	const json = <K extends 'tag' | 'seal' | 'claim'>(key: K) =>
 		row[key] === null ? {} : { [key]: JSON.parse(row[key]) as ArchivedTransaction[K] }
 	return {
@@ -159,6 +168,7 @@ function transactionOf(row: Row): ArchivedTransaction {
 		...json('seal'),
 		...json('claim'),
 		barriers: JSON.parse(row.barriers as string) as string[],
+		...(row.lineage === null ? {} : { lineage: row.lineage }),
 	}
 }
 
@@ -169,12 +179,24 @@ function byPosition(a: ArchivedTransaction, b: ArchivedTransaction): number {
 
 type Query = Parameters<TransactionLog['read']>[0]
 
-async function* readTransactions(place: Place, log: Log, query: Query): AsyncIterable<ArchivedTransaction> {
-	const { files } = await log.refresh()
-	const wanted = [...files.values()].filter((file) => mayMatch(query, file))
+async function* readTransactions(place: Place, log: Log, query: Query): AsyncIterable<RecordedTransaction> {
+	const { files, transactions } = await log.refresh()
+	const isUndone = undoneTest(endedTimelines(transactions))
+	for await (const transaction of readStored(place, [...files.values()], query))
+		yield isUndone(transaction) ? { ...transaction, isUndone: true } : transaction
+}
+
+/** Records of before they named their lineage can only be told apart where there is but one that left a timeline. */
+function undoneTest(ended: ReadonlyMap<string, EndedTimeline[]>): (transaction: Stored) => boolean {
+	const only = ended.size === 1 ? [...ended.values()][0] : undefined
+	return ({ lineage, position }) => isBeyondEnd((lineage === undefined ? only : ended.get(lineage)) ?? [], position)
+}
+
+async function* readStored(place: Place, files: readonly SegmentFile[], query: Query): AsyncIterable<Stored> {
+	const wanted = files.filter((file) => mayMatch(query, file))
 	const ranged = wanted.map((file) => ({ file, ...parseRange(file.range) }))
 	ranged.sort((a, b) => (a.first.position < b.first.position ? -1 : 1))
-	let waiting: ArchivedTransaction[] = []
+	let waiting: Stored[] = []
 	for (const { file, first } of ranged) {
 		const settled = waiting.filter(({ position }) => position.lsn < first.position)
 		waiting = waiting.filter(({ position }) => position.lsn >= first.position)
@@ -186,7 +208,7 @@ async function* readTransactions(place: Place, log: Log, query: Query): AsyncIte
 	yield* waiting
 }
 
-async function transactionsIn(place: Place, file: SegmentFile): Promise<ArchivedTransaction[]> {
+async function transactionsIn(place: Place, file: SegmentFile): Promise<Stored[]> {
 	const parquet = openParquet(await readWhole(place, file))
 	const cells = new Map<string, Cells>()
 	for (const { name, type } of columns) {

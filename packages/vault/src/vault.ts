@@ -1,4 +1,5 @@
 import type { ArchivedTransaction, ChangeRows, SourceTable, TableName } from '@reprieve/contracts'
+import type { Branch } from './branch.ts'
 import type { VaultColumn } from './columns.ts'
 import type { CompactOptions } from './compact.ts'
 
@@ -90,15 +91,28 @@ export interface VaultTable {
 
 export type VerifiedObject = { object: string; bytes: number; problem?: string }
 
+/** A transaction as the vault's record has it. */
+export type RecordedTransaction = ArchivedTransaction & {
+	/** Absent where it was written before records named it. */
+	lineage?: string
+	/** It lies beyond the end of its timeline: the primary that was promoted never had it. */
+	isUndone?: true
+}
+
 /** The vault's record of transactions: its commit is what makes a receipt. */
 export interface TransactionLog {
 	archived(source: string): Promise<bigint | undefined>
+	/** The timelines that a lineage has left, by the `txn` of this log: `timeline` too, where following a promotion was cut short. */
+	branch(lineage: Pick<VaultLineage, 'id' | 'timeline'>): Promise<Branch>
 	/**
 	 * `position` may lie beyond the newest transaction: a keepalive made durable. An empty list is allowed. `after` and
-	 * `marks` as in a {@link TableCommit}.
+	 * `marks` as in a {@link TableCommit}; `lineage` where it is not the source's own name.
 	 */
 	append(
-		entry: Pick<TableCommit, 'source' | 'position' | 'after' | 'marks'> & { transactions: ArchivedTransaction[] },
+		entry: Pick<TableCommit, 'source' | 'position' | 'after' | 'marks'> & {
+			transactions: ArchivedTransaction[]
+			lineage?: string
+		},
 	): Promise<CommitOutcome>
 	/** In position order. */
 	read(query: {
@@ -106,7 +120,7 @@ export interface TransactionLog {
 		exact?: bigint[]
 		committed?: { from?: bigint; to?: bigint }
 		job?: { kind: 'run' | 'restore'; id: string }
-	}): AsyncIterable<ArchivedTransaction>
+	}): AsyncIterable<RecordedTransaction>
 	/** As a table's, and each table's newest entry that this log names must be there. */
 	verify(): AsyncIterable<VerifiedObject>
 	/** Deletes what no log entry has named for `retentionMs` (default 7 days), and log entries below the newest checkpoint as old. */

@@ -40,7 +40,7 @@ export function searchCommand(io: Io): Command {
 function changeLines(change: Change): string[] {
 	const who = change.actor ? `by ${change.actor}${change.claimed ? ' (claimed)' : ''}` : 'by somebody'
 	return [
-		`${change.committedAt} ${change.op} ${change.table} ${cells(change.key)} ${who}${change.reason ? `: ${change.reason}` : ''}`,
+		`${change.committedAt} ${change.undone ? '(undone by a promotion) ' : ''}${change.op} ${change.table} ${cells(change.key)} ${who}${change.reason ? `: ${change.reason}` : ''}`,
 		`  change ${change.id}${change.run ? `, run ${change.run}` : ''}`,
 		`  ${cells(change.row)}`,
 	]

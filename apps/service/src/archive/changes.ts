@@ -15,7 +15,7 @@ import {
 	textFromCell,
 } from '@reprieve/contracts'
 import { filterRows, formatChangeId, instantOf, parseTransactionId } from '@reprieve/restore'
-import type { ReadQuery } from '@reprieve/vault'
+import type { ReadQuery, RecordedTransaction } from '@reprieve/vault'
 import { isGranted, requireTables } from '../access/grants.ts'
 import type { Principal, Services } from '../context.ts'
 import { readCursor, toPage } from '../page.ts'
@@ -39,8 +39,8 @@ export async function findChanges(
 	found.sort((a, b) => Number(positionOf(b) - positionOf(a)) || ordinalOf(b) - ordinalOf(a))
 	const page = toPage(found, limit, (row) => `${positionOf(row).toString(16)}-${ordinalOf(row)}`)
 	const transactions = await readTransactions(services, page.items)
-	const items = page.items.map((row) => toChange(row, transactions.get(positionOf(row))))
-	return { ...page, items }
+	const items = page.items.map((row) => toChange(row, transactions.get(transactionOf(row))))
+	return { ...page, items: items.filter((change) => !input.transaction || change.transaction === input.transaction) }
 }
 
 /** What every table is asked, and which tables may hold an answer. */
@@ -106,16 +106,23 @@ async function searchTable(services: Services, { table, query, input, limit }: S
 	return found.slice(0, limit)
 }
 
-async function readTransactions(services: Services, found: Found[]): Promise<Map<bigint, ArchivedTransaction>> {
+async function readTransactions(services: Services, found: Found[]): Promise<Map<string, RecordedTransaction>> {
 	const exact = [...new Set(found.map(positionOf))]
-	const known = new Map<bigint, ArchivedTransaction>()
+	const known = new Map<string, RecordedTransaction>()
 	if (exact.length === 0) return known
-	for await (const transaction of services.vault.transactions.read({ exact }))
-		known.set(transaction.position.lsn, transaction)
+	for await (const transaction of services.vault.transactions.read({ exact })) {
+		const { position, xid, committedAt } = transaction
+		known.set(`${position.lsn}/${xid}/${committedAt}`, transaction)
+	}
 	return known
 }
 
-function toChange(found: Found, transaction: ArchivedTransaction | undefined): Change {
+/** Two timelines may have a transaction each at one position. */
+function transactionOf({ rows, row }: Found): string {
+	return `${rows.position[row]}/${rows.xid[row]}/${rows.committedAt[row]}`
+}
+
+function toChange(found: Found, transaction: RecordedTransaction | undefined): Change {
 	const { table, rows, row } = found
 	const position = transaction?.position ?? { timeline: 1, lsn: positionOf(found) }
 	const values = rowOf(rows, row)
@@ -128,6 +135,7 @@ function toChange(found: Found, transaction: ArchivedTransaction | undefined): C
 		transaction: formatPosition(position),
 		committedAt: formatInstant(rows.committedAt[row] as bigint),
 		...whoAndWhy(transaction),
+		...(transaction?.isUndone ? { undone: true } : {}),
 	}
 }
 

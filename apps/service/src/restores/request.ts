@@ -1,6 +1,7 @@
 import { formatTableName, type PreviewInput, parseTableName } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import { type Examination, type ExamineContext, examine, type RestoreRequest } from '@reprieve/restore'
+import { archivedOn } from '@reprieve/vault'
 import { requireTables } from '../access/grants.ts'
 import type { Principal, Services } from '../context.ts'
 
@@ -41,10 +42,12 @@ async function examineContext(services: Services, through: bigint): Promise<Exam
 
 /** The newest commit position of any lineage that the vault has in full. */
 export async function archivedThrough(services: Services): Promise<bigint> {
-	const lineages = await services.control.sql<{ id: string }[]>`select id from reprieve.lineages`
+	const { transactions } = services.vault
+	const lineages = await services.control.sql<{ id: string; timeline: number }[]>`
+		select id, timeline from reprieve.lineages`
 	let newest = 0n
-	for (const { id } of lineages) {
-		const archived = (await services.vault.transactions.archived(id)) ?? 0n
+	for (const lineage of lineages) {
+		const archived = (await archivedOn(transactions, await transactions.branch(lineage), (end) => end)) ?? 0n
 		if (archived > newest) newest = archived
 	}
 	return newest

@@ -1,5 +1,5 @@
 import type { Control } from '@reprieve/control'
-import type { PendingSegment, Vault } from '@reprieve/vault'
+import { type Branch, branchSource, type PendingSegment, type Vault } from '@reprieve/vault'
 import type { Logger } from 'pino'
 import { FlushLoop, type Taken } from '../capture/flush-loop.ts'
 import type { ChangeSink } from '../capture/sink.ts'
@@ -19,7 +19,7 @@ export type ArchiveOptions = {
 	config: SidecarConfig
 	control: Control
 	vault: Vault
-	lineage: string
+	branch: Branch
 	/** Position up to which `_transactions` goes already. */
 	archived: bigint
 	buffers: ReadonlyMap<string, TableBuffer>
@@ -54,7 +54,7 @@ export class Archive implements ChangeSink {
 	}
 
 	get standpoint(): Omit<Standpoint, 'state'> {
-		const { lineage } = this.#options
+		const { lineage } = this.#options.branch
 		return {
 			lineage,
 			received: this.#loop.received,
@@ -99,18 +99,19 @@ export class Archive implements ChangeSink {
 
 	async #execute(batch: Batch): Promise<void> {
 		const started = performance.now()
-		const { vault, lineage, lease, control, log } = this.#options
+		const { vault, branch, lease, control, log } = this.#options
+		const source = branchSource(branch)
 		lease.check()
 		await inParallel(batch.commit, async ({ buffer, segments, position }) => {
 			for (const share of batch.write) {
 				if (share.buffer === buffer) segments.push(...(await buffer.vault.write(share.rows)))
 			}
 			lease.check()
-			await buffer.vault.commit({ source: lineage, position, segments })
+			await buffer.vault.commit({ source, position, segments })
 			buffer.archived = position
 		})
 		if (batch.append) {
-			await vault.transactions.append({ source: lineage, ...batch.append })
+			await vault.transactions.append({ source, lineage: branch.lineage, ...batch.append })
 			this.#archived = batch.append.position
 			this.#appendedAt = performance.now()
 		}

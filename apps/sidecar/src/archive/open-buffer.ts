@@ -1,16 +1,16 @@
-import type { VaultTable } from '@reprieve/vault'
+import { archivedOn, type Branch, type VaultTable } from '@reprieve/vault'
 import { type KnownCommit, TableBuffer } from './buffer.ts'
 
 export type LogPart = {
-	/** Id of the lineage, as the log's source. */
-	lineage: string
+	/** The lineage's timelines, as the log's sources. */
+	branch: Branch
 	/** Where redelivery may begin. */
 	from: bigint
 }
 
 /** A buffer in front of a table's log, with what the log already has; what is spilled goes to segments that nothing names. */
-export async function openBuffer(label: string, vault: VaultTable, { lineage, from }: LogPart): Promise<TableBuffer> {
-	const archived = (await vault.archived(lineage)) ?? 0n
+export async function openBuffer(label: string, vault: VaultTable, { branch, from }: LogPart): Promise<TableBuffer> {
+	const archived = (await archivedOn(vault, branch, (end) => end - 1n)) ?? 0n
 	const known = await knownCommits(vault, from, archived)
 	return new TableBuffer(label, vault, {
 		archived,

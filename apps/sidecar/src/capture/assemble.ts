@@ -9,6 +9,7 @@ import {
 	type Tuple,
 } from '@reprieve/cdc'
 import { type ChangeOp, ReprieveError } from '@reprieve/contracts'
+import { type Branch, timelineAt } from '@reprieve/vault'
 import type { RowPlace } from '../archive/buffer.ts'
 import { changedTransaction } from '../incident.ts'
 import type { Mapping } from './mapping.ts'
@@ -28,7 +29,8 @@ import { isSameAt, keyOf, textAt } from './tuple.ts'
 export type AssemblerOptions = {
 	relations: Relations
 	messages: MessageContext
-	timeline: number
+	/** Gives every commit the timeline that it belongs to. */
+	branch: Branch
 	/** Transactions before this have their receipts: `onCommit` checks them, their rows are not taken again. */
 	archived: bigint
 	/** Resolves when memory allows to go on. */
@@ -84,7 +86,8 @@ export class Assembler implements PgoutputHandler {
 		const finish = () => {
 			for (const buffer of this.#options.relations.buffers.values()) buffer.settle()
 			this.#transaction = undefined
-			this.#options.onCommit(closeTransaction(transaction, commit.end, this.#options.timeline))
+			const timeline = timelineAt(this.#options.branch, commit.position)
+			this.#options.onCommit(closeTransaction(transaction, commit.end, timeline))
 		}
 		if (this.#spool.isEmpty) finish()
 		else this.#waiting = this.#decideRelinks(transaction).then(finish)

@@ -15,7 +15,7 @@ export async function knownTransactions(
 ): Promise<(transaction: CommittedTransaction) => void> {
 	const known = new Map<bigint, ArchivedTransaction>()
 	for await (const transaction of vault.transactions.read({ positions: { from: confirmed } })) {
-		known.set(transaction.position.lsn, transaction)
+		if (!transaction.isUndone) known.set(transaction.position.lsn, transaction)
 	}
 	return (transaction) => {
 		if (transaction.position >= archived || !transaction.archived) return

@@ -42,7 +42,7 @@ export type DebeziumSession = SessionOptions & {
  */
 export async function runDebeziumSession(options: DebeziumSession): Promise<void> {
 	const { config, control, vault, log, owner, signal } = options
-	const ground: Ground = { sql: options.sql, control, vault, isAcknowledgedElsewhere: true }
+	const ground: Ground = { config, sql: options.sql, control, vault, isAcknowledgedElsewhere: true }
 	await ensureDebeziumPublication(options.ownerSql)
 	const named = await findLineage(ground)
 	const lease = await takeLease({ vault, lineage: named, owner, ttlMs: config.leaseMs, signal })
@@ -135,16 +135,17 @@ async function openArchive(options: DebeziumSession, { opened, recorded, nonces,
 	const checkRedelivery = await knownTransactions(vault, { ...opened, confirmed: recorded })
 	const relations = new Relations({
 		...{ sql, vault },
-		openBuffer: (label, table) => openBuffer(label, table, { lineage, from: recorded }),
+		openBuffer: (label, table) => openBuffer(label, table, { branch: opened.branch, from: recorded }),
 	})
 	const archive: Archive = new Archive({
-		...{ config, control, vault, lineage, archived: opened.archived, buffers: relations.buffers, lease, log },
+		...{ config, control, vault, branch: opened.branch, archived: opened.archived, buffers: relations.buffers },
+		...{ lease, log },
 		nonces,
 		acknowledge: (position) => void reader.commit(position).catch(fail),
 		onFailure: fail,
 	})
 	const assembler: Assembler = new Assembler({
-		...{ relations, timeline: opened.timeline, archived: opened.archived, relief: () => archive.relief() },
+		...{ relations, branch: opened.branch, archived: opened.archived, relief: () => archive.relief() },
 		messages: {
 			...{ lineage, keys, log },
 			overwritten: (images) => appendOverwritten({ sql, relations, assembler }, images),

@@ -1,6 +1,6 @@
 import { formatLsn } from '@reprieve/contracts'
 import type { Channel, Vault } from '@reprieve/vault'
-import { CaptureStopped } from '../incident.ts'
+import { adoptRemedy, CaptureStopped } from '../incident.ts'
 import { drainedMark } from '../kafka/sources.ts'
 import type { OpenLineage } from './open.ts'
 
@@ -40,10 +40,20 @@ export async function enterChannel(
 	const isOver = await isDrained(vault, opened.lineage.id, channel)
 	if (isSameChannel(channel, wanted) && !(isOver && channel.kind === 'frames')) return channel
 	if (!isOver) throw notDrained(channel)
+	if (opened.branch.ended.length > 0 && wanted.kind !== 'stream') throw promotedBefore(wanted)
 	const next = { ...wanted, epoch: channel.epoch + 1, from: formatLsn(opened.archived) }
 	opened.lineage = { ...opened.lineage, channel: next }
 	await vault.putLineage(opened.lineage)
 	return next
+}
+
+/** Frames and events name positions of one timeline. */
+function promotedBefore({ prefix }: WantedChannel): CaptureStopped {
+	return new CaptureStopped('CONFLICT', {
+		code: 'TIMELINE_CHANGED',
+		message: `changes cannot come through the topics of ${prefix}: this lineage has followed a promotion`,
+		remedy: adoptRemedy,
+	})
 }
 
 function notDrained({ prefix }: Channel): CaptureStopped {

@@ -30,8 +30,20 @@ const slot = {
 	walStatus: 'reserved',
 	activePid: null,
 	temporary: false,
+	failover: true,
+	synced: false,
 }
-const whole: Evidence = { identity, control, vault, slot, archived: 100n }
+const branch = { lineage: 'a', timeline: 1, ended: [] }
+const whole: Evidence = { identity, control, vault, slot, archived: 100n, branch }
+
+const copied = { ...slot, synced: true }
+const promoted: Evidence = {
+	...whole,
+	identity: { ...identity, timeline: 2 },
+	slot: copied,
+	history: [{ timeline: 1, end: 95n }],
+}
+const stops = (why: string) => ({ kind: 'stop', code: 'TIMELINE_CHANGED', message: expect.stringContaining(why) })
 
 const cases: [what: string, evidence: Evidence, verdict: object][] = [
 	['nothing known yet is opened', { identity }, { kind: 'open' }],
@@ -60,6 +72,45 @@ const cases: [what: string, evidence: Evidence, verdict: object][] = [
 	['another system', { ...whole, identity: { ...identity, systemIdentifier: '8' } }, { code: 'LINEAGE_CHANGED' }],
 	['another database', { ...whole, identity: { ...identity, databaseOid: 6 } }, { code: 'LINEAGE_CHANGED' }],
 	['another timeline', { ...whole, identity: { ...identity, timeline: 2 } }, { code: 'TIMELINE_CHANGED' }],
+	['a promotion that brought the slot along is followed', promoted, { kind: 'promote', end: 95n }],
+	[
+		'a promoted standby that lacks the newest nonce is followed',
+		{ ...promoted, control: { ...control, nonce: 'n1', previousNonce: null } },
+		{ kind: 'promote' },
+	],
+	['a promotion without the slot', { ...promoted, slot: undefined }, stops('did not come along')],
+	['a promotion with a slot of its own', { ...promoted, slot }, stops('not the synchronized copy')],
+	[
+		'a promoted slot that is lost',
+		{ ...promoted, slot: { ...copied, walStatus: 'lost' } },
+		stops('not the synchronized'),
+	],
+	['a timeline that another one was promoted to', { ...promoted, history: [] }, stops('not in its history')],
+	[
+		'a history that differs from the one followed before',
+		{ ...promoted, branch: { lineage: 'a', timeline: 1, ended: [{ timeline: 1, end: 94n }] } },
+		stops('not in its history'),
+	],
+	[
+		'a promoted database that knows none of the nonces',
+		{ ...promoted, control: { ...control, nonce: 'n0', previousNonce: null } },
+		stops('none of the newest acknowledgements'),
+	],
+	[
+		'a promotion of a database whose changes come through Kafka',
+		{ ...promoted, vault: { ...vault, channel: { kind: 'debezium', epoch: 1 } } },
+		stops('through Kafka'),
+	],
+	[
+		'the primary of before a promotion that was followed',
+		{ ...whole, vault: { ...vault, timeline: 2 } },
+		stops('before a promotion'),
+	],
+	[
+		'the primary of before a promotion whose following was cut short',
+		{ ...whole, branch: { lineage: 'a', timeline: 1, ended: [{ timeline: 1, end: 95n }] } },
+		stops('followed a promotion away'),
+	],
 	[
 		'a database that does not know the newest nonce',
 		{ ...whole, control: { ...control, nonce: 'n1', previousNonce: 'n0' } },

@@ -1,6 +1,6 @@
 import { formatLsn } from '@reprieve/contracts'
-import type { DatabaseIdentity, SlotState } from '@reprieve/postgres'
-import type { VaultLineage } from '@reprieve/vault'
+import type { DatabaseIdentity, LeftTimeline, SlotState } from '@reprieve/postgres'
+import type { Branch, VaultLineage } from '@reprieve/vault'
 
 /** The open lineage as the control schema knows it. */
 export type ControlLineage = {
@@ -19,8 +19,12 @@ export type Evidence = {
 	/** The vault's open lineage of this database. */
 	vault?: VaultLineage
 	slot?: SlotState
-	/** Position that the vault has everything before. */
+	/** Position that the vault has everything before, on the timeline that its lineage is on. */
 	archived?: bigint
+	/** What the vault says of the timelines of its open lineage. */
+	branch?: Branch
+	/** The history of the server's timeline, where that is newer than the vault's. */
+	history?: LeftTimeline[]
 	/** The slot may stand beyond the vault: the rest lies in Kafka, and is on its way. */
 	isOnItsWay?: boolean
 }
@@ -35,14 +39,59 @@ export type Verdict =
 			gap?: { from: bigint; reason: string }
 			isSlotUsable: boolean
 	  }
+	| Promotion
 	| Stop
+
+/** The vault's timeline ended where the server's history says; the slot came along. */
+export type Promotion = {
+	kind: 'promote'
+	lineage: VaultLineage
+	/** Every timeline before the server's own. */
+	ended: LeftTimeline[]
+	/** Where the vault's own timeline ended. */
+	end: bigint
+}
 
 type Stop = { kind: 'stop'; code: string; message: string }
 
 /** Decides whether capture may go on where the vault ends. Pure. */
 export function judgeLineage(evidence: Evidence): Verdict {
 	const verdict = judgeHistory(evidence)
-	return verdict.kind === 'one' ? judgeSlot(evidence, verdict.lineage) : verdict
+	if (verdict.kind === 'stop' && verdict.code === 'TIMELINE_CHANGED') return judgePromotion(evidence, verdict)
+	if (verdict.kind !== 'one') return verdict
+	return judgeEnd(evidence, verdict.lineage) ?? judgeSlot(evidence, verdict.lineage)
+}
+
+/** A promotion whose follow-up was cut short is not for the former primary to go on from. */
+function judgeEnd({ branch }: Evidence, vault: VaultLineage): Stop | undefined {
+	const ended = branch?.ended.find(({ timeline }) => timeline === vault.timeline)
+	if (!ended) return undefined
+	return stop(
+		'TIMELINE_CHANGED',
+		`the vault followed a promotion away from timeline ${vault.timeline}, which this server is on`,
+	)
+}
+
+/** Capture goes on by itself only where nothing is left to guess; `otherwise` says what differs. */
+function judgePromotion(evidence: Evidence, otherwise: Stop): Promotion | Stop {
+	const { identity, control, vault, slot, branch, history = [], isOnItsWay } = evidence
+	if (!vault || !control || !branch) return otherwise
+	const refuse = (why: string) => stop(otherwise.code, `${otherwise.message}: ${why}`)
+	if (identity.timeline < vault.timeline) return refuse('it is the primary of before a promotion')
+	const left = history.find(({ timeline }) => timeline === vault.timeline)
+	const isSame = branch.ended.every(({ timeline, end }) =>
+		history.some((of) => of.timeline === timeline && of.end === end),
+	)
+	if (!left || !isSame) return refuse("the vault's timeline is not in its history")
+	if (isOnItsWay || (vault.channel && vault.channel.kind !== 'stream'))
+		return refuse('changes that come through Kafka are not followed across a promotion')
+	if (!slot) return refuse(`slot ${vault.slot} did not come along`)
+	if (!slot.synced || slot.walStatus === 'lost')
+		return refuse(`slot ${vault.slot} is not the synchronized copy of the former primary's`)
+	const knows = (nonce: string | null) => nonce !== null && vault.nonces.some((known) => known.nonce === nonce)
+	if (!knows(control.nonce) && !knows(control.previousNonce))
+		return refuse('the database knows none of the newest acknowledgements of the vault')
+	return { kind: 'promote', lineage: vault, ended: history, end: left.end }
 }
 
 /** Whether database, control schema and vault have one history, wherever the slot stands. */

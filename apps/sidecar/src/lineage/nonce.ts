@@ -4,8 +4,8 @@ import type { Control } from '@reprieve/control'
 import type { Vault, VaultLineage } from '@reprieve/vault'
 import { recordNonce } from '../archive/record.ts'
 
-/** Nonces that the vault keeps of a lineage. */
-const kept = 8
+/** Nonces that the vault keeps of a lineage: a standby that is promoted may lack the newest. */
+const kept = 64
 
 /**
  * Names the vault's newest commit in the database and then in the vault, before the slot is acknowledged. A database

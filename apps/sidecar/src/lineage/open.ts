@@ -4,19 +4,23 @@ import {
 	createSlot,
 	type DatabaseIdentity,
 	dropSlot,
+	enableFailover,
 	ensurePublications,
 	readIdentity,
 	readSlot,
+	readTimelineHistory,
 	type Sql,
 	slotName,
 } from '@reprieve/postgres'
-import type { Vault, VaultLineage } from '@reprieve/vault'
+import { archivedOn, type Branch, branchSource, type Vault, type VaultLineage } from '@reprieve/vault'
 import { and, eq, isNull, sql as raw } from 'drizzle-orm'
 import { recordGap, recordIncident } from '../archive/record.ts'
+import type { SidecarConfig } from '../config.ts'
 import { adoptRemedy, CaptureStopped, makeIncident } from '../incident.ts'
 import { channelOf, isDrained } from './channel.ts'
 import { type ControlLineage, type Evidence, judgeLineage, type Verdict } from './judge.ts'
 import { takeLease } from './lease.ts'
+import { followPromotion } from './promotion.ts'
 
 /** Any constant: one process at a time opens a lineage. */
 const openingLock = 7_236_514_203
@@ -25,6 +29,7 @@ const openingLock = 7_236_514_203
 const leasePatienceMs = 15_000
 
 export type Ground = {
+	config: Pick<SidecarConfig, 'databaseUrl'>
 	sql: Sql
 	control: Control
 	vault: Vault
@@ -33,7 +38,7 @@ export type Ground = {
 }
 
 /** A lineage that capture may continue, and the position that the vault has everything before. */
-export type OpenLineage = { lineage: VaultLineage; slot: string; archived: bigint; confirmed: bigint; timeline: number }
+export type OpenLineage = { lineage: VaultLineage; slot: string; archived: bigint; confirmed: bigint; branch: Branch }
 
 /**
  * Names the lineage to continue, opening one on first use; else changes nothing, since another capture may hold it.
@@ -49,16 +54,29 @@ export async function findLineage(ground: Ground): Promise<string> {
  * it. Throws CaptureStopped when the database is not the one that the vault continues.
  */
 export async function openLineage(ground: Ground): Promise<OpenLineage> {
-	const { evidence, lineage, archived, gap, isSlotUsable } = await judge(ground)
+	const verdict = await judge(ground)
+	if (verdict.kind === 'promote') {
+		await followPromotion(ground, verdict)
+		return await openLineage(ground)
+	}
+	const { evidence, lineage, archived, gap, isSlotUsable } = verdict
+	const branch = await ground.vault.transactions.branch(lineage)
 	const confirmed = isSlotUsable ? (evidence.slot?.confirmed ?? 0n) : await renewSlot(ground, lineage.slot)
 	if (gap) await recordSlotGap(ground, { lineage: lineage.id, ...gap, to: confirmed })
 	const isBehind = confirmed > archived && !evidence.isOnItsWay
-	if (isBehind) await ground.vault.transactions.append({ source: lineage.id, position: confirmed, transactions: [] })
-	const opened = { lineage, slot: lineage.slot, confirmed, timeline: evidence.identity.timeline }
-	return { ...opened, archived: isBehind ? confirmed : archived }
+	const append = { source: branchSource(branch), lineage: lineage.id, position: confirmed, transactions: [] }
+	if (isBehind) await ground.vault.transactions.append(append)
+	if (evidence.control?.timeline !== branch.timeline) await recordTimeline(ground.control, branch)
+	if (isSlotUsable && evidence.slot?.failover === false && !ground.isAcknowledgedElsewhere)
+		await enableFailover(ground.config.databaseUrl, lineage.slot)
+	return { lineage, slot: lineage.slot, confirmed, branch, archived: isBehind ? confirmed : archived }
 }
 
-type Continuation = Extract<Verdict, { kind: 'continue' }> & { evidence: Evidence }
+async function recordTimeline({ db }: Control, { lineage, timeline }: Branch): Promise<void> {
+	await db.update(lineages).set({ timeline }).where(eq(lineages.id, lineage))
+}
+
+type Continuation = Extract<Verdict, { kind: 'continue' | 'promote' }> & { evidence: Evidence }
 
 /**
  * The verdict to go on. What speaks against it is believed only when the database's nonce stood still meanwhile: beside
@@ -67,7 +85,7 @@ type Continuation = Extract<Verdict, { kind: 'continue' }> & { evidence: Evidenc
 async function judge(ground: Ground, before?: { nonce: string | null }): Promise<Continuation> {
 	const evidence = await gatherEvidence(ground)
 	const verdict = judgeLineage(evidence)
-	if (verdict.kind === 'continue') return { ...verdict, evidence }
+	if (verdict.kind === 'continue' || verdict.kind === 'promote') return { ...verdict, evidence }
 	if (verdict.kind === 'open') {
 		await beginLineage(ground, evidence.identity, verdict.id ?? crypto.randomUUID())
 		return await judge(ground)
@@ -79,14 +97,18 @@ async function judge(ground: Ground, before?: { nonce: string | null }): Promise
 }
 
 /** Reads what {@link judgeLineage} decides by. */
-async function gatherEvidence({ sql, control, vault, isAcknowledgedElsewhere }: Ground): Promise<Evidence> {
+async function gatherEvidence({ config, sql, control, vault, isAcknowledgedElsewhere }: Ground): Promise<Evidence> {
 	const identity = await readIdentity(sql)
 	const open = (await vault.lineages()).findLast((lineage) => lineage.closedAt === undefined)
 	const slot = await readSlot(sql, slotName(identity.databaseOid))
-	const archived = open && (await vault.transactions.archived(open.id))
+	const branch = open && (await vault.transactions.branch(open))
+	const archived = branch && (await archivedOn(vault.transactions, branch, (end) => end))
+	const isNewer = open !== undefined && identity.timeline > open.timeline
+	const history = isNewer ? await readTimelineHistory(config.databaseUrl, identity.timeline) : undefined
 	const isOnItsWay =
 		isAcknowledgedElsewhere || (open && !(await isDrained(vault, open.id, channelOf({ lineage: open }))))
-	return { identity, control: await readControlLineage(control), vault: open, slot, archived, isOnItsWay }
+	const known = { identity, control: await readControlLineage(control), vault: open }
+	return { ...known, slot, archived, branch, history, isOnItsWay }
 }
 
 /** Opens a lineage: database first, then slot, then vault, so that an opening cut short is taken up again. */

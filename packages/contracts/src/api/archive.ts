@@ -18,6 +18,8 @@ export const change = z
 		reason: z.string().optional(),
 		/** True when actor and reason are an application's own, unsigned claim. */
 		claimed: z.boolean().optional(),
+		/** True when a promotion has undone it: the primary that goes on never had its transaction. */
+		undone: z.boolean().optional(),
 	})
 	.meta({ id: 'Change' })
 export type Change = z.infer<typeof change>

@@ -9,6 +9,8 @@ export type ServerFacts = {
 	encoding: string
 	/** PostgreSQL 18's idle_replication_slot_timeout in seconds; 0: none. */
 	idleTimeoutSeconds: number
+	/** Slots of standbys that stream while no standby is named in synchronized_standby_slots, and our slot is to fail over. */
+	unguarded: string[]
 	/** Publications of others that take in all tables, or the schema reprieve. */
 	takingAll: string[]
 	acknowledged: string[]
@@ -24,6 +26,12 @@ export async function readServerFacts(sql: Session): Promise<ServerFacts> {
 			'walLevel', current_setting('wal_level'),
 			'encoding', (select pg_encoding_to_char(encoding) from pg_database where datname = current_database()),
 			'idleTimeoutSeconds', extract(epoch from coalesce(current_setting('idle_replication_slot_timeout', true), '0')::interval),
+			'unguarded', (
+				select coalesce(json_agg(s.slot_name order by s.slot_name), '[]') from pg_replication_slots s
+				where s.slot_type = 'physical' and s.active and current_setting('synchronized_standby_slots', true) = ''
+					and exists (
+						select from pg_replication_slots o join reprieve.lineages l on l.slot = o.slot_name and l.closed_at is null
+						where (to_jsonb(o)->>'failover')::bool)),
 			'takingAll', (
 				select coalesce(json_agg(p.pubname order by p.pubname), '[]') from pg_publication p
 				where p.puballtables or exists (
@@ -74,6 +82,14 @@ export function streamFindings(facts: ServerFacts, limits?: Partial<CaptureLimit
 			message: `idle_replication_slot_timeout is ${facts.idleTimeoutSeconds} s, at least ${idleTimeoutSeconds} s (or 0) are needed`,
 			remedy: 'Set idle_replication_slot_timeout to 0.',
 		})
+	}
+	if (facts.unguarded.length > 0) {
+		const finding = {
+			code: 'failoverUnguarded',
+			message: `synchronized_standby_slots names no standby: changes may be archived that ${facts.unguarded.join(', ')} never gets if it is promoted`,
+			remedy: `Set synchronized_standby_slots = '${facts.unguarded.join(', ')}' (those that may be promoted)`,
+		}
+		findings.push(...unlessAcknowledged(finding, finding.code, new Set(facts.acknowledged)))
 	}
 	return findings
 }

@@ -30,14 +30,19 @@ export function readFrame(bytes: Uint8Array): StreamFrame {
 
 /**
  * A standby status update. `flushed` is what the server may forget; `received` is only for its statistics and never
- * below it.
+ * below it. A wanted reply is a keepalive, sent at once.
  */
-export function statusUpdate(received: bigint, flushed: bigint, nowMs: number): Buffer {
+export function statusUpdate(
+	received: bigint,
+	flushed: bigint,
+	asks: { nowMs: number; isReplyWanted: boolean },
+): Buffer {
 	const status = Buffer.alloc(34)
 	status[0] = statusKind
 	status.writeBigUInt64BE(received > flushed ? received : flushed, 1)
 	status.writeBigUInt64BE(flushed, 9)
 	status.writeBigUInt64BE(flushed, 17)
-	status.writeBigInt64BE(BigInt(nowMs - epochMs) * 1000n, 25)
+	status.writeBigInt64BE(BigInt(asks.nowMs - epochMs) * 1000n, 25)
+	status[33] = asks.isReplyWanted ? 1 : 0
 	return status
 }

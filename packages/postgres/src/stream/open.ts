@@ -61,9 +61,10 @@ export async function openStream(options: StreamOptions): Promise<ReplicationStr
 	try {
 		return await withinPatience(async () => {
 			const [system] = await connection.unsafe('IDENTIFY_SYSTEM').simple()
+			const silenceMs = await readSilence(connection)
 			const duplex = await startReplication(connection, options)
 			const identity = { systemIdentifier: String(system?.systemid), timeline: Number(system?.timeline) }
-			return { identity, ...follow(connection, duplex, options) }
+			return { identity, ...follow(connection, duplex, { ...options, silenceMs }) }
 		})
 	} catch (error) {
 		await connection.end({ timeout: 0 })
@@ -88,6 +89,21 @@ async function withinPatience<T>(begin: () => Promise<T>): Promise<T> {
 	}
 }
 
+/**
+ * Milliseconds without a byte after which a server that was asked for one counts as gone: as long as it waits for us.
+ * In a large transaction of which nothing is published it answers after half of that.
+ */
+async function readSilence(connection: postgres.Sql): Promise<number> {
+	const [row] = await connection.unsafe('SHOW wal_sender_timeout').simple()
+	const [, count, unit = 'ms'] = /^(\d+)(ms|s|min|h|d)?$/.exec(String(row?.wal_sender_timeout)) ?? []
+	return Number(count) * (unitMs[unit] ?? 1) || usualSilenceMs
+}
+
+/** Where the server waits for ever. */
+const usualSilenceMs = 60_000
+
+const unitMs: Record<string, number> = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 }
+
 async function startReplication(connection: postgres.Sql, options: StreamOptions): Promise<Duplex> {
 	const command = startCommand(options.slot, options.publications)
 	try {
@@ -101,18 +117,30 @@ async function startReplication(connection: postgres.Sql, options: StreamOptions
 	}
 }
 
-function follow(connection: postgres.Sql, duplex: Duplex, options: StreamOptions): Omit<ReplicationStream, 'identity'> {
+function follow(
+	connection: postgres.Sql,
+	duplex: Duplex,
+	options: StreamOptions & { silenceMs: number },
+): Omit<ReplicationStream, 'identity'> {
+	const { statusIntervalMs = 1000, silenceMs } = options
 	let received = 0n
 	let acknowledged = 0n
 	let closing = false
+	/** Status updates since the newest byte: counted, since a process that stood still has not listened either. */
+	let unanswered = 0
 	const { promise: ended, resolve, reject } = Promise.withResolvers<void>()
 	ended.catch(() => {})
 
 	const sendStatus = () => {
 		if (!duplex.writable) return
-		duplex.write(statusUpdate(received, acknowledged, Date.now()))
+		duplex.write(statusUpdate(received, acknowledged, { nowMs: Date.now(), isReplyWanted: unanswered > 0 }))
 	}
-	const timer = setInterval(sendStatus, options.statusIntervalMs ?? 1000)
+	const timer = setInterval(() => {
+		sendStatus()
+		if (duplex.isPaused()) return
+		unanswered++
+		if (unanswered * statusIntervalMs > silenceMs) fail(silent(silenceMs))
+	}, statusIntervalMs)
 
 	const fail = (error: unknown) => {
 		clearInterval(timer)
@@ -125,6 +153,7 @@ function follow(connection: postgres.Sql, duplex: Duplex, options: StreamOptions
 	duplex.on('close', () => fail(new ReprieveError('UNAVAILABLE', 'the server closed the replication stream')))
 	duplex.on('data', (bytes: Uint8Array) => {
 		if (closing) return
+		unanswered = 0
 		try {
 			const frame = readFrame(bytes)
 			received = frame.kind === 'data' ? frame.position : frame.walEnd
@@ -132,7 +161,10 @@ function follow(connection: postgres.Sql, duplex: Duplex, options: StreamOptions
 			if (frame.kind === 'keepalive' && frame.replyRequested) sendStatus()
 			if (handling === undefined) return
 			duplex.pause()
-			handling.then(() => duplex.resume(), fail)
+			handling.then(() => {
+				unanswered = 0
+				duplex.resume()
+			}, fail)
 		} catch (error) {
 			fail(error)
 		}
@@ -149,9 +181,18 @@ function follow(connection: postgres.Sql, duplex: Duplex, options: StreamOptions
 			closing = true
 			clearInterval(timer)
 			if (duplex.writable)
-				await new Promise<void>((sent) => duplex.write(statusUpdate(received, acknowledged, Date.now()), () => sent()))
+				await new Promise<void>((sent) =>
+					duplex.write(statusUpdate(received, acknowledged, { nowMs: Date.now(), isReplyWanted: false }), () => sent()),
+				)
 			fail(undefined)
 			await connection.end({ timeout: 1 })
 		},
 	}
+}
+
+function silent(silenceMs: number): ReprieveError {
+	return new ReprieveError('UNAVAILABLE', `the server has not answered on the replication stream for ${silenceMs} ms`, {
+		hint: 'The connection may be half open: look at what lies between sidecar and server. It is opened anew.',
+		retryable: true,
+	})
 }

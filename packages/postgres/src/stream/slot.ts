@@ -11,14 +11,20 @@ export type SlotState = {
 	/** Process that streams from it. */
 	activePid: number | null
 	temporary: boolean
+	/** Whether standbys may keep a copy of it; null before PostgreSQL 17. */
+	failover: boolean | null
+	/** Whether it is such a copy: on a primary, one that came along with a promotion. */
+	synced: boolean
 }
 
 /** Reads a slot of this database; undefined when there is none. Throws CONFLICT when the name is another's. */
 export async function readSlot(sql: Session, name: string): Promise<SlotState | undefined> {
 	const [row] = await sql<(Omit<SlotState, 'confirmed'> & { confirmed: string | null; ours: boolean })[]>`
 		select slot_name as name, plugin, confirmed_flush_lsn::text as confirmed, wal_status as "walStatus",
-			active_pid as "activePid", temporary, database = pg_catalog.current_database() as ours
-		from pg_catalog.pg_replication_slots where slot_name = ${name}`
+			active_pid as "activePid", temporary, database = pg_catalog.current_database() as ours,
+			(pg_catalog.to_jsonb(s) operator(pg_catalog.->>) 'failover')::bool as failover,
+			coalesce((pg_catalog.to_jsonb(s) operator(pg_catalog.->>) 'synced')::bool, false) as synced
+		from pg_catalog.pg_replication_slots s where slot_name = ${name}`
 	if (!row) return undefined
 	if (!row.ours || row.plugin !== 'pgoutput' || row.temporary) {
 		throw new ReprieveError(
@@ -32,10 +38,13 @@ export async function readSlot(sql: Session, name: string): Promise<SlotState | 
 	return { ...row, confirmed: row.confirmed === null ? 0n : parseLsn(row.confirmed) }
 }
 
-/** Makes the slot; its publications must exist already. Answers where it begins. */
+/** Makes the slot, one that standbys may keep a copy of where the server can; its publications must exist already. Answers where it begins. */
 export async function createSlot(sql: Session, name: string): Promise<bigint> {
+	const [server] = await sql<{ version: number }[]>`
+		select pg_catalog.current_setting('server_version_num')::int4 as version`
+	const failover = (server?.version ?? 0) >= 170_000 ? sql`, failover => true` : sql``
 	const [row] = await sql<{ lsn: string }[]>`
-		select lsn::text as lsn from pg_catalog.pg_create_logical_replication_slot(${name}, 'pgoutput')`
+		select lsn::text as lsn from pg_catalog.pg_create_logical_replication_slot(${name}, 'pgoutput' ${failover})`
 	return parseLsn(row?.lsn ?? '0/0')
 }
 

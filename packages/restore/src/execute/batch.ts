@@ -163,10 +163,10 @@ async function fillStage(
 		const at = Uint32Array.from({ length: rows.count }, (_, i) => i).filter((i) =>
 			listed.has(`${rows.position[i]}/${rows.ordinal[i]}`),
 		)
-		await timelines.learn(Array.from(at, (row) => rows.position[row] as bigint))
+		await timelines.learn({ rows, at })
 		const of = (row: number) =>
 			listed.get(`${rows.position[row]}/${rows.ordinal[row]}`) as { n: number; seen: string | null }
-		await stageRows(tx, stage, { rows, at, timeline: timelines.of, listed: of }, version)
+		await stageRows(tx, stage, { rows, at, timeline: (row) => timelines.of(rows, row), listed: of }, version)
 	}
 	if (stage.rows === work.rows.length) return
 	throw new ReprieveError(

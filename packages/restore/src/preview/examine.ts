@@ -82,7 +82,13 @@ async function examineRequests(
 		tables.push({ ...table, counts: table.stage ? await countFates(tx, table.stage) : {} })
 	}
 	const components = orderByForeignKeys(oids, references)
-	const parents = await findMissingParents(tx, context.vault, tables, references, request.conflict)
+	const parents = await findMissingParents(
+		tx,
+		{ vault: context.vault, timelines },
+		tables,
+		references,
+		request.conflict,
+	)
 	const findings = [...driftFindings(tables)]
 	const rights = await readRights(tx, oids)
 	for (const component of components) {
@@ -127,7 +133,7 @@ async function forgetOlder(tx: Transaction, table: Gathered): Promise<void> {
 
 async function findMissingParents(
 	tx: Transaction,
-	vault: Vault,
+	archive: { vault: Vault; timelines: Timelines },
 	tables: Examined[],
 	references: Reference[],
 	conflict: string,
@@ -138,7 +144,7 @@ async function findMissingParents(
 		const child = stageOf(reference.child)
 		if (!child || child.rows === 0 || reference.period) continue
 		missing.push(
-			...(await missingParents(tx, vault, { child, parent: stageOf(reference.parent), reference, conflict })),
+			...(await missingParents(tx, archive, { child, parent: stageOf(reference.parent), reference, conflict })),
 		)
 	}
 	return missing

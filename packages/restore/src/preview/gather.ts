@@ -60,7 +60,8 @@ async function gatherRequest(
 	request: TableRequest,
 ): Promise<void> {
 	for await (const rows of context.vault.table(request.table).read(request.query)) {
-		const at = await wantedRows(tx, request, rows)
+		const wanted = await wantedRows(tx, request, rows)
+		const at = await context.timelines.choose({ rows, at: wanted }, request.timeline)
 		if (at.length === 0) continue
 		const { stage } = table
 		const version = stage && versionOf(stage, rows.table, context.rename[table.name] ?? {})
@@ -69,7 +70,6 @@ async function gatherRequest(
 			table.drifted += at.length
 			continue
 		}
-		await context.timelines.learn(Array.from(at, (row) => rows.position[row] as bigint))
-		await stageRows(tx, stage, { rows, at, timeline: context.timelines.of }, version)
+		await stageRows(tx, stage, { rows, at, timeline: (row) => context.timelines.of(rows, row) }, version)
 	}
 }

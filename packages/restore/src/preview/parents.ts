@@ -3,6 +3,7 @@ import type { Transaction } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import { type Reference, referencing } from '../catalog/references.ts'
 import type { TableRequest } from '../selection/resolve.ts'
+import type { Timelines } from '../selection/timelines.ts'
 import { textOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
 
@@ -14,6 +15,8 @@ export type MissingParent = {
 	key: Record<string, string>
 	archived: boolean
 }
+
+type Archive = { vault: Vault; timelines: Timelines }
 
 /** At most so many are looked up and shown. */
 const shown = 1000
@@ -41,7 +44,7 @@ function pointsAt(reference: Reference, parent: string, child: string): string {
 /** Parents that rows to come would lack, of one foreign key. */
 export async function missingParents(
 	tx: Transaction,
-	vault: Vault,
+	archive: Archive,
 	input: { child: Stage; parent?: Stage; reference: Reference; conflict: string },
 ): Promise<MissingParent[]> {
 	const { child, parent, reference, conflict } = input
@@ -59,18 +62,22 @@ export async function missingParents(
 	)
 	const table = formatTableName(reference.parentName)
 	const keys = rows.map(({ key }) => Object.fromEntries(reference.references.map((name, i) => [name, key[i] ?? ''])))
-	const archived = await archivedKeys(vault, reference, keys)
+	const archived = await archivedKeys(archive, reference, keys)
 	return keys.map((key) => ({ reference, table, key, archived: archived.has(JSON.stringify(Object.values(key))) }))
 }
 
-async function archivedKeys(vault: Vault, reference: Reference, keys: Record<string, string>[]): Promise<Set<string>> {
+async function archivedKeys(
+	{ vault, timelines }: Archive,
+	reference: Reference,
+	keys: Record<string, string>[],
+): Promise<Set<string>> {
 	const found = new Set<string>()
 	if (keys.length === 0) return found
 	const decoder = new TextDecoder()
 	for await (const rows of vault.table(reference.parentName).read({ keys })) {
 		const columns = reference.references.map((name) => rows.table.columns.findIndex((column) => column.name === name))
-		for (let row = 0; row < rows.count; row++) {
-			if (rows.op[row] !== 0) continue
+		const at = Uint32Array.from({ length: rows.count }, (_, row) => row).filter((row) => rows.op[row] === 0)
+		for (const row of await timelines.choose({ rows, at })) {
 			const values = columns.map((index) => {
 				const column = rows.columns[index]
 				return decoder.decode(column?.bytes.subarray(column.offsets[row], column.offsets[row + 1]))

@@ -21,6 +21,8 @@ export type TableRequest = {
 	/** Kinds of change that are wanted. */
 	ops: ChangeOp[]
 	where?: Where
+	/** Only rows of this timeline, what a promotion has undone too; absent: of every one, what it has not. */
+	timeline?: number
 	/** Only the newest change of each key counts; older ones are not even reported. */
 	newestOnly?: boolean
 }
@@ -45,7 +47,7 @@ export async function resolveSelection(vault: Vault, selection: Selection, throu
 async function resolveRun(vault: Vault, run: string, through: bigint): Promise<TableRequest[]> {
 	const transactions: ArchivedTransaction[] = []
 	for await (const transaction of vault.transactions.read({ job: { kind: 'run', id: run } })) {
-		if (transaction.position.lsn <= through) transactions.push(transaction)
+		if (transaction.position.lsn <= through && !transaction.isUndone) transactions.push(transaction)
 	}
 	if (transactions.length === 0) {
 		throw new ReprieveError('NOT_FOUND', `the archive holds no transaction of run ${run}`, {
@@ -57,13 +59,15 @@ async function resolveRun(vault: Vault, run: string, through: bigint): Promise<T
 
 async function resolveTransaction(vault: Vault, id: string): Promise<TableRequest[]> {
 	const transactions: ArchivedTransaction[] = []
-	for await (const found of vault.transactions.read({ exact: [parseTransactionId(id).lsn] })) transactions.push(found)
+	const { timeline, lsn } = parseTransactionId(id)
+	for await (const found of vault.transactions.read({ exact: [lsn] }))
+		if (found.position.timeline === timeline) transactions.push(found)
 	if (transactions.length === 0) {
 		throw new ReprieveError('NOT_FOUND', `the archive holds no transaction ${id}`, {
 			hint: 'Pick the transaction of a change that the archive shows.',
 		})
 	}
-	return resolveTransactions(transactions)
+	return resolveTransactions(transactions).map((request) => ({ ...request, timeline }))
 }
 
 function resolveTransactions(transactions: ArchivedTransaction[]): TableRequest[] {
@@ -86,9 +90,10 @@ function resolveChanges(ids: string[]): TableRequest[] {
 	const requests = new Map<string, TableRequest & { query: { changes: { position: bigint; ordinal: number }[] } }>()
 	for (const id of ids) {
 		const { table, position, ordinal } = parseChangeId(id)
-		const name = formatTableName(table)
+		const name = `${position.timeline} ${formatTableName(table)}`
 		const request = requests.get(name) ?? {
 			table,
+			timeline: position.timeline,
 			query: { changes: [] },
 			ops: ['delete', 'relink', 'move', 'overwrite'] satisfies ChangeOp[],
 		}

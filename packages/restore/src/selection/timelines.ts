@@ -1,30 +1,58 @@
-import type { Vault } from '@reprieve/vault'
+import type { ChangeRows } from '@reprieve/contracts'
+import type { RecordedTransaction, Vault } from '@reprieve/vault'
 
-/** Timelines of commit positions, and what else the transactions deleted; read from the vault as positions come up. */
+/** Rows of a chunk, by their indices. */
+type Rows = { rows: ChangeRows; at: ArrayLike<number> }
+
+/** Timelines of archived rows, and what else their transactions deleted; read from the vault as rows come up. */
 export type Timelines = {
-	learn(positions: Iterable<bigint>): Promise<void>
-	of(position: bigint): number
-	/** Tables (formatTableName) in which the transactions met so far deleted or relinked rows, with how many. */
+	learn(chunk: Rows): Promise<void>
+	of(rows: ChangeRows, row: number): number
+	/** The rows of one timeline; of any, those that are not undone by a promotion. */
+	choose(chunk: Rows, timeline?: number): Promise<Uint32Array>
+	/** Tables (formatTableName) in which the transactions of the rows chosen so far deleted or relinked rows, with how many. */
 	rows(): Map<string, number>
 }
 
 /** `fallback` is the timeline of transactions that have no record yet. */
 export function openTimelines(vault: Vault, fallback: number): Timelines {
-	const known = new Map<bigint, number>()
-	const rows = new Map<string, number>()
-	return {
-		async learn(positions) {
-			const unknown = [...new Set(positions)].filter((position) => !known.has(position))
-			if (unknown.length === 0) return
-			for (const position of unknown) known.set(position, fallback)
-			for await (const transaction of vault.transactions.read({ exact: unknown })) {
-				known.set(transaction.position.lsn, transaction.position.timeline)
-				for (const [table, count] of Object.entries(transaction.rows)) {
-					rows.set(table, (rows.get(table) ?? 0) + count.deleted + count.relinked)
-				}
-			}
-		},
-		of: (position) => known.get(position) ?? fallback,
-		rows: () => rows,
+	const asked = new Set<bigint>()
+	/** Two timelines may have a transaction each at one position. */
+	const known = new Map<string, RecordedTransaction>()
+	const met = new Set<string>()
+	const counts = new Map<string, number>()
+	const meet = (identity: string) => {
+		const transaction = known.get(identity)
+		if (!transaction || met.has(identity)) return
+		met.add(identity)
+		for (const [table, count] of Object.entries(transaction.rows))
+			counts.set(table, (counts.get(table) ?? 0) + count.deleted + count.relinked)
 	}
+	const of: Timelines['of'] = (rows, row) => known.get(transactionOf(rows, row))?.position.timeline ?? fallback
+	const learn: Timelines['learn'] = async ({ rows, at }) => {
+		const positions = Array.from(at, (row) => rows.position[row] as bigint)
+		const exact = [...new Set(positions)].filter((position) => !asked.has(position))
+		for (const position of exact) asked.add(position)
+		if (exact.length === 0) return
+		for await (const transaction of vault.transactions.read({ exact })) {
+			const { position, xid, committedAt } = transaction
+			known.set(`${position.lsn}/${xid}/${committedAt}`, transaction)
+		}
+	}
+	return {
+		...{ learn, of },
+		async choose({ rows, at }, timeline) {
+			await learn({ rows, at })
+			const chosen = Uint32Array.from(at).filter((row) =>
+				timeline === undefined ? !known.get(transactionOf(rows, row))?.isUndone : of(rows, row) === timeline,
+			)
+			for (const row of chosen) meet(transactionOf(rows, row))
+			return chosen
+		},
+		rows: () => counts,
+	}
+}
+
+function transactionOf(rows: ChangeRows, row: number): string {
+	return `${rows.position[row]}/${rows.xid[row]}/${rows.committedAt[row]}`
 }

@@ -68,7 +68,7 @@ export async function stageRows(
 	chunk: {
 		rows: ChangeRows
 		at: ArrayLike<number>
-		timeline: (position: bigint) => number
+		timeline: (row: number) => number
 		/** Number of each row and the live version that the preview saw; default: numbered in order, none seen. */
 		listed?: (row: number) => { n: number; seen: string | null }
 	},
@@ -92,7 +92,7 @@ export async function stageRows(
 			rewritten && JSON.stringify(rewritten),
 			listed(row).seen,
 			formatChangeId({
-				position: { timeline: chunk.timeline(position), lsn: position },
+				position: { timeline: chunk.timeline(row), lsn: position },
 				ordinal: rows.ordinal[row] as number,
 				table,
 			}),

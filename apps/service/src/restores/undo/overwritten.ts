@@ -98,8 +98,8 @@ async function imagesOf(
 	const table = parseTableName(of.name)
 	const job = { kind: 'restore', id: restoreId } as const
 	const timelines = new Map<bigint, number>()
-	for await (const { position } of services.vault.transactions.read({ job }))
-		timelines.set(position.lsn, position.timeline)
+	for await (const { position, isUndone } of services.vault.transactions.read({ job }))
+		if (!isUndone) timelines.set(position.lsn, position.timeline)
 	const ids: string[] = []
 	for await (const rows of services.vault.table(table).read({ transactions: [...timelines.keys()] })) {
 		ids.push(...imagesIn(rows, { ...of, table, timelines }))
