@@ -7,7 +7,7 @@ import type { Logger } from 'pino'
 import type { TableBuffer } from './archive/buffer.ts'
 import { Archive } from './archive/loop.ts'
 import { openBuffer } from './archive/open-buffer.ts'
-import { recordChannel, recordStandpoint } from './archive/record.ts'
+import { recordArchived, recordChannel, recordNonce, recordStandpoint } from './archive/record.ts'
 import { Assembler } from './capture/assemble.ts'
 import { KeyRing } from './capture/keys.ts'
 import { appendOverwritten } from './capture/overwrites.ts'
@@ -75,7 +75,11 @@ export async function runSession(options: SessionOptions): Promise<void> {
 		await streamInto(options, held, {
 			openBuffer: (label, table) => openBuffer(label, table, { lineage, from: held.opened.confirmed }),
 			openSink: ({ opened, ...ground }) =>
-				new Archive({ config, control, vault, lineage, archived: opened.archived, log, ...ground }),
+				new Archive({
+					...{ config, vault, lineage, archived: opened.archived, log, ...ground },
+					record: (transactions, standpoint) =>
+						recordArchived(control, transactions, { ...standpoint, state: 'streaming' }),
+				}),
 		})
 	})
 }
@@ -113,8 +117,9 @@ export async function streamInto<Spilled>(options: SessionOptions, held: Held, t
 	const { promise: failed, reject: fail } = Promise.withResolvers<never>()
 	failed.catch(() => {})
 	const relations = new Relations({ sql, vault, openBuffer: target.openBuffer })
+	const nonces = new NonceChain((id, nonce) => recordNonce(control, id, nonce), vault, opened.lineage)
 	const sink = target.openSink({
-		...{ ...held, buffers: relations.buffers, nonces: new NonceChain(control, vault, opened.lineage) },
+		...{ ...held, buffers: relations.buffers, nonces },
 		acknowledge: (position) => stream?.acknowledge(position),
 		onFailure: fail,
 	})
@@ -149,7 +154,12 @@ export async function streamInto<Spilled>(options: SessionOptions, held: Held, t
 }
 
 /** Frames in order; answers a promise when the stream must wait for memory, catalog or keys, or for ever. */
-function makeFrameHandler(parts: { sink: ChangeSink; assembler: Assembler; reliefBytes: number; signal: AbortSignal }) {
+export function makeFrameHandler(parts: {
+	sink: ChangeSink
+	assembler: Assembler
+	reliefBytes: number
+	signal: AbortSignal
+}) {
 	const { sink, assembler, reliefBytes, signal } = parts
 	let bytesSince = 0
 	return (frame: StreamFrame): Promise<unknown> | undefined => {

@@ -26,7 +26,7 @@ import { tripOnImage, tripOnLoss, tripOnTruncate, tripOnUpdate } from './tripwir
 import { isSameAt, keyOf, textAt } from './tuple.ts'
 
 export type AssemblerOptions = {
-	relations: Relations
+	relations: Pick<Relations, 'buffers' | 'get' | 'resolve'>
 	messages: MessageContext
 	timeline: number
 	/** Transactions before this have their receipts: `onCommit` checks them, their rows are not taken again. */
