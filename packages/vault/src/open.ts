@@ -22,10 +22,12 @@ export type VaultOptions = {
 	keys?: SegmentKeys
 	/** Milliseconds since 1970. Default: the system's clock. */
 	now?: () => number
+	/** Names that no two objects may share. Default: random ones. */
+	newId?: () => string
 }
 
 /** Opens the vault of one database; nothing is read or written before it is needed. */
-export function openVault({ store, database, keys, now = Date.now }: VaultOptions): Vault {
+export function openVault({ store, database, keys, now = Date.now, newId = randomUUID }: VaultOptions): Vault {
 	const tables = new Map<string, ReturnType<typeof openTable>>()
 	const heads = new Map<string, Head>()
 	const archived = new Set<string>()
@@ -39,11 +41,12 @@ export function openVault({ store, database, keys, now = Date.now }: VaultOption
 			noted = version
 			heads.set(folder, { version, digest })
 		}
-		const table = openTable({ store, folder, keys }, name, { now, onEntry })
+		const table = openTable({ store, folder, keys, newId }, name, { now, onEntry })
 		tables.set(folder, table)
 		return table
 	}
-	const transactions = openTransactions({ store, folder: ownFolder(database, 'transactions'), keys }, { now, heads })
+	const ownPlace = { store, folder: ownFolder(database, 'transactions'), keys, newId }
+	const transactions = openTransactions(ownPlace, { now, heads })
 	return {
 		database,
 		table: open,
@@ -54,7 +57,7 @@ export function openVault({ store, database, keys, now = Date.now }: VaultOption
 		...openKeys(store, database),
 		async putAudit(entry) {
 			const at = new Date(now()).toISOString()
-			const key = `${ownFolder(database, 'audit')}/${encodePart(at)}-${randomUUID()}.json`
+			const key = `${ownFolder(database, 'audit')}/${encodePart(at)}-${newId()}.json`
 			await putOnce(store, key, sealLines([JSON.stringify({ at, ...entry })]))
 		},
 		async *audit() {

@@ -72,7 +72,7 @@ async function stateBefore({ store, folder }: Place, first: number): Promise<Gro
 	}
 }
 
-async function verifyEntry({ store, folder }: Place, version: number, expected: string | undefined) {
+async function verifyEntry({ store, folder }: Pick<Place, 'store' | 'folder'>, version: number, expected: string | undefined) {
 	const object = `${folder}/${entryPath(version)}`
 	const base = { object, bytes: 0 }
 	try {
