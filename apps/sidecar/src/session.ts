@@ -117,7 +117,7 @@ export async function streamInto<Spilled>(options: SessionOptions, held: Held, t
 	const { promise: failed, reject: fail } = Promise.withResolvers<never>()
 	failed.catch(() => {})
 	const relations = new Relations({ sql, vault, openBuffer: target.openBuffer })
-	const nonces = new NonceChain((id, nonce) => recordNonce(control, id, nonce), vault, opened.lineage)
+	const nonces = new NonceChain((id, nonce) => recordNonce(control, id, nonce), vault, opened)
 	const sink = target.openSink({
 		...{ ...held, buffers: relations.buffers, nonces },
 		acknowledge: (position) => stream?.acknowledge(position),

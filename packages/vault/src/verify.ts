@@ -72,7 +72,11 @@ async function stateBefore({ store, folder }: Place, first: number): Promise<Gro
 	}
 }
 
-async function verifyEntry({ store, folder }: Pick<Place, 'store' | 'folder'>, version: number, expected: string | undefined) {
+async function verifyEntry(
+	{ store, folder }: Pick<Place, 'store' | 'folder'>,
+	version: number,
+	expected: string | undefined,
+) {
 	const object = `${folder}/${entryPath(version)}`
 	const base = { object, bytes: 0 }
 	try {

@@ -58,7 +58,7 @@ export async function runDebeziumSession(options: DebeziumSession): Promise<void
 			...{ sessionMs: config.leaseMs, onFailure: fail },
 		})
 		try {
-			const nonces = new NonceChain((id, nonce) => recordNonce(control, id, nonce), vault, opened.lineage)
+			const nonces = new NonceChain((id, nonce) => recordNonce(control, id, nonce), vault, opened)
 			const recorded = await readRecorded(options, opened, nonces)
 			const { archive, feed } = await openArchive(options, { opened, recorded, nonces, lease, reader, fail })
 			await Promise.race([reader.start(), failed, aborted(signal)])

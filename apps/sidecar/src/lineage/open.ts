@@ -33,7 +33,15 @@ export type Ground = {
 }
 
 /** A lineage that capture may continue, and the position that the vault has everything before. */
-export type OpenLineage = { lineage: VaultLineage; slot: string; archived: bigint; confirmed: bigint; timeline: number }
+export type OpenLineage = {
+	lineage: VaultLineage
+	slot: string
+	archived: bigint
+	confirmed: bigint
+	timeline: number
+	/** What the database named before the lineage was fenced; null for nothing yet. */
+	nonce: string | null
+}
 
 /**
  * Names the lineage to continue, opening one on first use; else changes nothing, since another capture may hold it.
@@ -49,13 +57,21 @@ export async function findLineage(ground: Ground): Promise<string> {
  * it. Throws CaptureStopped when the database is not the one that the vault continues.
  */
 export async function openLineage(ground: Ground): Promise<OpenLineage> {
+	const nonce = (await readControlLineage(ground.control))?.nonce ?? null
+	await fence(ground.vault)
 	const { evidence, lineage, archived, gap, isSlotUsable } = await judge(ground)
 	const confirmed = isSlotUsable ? (evidence.slot?.confirmed ?? 0n) : await renewSlot(ground, lineage.slot)
 	if (gap) await recordSlotGap(ground, { lineage: lineage.id, ...gap, to: confirmed })
 	const isBehind = confirmed > archived && !evidence.isOnItsWay
 	if (isBehind) await ground.vault.transactions.append({ source: lineage.id, position: confirmed, transactions: [] })
-	const opened = { lineage, slot: lineage.slot, confirmed, timeline: evidence.identity.timeline }
+	const opened = { lineage, slot: lineage.slot, confirmed, timeline: evidence.identity.timeline, nonce }
 	return { ...opened, archived: isBehind ? confirmed : archived }
+}
+
+/** Writes the open lineage again as it is: what a former holder still has under way cannot replace it any more. */
+export async function fence(vault: Pick<Vault, 'lineages' | 'putLineage'>): Promise<void> {
+	const open = (await vault.lineages()).findLast((lineage) => lineage.closedAt === undefined)
+	if (open) await vault.putLineage(open)
 }
 
 type Continuation = Extract<Verdict, { kind: 'continue' }> & { evidence: Evidence }
