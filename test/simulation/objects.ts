@@ -1,6 +1,9 @@
 import type { Store, StoredObject } from '@reprieve/vault'
 import type { Process, World } from './world.ts'
 
+/** Milliseconds since 1970 at which the simulation's clock begins. */
+export const epochMs = 1_700_000_000_000
+
 /** Objects of a store in memory; what it answers is what an untroubled store would. */
 export class Objects {
 	readonly #world: World
@@ -17,7 +20,7 @@ export class Objects {
 	}
 
 	replace(key: string, bytes: Uint8Array): void {
-		this.#objects.set(key, { bytes, modifiedAt: this.#world.now })
+		this.#objects.set(key, { bytes, modifiedAt: epochMs + this.#world.now })
 	}
 
 	get(key: string): Uint8Array | undefined {

@@ -122,6 +122,7 @@ export class World {
 	hang(process: Process, ms: number): void {
 		this.note(`${process.name} hangs for ${ms} ms`)
 		process.hungUntil = this.now + ms
+		this.#timers.push({ process, at: process.hungUntil, work: () => {} })
 	}
 
 	/** Lets one thing happen; answers whether there was one. */
@@ -154,7 +155,10 @@ export class World {
 		this.#calls = this.#calls.filter((other) => other !== call)
 		const fate = this.#fateOf(isWrite)
 		this.note(`${process.name} ${label}${fate === 'done' ? '' : ` (${fate})`}`)
-		if (fate === 'done') return settle(act, resolve, reject)
+		if (fate === 'done') {
+			settle(act, resolve, reject)
+			return
+		}
 		if (fate === 'unanswered') settle(act, noted, noted)
 		if (fate === 'late') this.#stragglers.push({ label: `${process.name} ${label}`, act })
 		reject(new ReprieveError('VAULT_UNAVAILABLE', `simulated: ${label} ${fate}`, { retryable: true }))
