@@ -25,7 +25,10 @@ function vanishing(objects: Map<string, Uint8Array>, onGone: () => void) {
 
 test('a version that is replaced and cleaned away while it is read is not called missing', async () => {
 	const objects = new Map<string, Uint8Array>()
-	const writer = openRegister<string>(vanishing(objects, () => {}), 'r')
+	const writer = openRegister<string>(
+		vanishing(objects, () => {}),
+		'r',
+	)
 	await writer.write(-1, 'old')
 	const replace = () => {
 		const [[key, bytes] = []] = objects
