@@ -61,9 +61,13 @@ async function fill(isEncrypted: boolean): Promise<Objects> {
 	await parcel.commit({ source: 'l', position: 1n, segments: await parcel.write(rows) })
 	const of = { systemIdentifier: '7', databaseOid: 5, slot: 's', timeline: 1, openedAt: '2026-01-01T00:00:00Z' }
 	await vault.putLineage({ id: 'l', ...of, nonces: [] })
+	await vault.putLineage({ id: 'l', ...of, nonces: [{ nonce: 'n', position: '0/1' }] })
+	await vault.putLineage({ id: 'm', ...of, openedAt: '2026-02-01T00:00:00Z', nonces: [] })
 	await vault.lease('l', 'ann', 1_000)
 	await vault.putKey({ id: 'k', publicKey: 'pem', validFrom: '2026-01-01T00:00:00Z' })
+	await vault.putKey({ id: 'j', publicKey: 'pem', validFrom: '2026-01-02T00:00:00Z' })
 	await vault.putAudit({ act: 'look' })
+	await vault.putAudit({ act: 'touch' })
 	return objects
 }
 
@@ -175,20 +179,20 @@ describe.each([{ isEncrypted: false }, { isEncrypted: true }])('encrypted: $isEn
 
 /** About so many bytes of each object, spread over all of its regions; another run of them by the bit that is flipped. */
 function stride(size: number): number {
-	return Math.max(1, Math.floor(size / 120))
+	return Math.max(1, Math.floor(size / 30))
 }
 
 function rotsOf(objects: Objects): Rot[] {
 	return [...objects].flatMap(([object, bytes]) => {
 		const cuts = [0, 1, 4, Math.floor(bytes.length / 2), bytes.length - 8, bytes.length - 1].filter((cut) => cut >= 0)
-		const kind = object.replace(/[^/]*$/, '')
-		const sibling = [...objects].find(
-			([key]) => key !== object && key.startsWith(kind) && key.slice(-5) === object.slice(-5),
-		)
+		const kind = /^shop\/_(lineages|keys|leases)\//.exec(object)?.[0] ?? object.replace(/[^/]*$/, '')
+		const isLike = (key: string) => key !== object && key.startsWith(kind) && key.slice(-5) === object.slice(-5)
 		return [
 			...cuts.map((cut) => ({ what: `the first ${cut} bytes`, object, bytes: bytes.subarray(0, cut) })),
 			{ what: 'itself and junk', object, bytes: Buffer.concat([bytes, Buffer.from('\n{"add":{}}\n')]) },
-			...(sibling ? [{ what: `what ${sibling[0]} has instead`, object, bytes: sibling[1] }] : []),
+			...[...objects]
+				.filter(([key]) => isLike(key))
+				.map(([key, other]) => ({ what: `what ${key} has instead`, object, bytes: other })),
 			...(isNeeded(object) ? [{ what: 'nothing', object, bytes: undefined }] : []),
 		]
 	})

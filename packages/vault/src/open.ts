@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { ReprieveError, type TableName } from '@reprieve/contracts'
 import { openKeys, openLeases, openLineages } from './ownership.ts'
 import { decodePart, encodePart, ownFolder, tableFolder } from './paths.ts'
-import { sealLines, unsealLines } from './seal.ts'
+import { sealRecord, unsealRecord } from './seal.ts'
 import { parseSegmentKeys, type SegmentKeys } from './segment/cipher.ts'
 import { putOnce, type Store } from './store.ts'
 import { fileStore } from './stores/file.ts'
@@ -58,13 +58,12 @@ export function openVault({ store, database, keys, now = Date.now, newId = rando
 		async putAudit(entry) {
 			const at = new Date(now()).toISOString()
 			const key = `${ownFolder(database, 'audit')}/${encodePart(at)}-${newId()}.json`
-			await putOnce(store, key, sealLines([JSON.stringify({ at, ...entry })]))
+			await putOnce(store, key, sealRecord(key, { at, ...entry }))
 		},
 		async *audit() {
 			for await (const { key } of store.list(`${ownFolder(database, 'audit')}/`)) {
 				const bytes = await store.get(key)
-				const [line] = bytes ? unsealLines(key, bytes) : []
-				if (line !== undefined) yield JSON.parse(line) as Record<string, unknown>
+				if (bytes) yield unsealRecord<Record<string, unknown>>(key, bytes)
 			}
 		},
 		close: async () => {},
