@@ -8,14 +8,20 @@ export default defineConfig({
 			{
 				test: {
 					name: 'unit',
-					include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'test/words/**/*.test.ts'],
+					include: [
+						'packages/*/src/**/*.test.ts',
+						'apps/*/src/**/*.test.ts',
+						'test/words/**/*.test.ts',
+						'test/simulation/**/*.test.ts',
+						'test/vault/rot.test.ts',
+					],
 				},
 			},
 			{
 				test: {
 					name: 'real',
 					include: ['test/**/*.test.ts'],
-					exclude: ['test/words/**', '**/node_modules/**'],
+					exclude: ['test/words/**', 'test/simulation/**', 'test/vault/rot.test.ts', '**/node_modules/**'],
 					globalSetup: ['test/support/global-setup.ts'],
 					testTimeout: 60_000,
 					hookTimeout: 60_000,

@@ -7,7 +7,7 @@ import type { Logger } from 'pino'
 import type { TableBuffer } from './archive/buffer.ts'
 import { Archive } from './archive/loop.ts'
 import { openBuffer } from './archive/open-buffer.ts'
-import { recordChannel, recordStandpoint } from './archive/record.ts'
+import { recordArchived, recordChannel, recordNonce, recordStandpoint } from './archive/record.ts'
 import { Assembler } from './capture/assemble.ts'
 import { KeyRing } from './capture/keys.ts'
 import { appendOverwritten } from './capture/overwrites.ts'
@@ -75,7 +75,11 @@ export async function runSession(options: SessionOptions): Promise<void> {
 		await streamInto(options, held, {
 			openBuffer: (label, table) => openBuffer(label, table, { branch, from }),
 			openSink: ({ opened, ...ground }) =>
-				new Archive({ config, control, vault, branch, archived: opened.archived, log, ...ground }),
+				new Archive({
+					...{ config, vault, branch, archived: opened.archived, log, ...ground },
+					record: (transactions, standpoint) =>
+						recordArchived(control, transactions, { ...standpoint, state: 'streaming' }),
+				}),
 		})
 	})
 }
@@ -114,8 +118,9 @@ export async function streamInto<Spilled>(options: SessionOptions, held: Held, t
 	const { promise: failed, reject: fail } = Promise.withResolvers<never>()
 	failed.catch(() => {})
 	const relations = new Relations({ sql, vault, openBuffer: target.openBuffer })
+	const nonces = new NonceChain((id, nonce) => recordNonce(control, id, nonce), vault, opened)
 	const sink = target.openSink({
-		...{ ...held, buffers: relations.buffers, nonces: new NonceChain(control, vault, opened.lineage) },
+		...{ ...held, buffers: relations.buffers, nonces },
 		acknowledge: (position) => stream?.acknowledge(position),
 		onFailure: fail,
 	})

@@ -15,8 +15,8 @@ import type { ReadQuery } from './vault.ts'
 /** Rows per chunk that a read hands out. */
 const chunkRows = 5_000
 
-/** Where a table lies, and the keys of its segments where they are encrypted. */
-export type Place = { store: Store; folder: string; keys?: SegmentKeys }
+/** Where a table lies, the keys of its segments where they are encrypted, and what names new objects. */
+export type Place = { store: Store; folder: string; keys?: SegmentKeys; newId: () => string }
 
 /** The rows of a query in (position, ordinal) order, from the given segments. */
 export async function* readChanges(

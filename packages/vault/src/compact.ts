@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { SegmentFile } from './log/actions.ts'
 import type { Log } from './log/log.ts'
 import { comparePlaces, parseRange } from './segment/range.ts'
@@ -71,16 +70,15 @@ function withoutGrown(files: SegmentFile[]): SegmentFile[] {
 /** Exchanges segments for those that have their rows; answers false, changing nothing, when one of them went meanwhile. */
 export async function commitMerge(
 	log: Log,
-	inputs: readonly SegmentFile[],
-	outputs: SegmentFile[],
-	now: () => number,
+	{ inputs, outputs }: { inputs: readonly SegmentFile[]; outputs: SegmentFile[] },
+	{ now, newId }: { now: () => number; newId: () => string },
 ): Promise<boolean> {
 	const { isAppended } = await log.append((state) => {
 		if (!inputs.every(({ path }) => state.files.has(path))) return undefined
 		const removedAt = now()
 		return {
 			operation: 'OPTIMIZE',
-			facts: { id: randomUUID() },
+			facts: { id: newId() },
 			transactions: [],
 			adds: outputs,
 			removes: inputs.map(({ path, size }) => ({ path, size, removedAt })),

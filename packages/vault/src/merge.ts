@@ -9,7 +9,7 @@ import { openParquet } from './segment/parquet.ts'
 import { putSegment } from './segment/put.ts'
 import { comparePlaces } from './segment/range.ts'
 import { changesOf, type RowGroup, type RowRef, rowGroupsOf } from './segment/read.ts'
-import { buildSliced } from './segment/write.ts'
+import { buildSliced, newPath } from './segment/write.ts'
 
 type Keyed = RowRef & { key: unknown[]; position: bigint; ordinal: number }
 
@@ -32,7 +32,7 @@ export async function compactTable(
 		.map((file) => [file])
 	for (const inputs of [...merges, ...single]) {
 		const outputs = await writeSorted(place, { meta, inputs }, now())
-		if (await commitMerge(log, inputs, outputs, now)) {
+		if (await commitMerge(log, { inputs, outputs }, { now, newId: place.newId })) {
 			counts.merged += inputs.length
 			counts.written += outputs.length
 		} else for (const { path } of outputs) await place.store.delete(`${place.folder}/${path}`)
@@ -79,7 +79,7 @@ async function writePart(
 	for (const group of groups) refs.push(...(await keyedRefs(group, names)))
 	refs.sort(compareKeyed)
 	const rows = await changesOf(refs, table, { isFinal: true })
-	const { range, ...segment } = await buildSliced(rows, columns, names)
+	const { range, ...segment } = await buildSliced(rows, columns, { path: newPath(place), sortedBy: names })
 	return { ...(await putSegment(place, { ...segment, isSliced: true }, openColumns)), range }
 }
 

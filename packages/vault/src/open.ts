@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { ReprieveError, type TableName } from '@reprieve/contracts'
 import { openKeys, openLeases, openLineages } from './ownership.ts'
 import { decodePart, encodePart, ownFolder, tableFolder } from './paths.ts'
-import { sealLines, unsealLines } from './seal.ts'
+import { sealRecord, unsealRecord } from './seal.ts'
 import { parseSegmentKeys, type SegmentKeys } from './segment/cipher.ts'
 import { putOnce, type Store } from './store.ts'
 import { fileStore } from './stores/file.ts'
@@ -22,10 +22,12 @@ export type VaultOptions = {
 	keys?: SegmentKeys
 	/** Milliseconds since 1970. Default: the system's clock. */
 	now?: () => number
+	/** Names that no two objects may share. Default: random ones. */
+	newId?: () => string
 }
 
 /** Opens the vault of one database; nothing is read or written before it is needed. */
-export function openVault({ store, database, keys, now = Date.now }: VaultOptions): Vault {
+export function openVault({ store, database, keys, now = Date.now, newId = randomUUID }: VaultOptions): Vault {
 	const tables = new Map<string, ReturnType<typeof openTable>>()
 	const heads = new Map<string, Head>()
 	const archived = new Set<string>()
@@ -39,11 +41,12 @@ export function openVault({ store, database, keys, now = Date.now }: VaultOption
 			noted = version
 			heads.set(folder, { version, digest })
 		}
-		const table = openTable({ store, folder, keys }, name, { now, onEntry })
+		const table = openTable({ store, folder, keys, newId }, name, { now, onEntry })
 		tables.set(folder, table)
 		return table
 	}
-	const transactions = openTransactions({ store, folder: ownFolder(database, 'transactions'), keys }, { now, heads })
+	const ownPlace = { store, folder: ownFolder(database, 'transactions'), keys, newId }
+	const transactions = openTransactions(ownPlace, { now, heads })
 	return {
 		database,
 		table: open,
@@ -54,14 +57,13 @@ export function openVault({ store, database, keys, now = Date.now }: VaultOption
 		...openKeys(store, database),
 		async putAudit(entry) {
 			const at = new Date(now()).toISOString()
-			const key = `${ownFolder(database, 'audit')}/${encodePart(at)}-${randomUUID()}.json`
-			await putOnce(store, key, sealLines([JSON.stringify({ at, ...entry })]))
+			const key = `${ownFolder(database, 'audit')}/${encodePart(at)}-${newId()}.json`
+			await putOnce(store, key, sealRecord(key, { at, ...entry }))
 		},
 		async *audit() {
 			for await (const { key } of store.list(`${ownFolder(database, 'audit')}/`)) {
 				const bytes = await store.get(key)
-				const [line] = bytes ? unsealLines(key, bytes) : []
-				if (line !== undefined) yield JSON.parse(line) as Record<string, unknown>
+				if (bytes) yield unsealRecord<Record<string, unknown>>(key, bytes)
 			}
 		},
 		close: async () => {},

@@ -1,5 +1,5 @@
 import { ReprieveError } from '@reprieve/contracts'
-import { corrupt, sealLines, unsealLines } from './seal.ts'
+import { corrupt, sealRecord, unsealRecord } from './seal.ts'
 import { putOnce, type Store } from './store.ts'
 
 /** Older versions that stay, for whoever is just reading them. */
@@ -20,16 +20,20 @@ export type Register<T> = {
 export function openRegister<T>(store: Store, folder: string): Register<T> {
 	return {
 		async read() {
-			const version = (await versionsOf(store, folder)).at(-1) ?? -1
-			if (version < 0) return { version, value: undefined }
-			const key = keyOf(folder, version)
-			const bytes = await store.get(key)
-			if (bytes === undefined) throw corrupt(key, 'it is missing')
-			return { version, value: JSON.parse(unsealLines(key, bytes)[0] as string) as T }
+			for (let missing = -1; ; ) {
+				const version = (await versionsOf(store, folder)).at(-1) ?? -1
+				if (version < 0) return { version, value: undefined }
+				const key = keyOf(folder, version)
+				const bytes = await store.get(key)
+				if (bytes !== undefined) return { version, value: unsealRecord<T>(key, bytes) }
+				if (version === missing) throw corrupt(key, 'it is missing')
+				// A version that was listed may have been replaced, and cleaned away, meanwhile: then others are listed now.
+				missing = version
+			}
 		},
 		async write(after, value) {
 			const key = keyOf(folder, after + 1)
-			if ((await putOnce(store, key, sealLines([JSON.stringify(value)]))) === 'exists') throw lost(folder, after + 1)
+			if ((await putOnce(store, key, sealRecord(key, value))) === 'exists') throw lost(folder, after + 1)
 			const versions = await versionsOf(store, folder)
 			const newest = versions.at(-1) ?? -1
 			if (newest > after + 1) {

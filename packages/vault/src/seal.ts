@@ -25,6 +25,19 @@ export function unsealLines(object: string, bytes: Uint8Array): string[] {
 	return body.toString().trimEnd().split('\n')
 }
 
+/** A sealed object of one value that says which object it is: an older version of it, or another one, cannot stand in its place. */
+export function sealRecord(object: string, value: unknown): Uint8Array {
+	return sealLines([JSON.stringify(value), JSON.stringify({ object })])
+}
+
+/** Inverse of {@link sealRecord}; one that was written before records said which they are counts as itself. Throws VAULT_CORRUPT. */
+export function unsealRecord<T>(object: string, bytes: Uint8Array): T {
+	const [value, place] = unsealLines(object, bytes)
+	const written = place === undefined ? object : (JSON.parse(place) as { object: string }).object
+	if (written !== object) throw corrupt(object, `it is what was written as ${written}`)
+	return JSON.parse(value as string) as T
+}
+
 /** The error of an object that is not what was written. The hint is for one that nothing can be made again from. */
 export function corrupt(
 	object: string,

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { type ChangeRows, ReprieveError, type SourceTable, type TableName } from '@reprieve/contracts'
 import { type Place, readChanges } from './archive.ts'
@@ -9,7 +8,7 @@ import type { LogState } from './log/state.ts'
 import { compactTable } from './merge.ts'
 import { putSegment } from './segment/put.ts'
 import { parseRange } from './segment/range.ts'
-import { buildSegment, splitRows } from './segment/write.ts'
+import { buildSegment, newPath, splitRows } from './segment/write.ts'
 import { sweepTable } from './sweep.ts'
 import type { CommitOutcome, PendingSegment, TableCommit, VaultTable } from './vault.ts'
 import { verifyTable } from './verify.ts'
@@ -41,7 +40,7 @@ export function openTable(place: Place, name: TableName, options: TableOptions):
 			promised.push(...added)
 			return await writeSegments(place, rows, columns)
 		},
-		commit: (entry) => commitSegments(log, entry, options.now),
+		commit: (entry) => commitSegments(log, entry, { now: options.now, newId: place.newId }),
 		schemas: async () => (await log.refresh()).meta?.schemas ?? [],
 		async *read(query) {
 			const { meta, files } = await log.refresh()
@@ -63,30 +62,33 @@ export function openTable(place: Place, name: TableName, options: TableOptions):
 async function writeSegments(place: Place, rows: ChangeRows, columns: VaultColumn[]): Promise<PendingSegment[]> {
 	const written: PendingSegment[] = []
 	for (const part of splitRows(rows)) {
-		const segment = await buildSegment(rows, columns, part)
+		const segment = await buildSegment(rows, columns, { path: newPath(place), ...part })
 		const stored = await putSegment(place, segment, openColumns)
 		written.push({ ...stored, rows: segment.rows, range: segment.range, schema: rows.table, columns })
 	}
 	return written
 }
 
+/** What an entry takes from outside. */
+type Means = { now: () => number; newId: () => string }
+
 async function commitSegments(
 	log: Log,
 	{ source, position, segments, after, marks = [] }: TableCommit,
-	now: () => number,
+	means: Means,
 ): Promise<CommitOutcome> {
 	const { isAppended, version } = await log.append((state) => {
 		const archived = state.transactions.get(source)
 		if (archived !== undefined && archived >= position) return undefined
 		if (after !== undefined && after !== (archived ?? null)) throw movedOn(source, after, archived)
 		if (archived !== undefined) checkFollows(segments, archived, source)
-		const meta = extendMeta(state, segments, now)
+		const meta = extendMeta(state, segments, means)
 		return {
 			operation: 'WRITE',
-			facts: { id: randomUUID() },
+			facts: { id: means.newId() },
 			...(meta === state.meta ? {} : { meta }),
 			transactions: [{ source, position }, ...marks],
-			adds: segments.map((segment) => fileOf(segment, meta, now())),
+			adds: segments.map((segment) => fileOf(segment, meta, means.now())),
 			removes: [],
 			isDataChange: true,
 		}
@@ -95,8 +97,8 @@ async function commitSegments(
 }
 
 /** The table's metadata with what the segments bring; the same object when they bring nothing. */
-function extendMeta(state: LogState, segments: readonly PendingSegment[], now: () => number): TableMeta {
-	let meta = state.meta ?? { id: randomUUID(), createdAt: now(), columns: [], schemas: [] }
+function extendMeta(state: LogState, segments: readonly PendingSegment[], { now, newId }: Means): TableMeta {
+	let meta = state.meta ?? { id: newId(), createdAt: now(), columns: [], schemas: [] }
 	for (const { schema, columns } of segments) {
 		if (!fitsColumns(meta.columns, columns)) throw columnsTaken(schema)
 		const missing = missingColumns(meta.columns, columns)

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { ArchivedTransaction } from '@reprieve/contracts'
 import { type Place, readWhole } from './archive.ts'
 import { type EndedTimeline, endedTimelines, isBeyondEnd } from './branch.ts'
@@ -70,8 +69,8 @@ export function openTransactions(
 				if (archived !== undefined && first !== undefined && first < archived) throw overtaken(first, archived, source)
 				return {
 					operation: 'WRITE',
-					facts: { id: randomUUID(), heads: Object.fromEntries(heads) },
-					...(state.meta ? {} : { meta: newMeta(options.now()) }),
+					facts: { id: place.newId(), heads: Object.fromEntries(heads) },
+					...(state.meta ? {} : { meta: newMeta(place, options.now()) }),
 					transactions: [{ source, position }, ...marks],
 					adds,
 					removes: [],
@@ -93,8 +92,8 @@ export function openTransactions(
 	}
 }
 
-function newMeta(createdAt: number): TableMeta {
-	return { id: randomUUID(), createdAt, columns: [], schemas: [] }
+function newMeta({ newId }: Place, createdAt: number): TableMeta {
+	return { id: newId(), createdAt, columns: [], schemas: [] }
 }
 
 async function compactTransactions(
@@ -108,7 +107,7 @@ async function compactTransactions(
 		for (const file of inputs) transactions.push(...(await transactionsIn(place, file)))
 		transactions.sort(byPosition)
 		const output = await writeTransactions(place, transactions, now())
-		if (await commitMerge(log, inputs, [output], now)) {
+		if (await commitMerge(log, { inputs, outputs: [output] }, { now, newId: place.newId })) {
 			counts.merged += inputs.length
 			counts.written += 1
 		} else await place.store.delete(`${place.folder}/${output.path}`)
@@ -127,7 +126,7 @@ async function writeTransactions(
 		encoded: codecOf(type).encode(cellsOf(rows.map((row) => row[name])), 0, rows.length),
 	}))
 	const bytes = await encodeSegment(encoded, rows.length)
-	const path = `data/${randomUUID()}.parquet`
+	const path = `data/${place.newId()}.parquet`
 	const position = BigUint64Array.from(transactions, (transaction) => transaction.position.lsn)
 	const range = formatRange(rangeOf({ position, ordinal: new Uint32Array(rows.length) }, 0, rows.length))
 	const segment = { path, bytes, sha256: digestOf(bytes), stats: statisticsOf(encoded, rows.length) }

@@ -20,14 +20,20 @@ export async function* verifyTable(place: Place): AsyncIterable<VerifiedObject> 
 		if (entry) entries.push(Number(entry[1]))
 		if (checkpoint) checkpoints.push(Number(checkpoint[1]))
 	}
-	for (const version of checkpoints) yield await verifyCheckpoint(place, version)
+	const sealed = new Map<number, string | undefined>()
+	for (const version of checkpoints) {
+		const { result, digest } = await verifyCheckpoint(place, version)
+		yield result
+		sealed.set(version, digest)
+	}
 	const state = await stateBefore(place, entries[0] ?? 0)
 	let expected: string | undefined
 	let next = entries[0] ?? 0
 	for (const version of entries) {
 		for (; next < version; next++) yield { object: `${folder}/${entryPath(next)}`, bytes: 0, problem: 'it is missing' }
 		next = version + 1
-		const { result, entry } = await verifyEntry(place, version, version === entries[0] ? undefined : expected)
+		const follows = version === entries[0] ? undefined : expected
+		const { result, entry } = await verifyEntry(place, version, { follows, sealed: sealed.get(version) })
 		yield result
 		expected = entry?.digest
 		if (entry) state.advance(entry, entry.digest)
@@ -46,7 +52,7 @@ export async function* verifyHeads({ store, folder }: Place): AsyncIterable<Veri
 	const heads = new Map<string, Head>()
 	for await (const { key } of store.list(`${folder}/_delta_log/`)) {
 		if (!/\/\d{20}\.json$/.test(key)) continue
-		const { entry } = await verifyEntry({ store, folder }, Number(key.slice(-25, -5)), undefined)
+		const { entry } = await verifyEntry({ store, folder }, Number(key.slice(-25, -5)), {})
 		for (const [table, head] of Object.entries((entry?.facts?.heads ?? {}) as Record<string, Head>))
 			heads.set(table, head)
 	}
@@ -72,30 +78,39 @@ async function stateBefore({ store, folder }: Place, first: number): Promise<Gro
 	}
 }
 
-async function verifyEntry({ store, folder }: Place, version: number, expected: string | undefined) {
+async function verifyEntry(
+	{ store, folder }: Pick<Place, 'store' | 'folder'>,
+	version: number,
+	{ follows, sealed }: { follows?: string; sealed?: string },
+) {
 	const object = `${folder}/${entryPath(version)}`
 	const base = { object, bytes: 0 }
 	try {
 		const bytes = (await store.get(object)) ?? new Uint8Array()
 		base.bytes = bytes.length
 		const entry = parseEntry(object, bytes)
-		const isBroken = expected !== undefined && entry.previous !== expected
-		const problem = isBroken ? `it follows entry ${entry.previous}, the one before it is ${expected}` : undefined
+		if (sealed !== undefined && entry.digest !== sealed) {
+			const problem = `its digest is ${entry.digest}, its checkpoint was written behind ${sealed}`
+			return { result: { ...base, problem }, entry: undefined }
+		}
+		const isBroken = follows !== undefined && entry.previous !== follows
+		const problem = isBroken ? `it follows entry ${entry.previous}, the one before it is ${follows}` : undefined
 		return { result: { ...base, ...(problem ? { problem } : {}) }, entry }
 	} catch (error) {
 		return { result: { ...base, problem: problemOf(error) }, entry: undefined }
 	}
 }
 
-async function verifyCheckpoint({ store, folder }: Place, version: number): Promise<VerifiedObject> {
+async function verifyCheckpoint(place: Place, version: number) {
+	const { store, folder } = place
 	const object = `${folder}/${checkpointPath(version)}`
 	const bytes = (await store.size(object)) ?? 0
-	if (await isUnfinished({ store, folder }, version)) return { object, bytes }
+	if (await isUnfinished(place, version)) return { result: { object, bytes }, digest: undefined }
 	try {
-		await checkCheckpoint(store, folder, version)
-		return { object, bytes }
+		const { digest } = await checkCheckpoint(store, folder, version)
+		return { result: { object, bytes }, digest }
 	} catch (error) {
-		return { object, bytes, problem: problemOf(error) }
+		return { result: { object, bytes, problem: problemOf(error) }, digest: undefined }
 	}
 }
 

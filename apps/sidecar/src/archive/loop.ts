@@ -1,30 +1,37 @@
-import type { Control } from '@reprieve/control'
 import { type Branch, branchSource, type PendingSegment, type Vault } from '@reprieve/vault'
 import type { Logger } from 'pino'
 import { FlushLoop, type Taken } from '../capture/flush-loop.ts'
 import type { ChangeSink } from '../capture/sink.ts'
 import type { CommittedTransaction } from '../capture/transaction.ts'
+import { type Clock, systemClock } from '../clock.ts'
 import type { SidecarConfig } from '../config.ts'
 import { Acknowledgement } from '../lineage/acknowledge.ts'
 import type { Lease } from '../lineage/lease.ts'
 import type { NonceChain } from '../lineage/nonce.ts'
 import { type Batch, planBatch } from './batch.ts'
 import type { TableBuffer } from './buffer.ts'
-import { recordArchived, type Standpoint } from './record.ts'
+import type { Standpoint } from './record.ts'
 
 /** Tables that are written at the same time. */
 const tablesAtOnce = 4
 
+type ArchiveConfig = Pick<
+	SidecarConfig,
+	'lingerMs' | 'bufferBytes' | 'acknowledgeMs' | 'keepaliveMs' | 'keepaliveBytes'
+>
+
 export type ArchiveOptions = {
-	config: SidecarConfig
-	control: Control
+	config: ArchiveConfig
+	clock?: Clock
+	/** Copies receipts to where the gate reads them, with what capture found wrong. */
+	record: (transactions: CommittedTransaction[], standpoint: Omit<Standpoint, 'state'>) => Promise<void>
 	vault: Vault
 	branch: Branch
 	/** Position up to which `_transactions` goes already. */
 	archived: bigint
 	buffers: ReadonlyMap<string, TableBuffer>
-	lease: Lease
-	nonces: NonceChain
+	lease: Pick<Lease, 'check'>
+	nonces: Pick<NonceChain, 'advance'>
 	log: Logger
 	acknowledge: (position: bigint) => void
 	/** Called once, with what ended the archive. */
@@ -34,22 +41,32 @@ export type ArchiveOptions = {
 /** Takes committed transactions to the vault, and says what may be acknowledged. */
 export class Archive implements ChangeSink {
 	readonly #options: ArchiveOptions
+	readonly #clock: Clock
 	readonly #loop: FlushLoop<PendingSegment>
 	readonly #acknowledgement: Acknowledgement
 	#archived: bigint
-	#appendedAt = performance.now()
+	#appendedAt: number
 
 	constructor(options: ArchiveOptions) {
-		const { config, lease, nonces, acknowledge, buffers, archived, onFailure } = options
+		const { config, clock = systemClock, lease, nonces, acknowledge, buffers, archived, onFailure } = options
 		this.#options = options
+		this.#clock = clock
+		this.#appendedAt = clock.now()
 		this.#archived = archived
 		this.#loop = new FlushLoop({
-			...{ config, buffers, received: archived, onFailure },
+			...{ config, clock, buffers, received: archived, onFailure },
 			isKeepaliveDue: (received) => this.#isKeepaliveDue(received),
 			flush: (taken) => this.#flush(taken),
 		})
 		this.#acknowledgement = new Acknowledgement({
-			...{ everyMs: config.acknowledgeMs, lease, nonces, acknowledge, inTurn: (work) => this.#loop.inTurn(work) },
+			...{
+				everyMs: config.acknowledgeMs,
+				clock,
+				lease,
+				nonces,
+				acknowledge,
+				inTurn: (work) => this.#loop.inTurn(work),
+			},
 		})
 	}
 
@@ -88,7 +105,7 @@ export class Archive implements ChangeSink {
 	#isKeepaliveDue(received: bigint): boolean {
 		const { keepaliveMs, keepaliveBytes } = this.#options.config
 		const heldBack = received - this.#archived
-		return heldBack > BigInt(keepaliveBytes) && performance.now() - this.#appendedAt >= keepaliveMs
+		return heldBack > BigInt(keepaliveBytes) && this.#clock.now() - this.#appendedAt >= keepaliveMs
 	}
 
 	async #flush(taken: Taken<PendingSegment>): Promise<void> {
@@ -98,8 +115,8 @@ export class Archive implements ChangeSink {
 	}
 
 	async #execute(batch: Batch): Promise<void> {
-		const started = performance.now()
-		const { vault, branch, lease, control, log } = this.#options
+		const started = this.#clock.now()
+		const { vault, branch, lease, record, log } = this.#options
 		const source = branchSource(branch)
 		lease.check()
 		await inParallel(batch.commit, async ({ buffer, segments, position }) => {
@@ -113,12 +130,12 @@ export class Archive implements ChangeSink {
 		if (batch.append) {
 			await vault.transactions.append({ source, lineage: branch.lineage, ...batch.append })
 			this.#archived = batch.append.position
-			this.#appendedAt = performance.now()
+			this.#appendedAt = this.#clock.now()
 		}
-		await recordArchived(control, batch.record, { ...this.standpoint, state: 'streaming' })
+		await record(batch.record, this.standpoint)
 		if (batch.record.length > 0) {
 			const rows = batch.write.reduce((sum, share) => sum + share.rows.count, 0)
-			const ms = Math.round(performance.now() - started)
+			const ms = Math.round(this.#clock.now() - started)
 			log.info({ transactions: batch.record.length, tables: batch.commit.length, rows, ms }, 'archived')
 		}
 		await this.#acknowledgement.advance(batch.acknowledge)

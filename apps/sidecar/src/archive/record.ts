@@ -6,6 +6,7 @@ import {
 	formatInstant,
 	formatLsn,
 	type Position,
+	ReprieveError,
 } from '@reprieve/contracts'
 import {
 	barriers,
@@ -19,6 +20,7 @@ import {
 } from '@reprieve/control'
 import { and, eq, isNull, lt, or, sql } from 'drizzle-orm'
 import type { CommittedTransaction } from '../capture/transaction.ts'
+import type { NamedCommit } from '../lineage/nonce.ts'
 
 export type Standpoint = {
 	lineage: string
@@ -105,16 +107,26 @@ export async function recordGap(
 		.values({ id: randomUUID(), lineage, table, fromPosition: from, toPosition: to, reason, recordedAt: sql`now()` })
 }
 
-/** Names the vault's newest commit in the database: before the acknowledgement, and before the vault names it too. */
+/**
+ * Names the vault's newest commit in the database: before the acknowledgement, and before the vault names it too. Throws
+ * CONFLICT where another capture did meanwhile: a statement that arrives late must not undo what its successor named.
+ */
 export async function recordNonce(
 	control: Control,
 	lineage: string,
-	nonce: { nonce: string; previous: string | undefined; position: bigint },
+	{ nonce, previous, replaces, position }: NamedCommit,
 ): Promise<void> {
-	await control.db
+	const isUnchanged = replaces === null ? isNull(lineages.nonce) : eq(lineages.nonce, replaces)
+	const named = await control.db
 		.update(lineages)
-		.set({ nonce: nonce.nonce, previousNonce: nonce.previous ?? null, nonceAt: nonce.position })
-		.where(eq(lineages.id, lineage))
+		.set({ nonce, previousNonce: previous ?? null, nonceAt: position })
+		.where(and(eq(lineages.id, lineage), isUnchanged))
+		.returning({ id: lineages.id })
+	if (named.length > 0) return
+	throw new ReprieveError('CONFLICT', `the database does not have nonce ${replaces} of lineage ${lineage} any more`, {
+		hint: 'Another capture may have taken over; this one waits for its turn.',
+		retryable: true,
+	})
 }
 
 async function copyTransactions(tx: ControlTransaction, transactions: Receipted[], lineage: string): Promise<void> {

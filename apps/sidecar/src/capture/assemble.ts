@@ -27,7 +27,7 @@ import { tripOnImage, tripOnLoss, tripOnTruncate, tripOnUpdate } from './tripwir
 import { isSameAt, keyOf, textAt } from './tuple.ts'
 
 export type AssemblerOptions = {
-	relations: Relations
+	relations: Pick<Relations, 'buffers' | 'get' | 'resolve'>
 	messages: MessageContext
 	/** Gives every commit the timeline that it belongs to. */
 	branch: Branch

@@ -1,4 +1,5 @@
 import type { TableBuffer, TableShare } from '../archive/buffer.ts'
+import { type Clock, systemClock } from '../clock.ts'
 import type { SidecarConfig } from '../config.ts'
 import type { CommittedTransaction } from './transaction.ts'
 
@@ -16,7 +17,8 @@ export type Taken<Spilled> = {
 }
 
 export type FlushLoopOptions<Spilled> = {
-	config: SidecarConfig
+	config: Pick<SidecarConfig, 'lingerMs' | 'bufferBytes'>
+	clock?: Clock
 	buffers: ReadonlyMap<string, TableBuffer<Spilled>>
 	/** Everything before this counts as received. */
 	received: bigint
@@ -30,16 +32,18 @@ export type FlushLoopOptions<Spilled> = {
 /** Decides when what capture gathered is flushed: one flush at a time, in order, urgent transactions at once. */
 export class FlushLoop<Spilled> {
 	readonly #options: FlushLoopOptions<Spilled>
+	readonly #clock: Clock
 	#waiting: CommittedTransaction[] = []
 	#received: bigint
 	#inFlightBytes = 0
 	#turn: Promise<void> | undefined
-	#linger: NodeJS.Timeout | undefined
+	#linger: (() => void) | undefined
 	#failure: { error: unknown } | undefined
 	#isStopped = false
 
 	constructor(options: FlushLoopOptions<Spilled>) {
 		this.#options = options
+		this.#clock = options.clock ?? systemClock
 		this.#received = options.received
 	}
 
@@ -56,7 +60,7 @@ export class FlushLoop<Spilled> {
 		this.#receive(transaction.end)
 		if (transaction.isUrgent) void this.#flush()
 		else if (this.#waiting.length > 0)
-			this.#linger ??= setTimeout(() => void this.#flush(), this.#options.config.lingerMs)
+			this.#linger ??= this.#clock.after(this.#options.config.lingerMs, () => void this.#flush())
 	}
 
 	keepalive(position: bigint): void {
@@ -81,7 +85,7 @@ export class FlushLoop<Spilled> {
 
 	async stop(): Promise<void> {
 		this.#isStopped = true
-		clearTimeout(this.#linger)
+		this.#linger?.()
 		await this.#turn
 	}
 
@@ -117,7 +121,7 @@ export class FlushLoop<Spilled> {
 
 	async #flush(): Promise<void> {
 		await this.inTurn(async () => {
-			clearTimeout(this.#linger)
+			this.#linger?.()
 			this.#linger = undefined
 			try {
 				await this.#options.flush(this.#take())

@@ -5,7 +5,7 @@ import { eq } from 'drizzle-orm'
 import type { Kafka } from 'kafkajs'
 import { Archive } from '../archive/loop.ts'
 import { openBuffer } from '../archive/open-buffer.ts'
-import { recordGap, recordIncident } from '../archive/record.ts'
+import { recordArchived, recordGap, recordIncident, recordNonce } from '../archive/record.ts'
 import { watchFindings } from '../archive/watch-findings.ts'
 import { Assembler } from '../capture/assemble.ts'
 import { KeyRing } from '../capture/keys.ts'
@@ -58,7 +58,7 @@ export async function runDebeziumSession(options: DebeziumSession): Promise<void
 			...{ sessionMs: config.leaseMs, onFailure: fail },
 		})
 		try {
-			const nonces = new NonceChain(control, vault, opened.lineage)
+			const nonces = new NonceChain((id, nonce) => recordNonce(control, id, nonce), vault, opened)
 			const recorded = await readRecorded(options, opened, nonces)
 			const { archive, feed } = await openArchive(options, { opened, recorded, nonces, lease, reader, fail })
 			await Promise.race([reader.start(), failed, aborted(signal)])
@@ -138,8 +138,8 @@ async function openArchive(options: DebeziumSession, { opened, recorded, nonces,
 		openBuffer: (label, table) => openBuffer(label, table, { branch: opened.branch, from: recorded }),
 	})
 	const archive: Archive = new Archive({
-		...{ config, control, vault, branch: opened.branch, archived: opened.archived, buffers: relations.buffers },
-		...{ lease, log },
+		...{ config, vault, branch: opened.branch, archived: opened.archived, buffers: relations.buffers, lease, log },
+		record: (transactions, standpoint) => recordArchived(control, transactions, { ...standpoint, state: 'streaming' }),
 		nonces,
 		acknowledge: (position) => void reader.commit(position).catch(fail),
 		onFailure: fail,

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { type Clock, systemClock } from '../clock.ts'
 import type { SidecarConfig } from '../config.ts'
 import { writeShares } from './flush.ts'
 import type { PartitionShare, TablePartition } from './partition.ts'
@@ -15,6 +16,7 @@ type Holdings = {
 
 export type FlusherOptions = {
 	config: Pick<SidecarConfig, 'lingerMs' | 'bufferBytes'>
+	clock?: Clock
 	log: Logger
 	holdings: () => Holdings
 	/** A range is about to be left out for good. */
@@ -31,15 +33,17 @@ const beatMs = 500
 /** Takes whole shares to the vault, one flush at a time, and keeps memory bounded. */
 export class Flusher {
 	readonly #options: FlusherOptions
+	readonly #clock: Clock
 	#flushing: Promise<void> | undefined
 	#relieving: Promise<void> | undefined
-	#linger: NodeJS.Timeout | undefined
+	#linger: (() => void) | undefined
 	#inFlightBytes = 0
 	#failure: { error: unknown } | undefined
 	#isStopped = false
 
 	constructor(options: FlusherOptions) {
 		this.#options = options
+		this.#clock = options.clock ?? systemClock
 	}
 
 	/** A flush is under way. */
@@ -59,7 +63,7 @@ export class Flusher {
 
 	/** Flushes after the linger. */
 	soon(): void {
-		this.#linger ??= setTimeout(() => void this.now(), this.#options.config.lingerMs)
+		this.#linger ??= this.#clock.after(this.#options.config.lingerMs, () => void this.now())
 	}
 
 	/** Lets a running flush end, then does one more. Never throws: a failure goes to `onFailure`. */
@@ -79,7 +83,7 @@ export class Flusher {
 			this.#relieving = undefined
 		})
 		const relieved = this.#relieving.then(() => true)
-		while (!(await Promise.race([relieved, pause(beatMs)]))) await beat()
+		while (!(await Promise.race([relieved, this.#pause()]))) await beat()
 	}
 
 	/** Resolves when nothing is being written. */
@@ -92,12 +96,16 @@ export class Flusher {
 	async stop(): Promise<void> {
 		await this.now()
 		this.#isStopped = true
-		clearTimeout(this.#linger)
+		this.#linger?.()
 		await this.idle()
 	}
 
+	#pause(): Promise<false> {
+		return new Promise((resolve) => this.#clock.after(beatMs, () => resolve(false)))
+	}
+
 	async #flush(): Promise<void> {
-		clearTimeout(this.#linger)
+		this.#linger?.()
 		this.#linger = undefined
 		const { holdings, log, onGap, onCommitted, onFailure } = this.#options
 		const held = holdings()
@@ -129,8 +137,4 @@ export class Flusher {
 			this.#options.onFailure(error)
 		}
 	}
-}
-
-function pause(ms: number): Promise<false> {
-	return new Promise((resolve) => setTimeout(() => resolve(false), ms))
 }

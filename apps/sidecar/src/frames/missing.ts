@@ -3,6 +3,7 @@ import { parseTableName } from '@reprieve/contracts'
 import type { Control } from '@reprieve/control'
 import type { Vault } from '@reprieve/vault'
 import type { Logger } from 'pino'
+import { type Clock, systemClock } from '../clock.ts'
 import { frameSource, offsetMark } from '../kafka/sources.ts'
 import type { Lane } from './consumer.ts'
 import { judgeShare } from './coverage.ts'
@@ -18,6 +19,7 @@ export type MissingRowsOptions = {
 	control: Control
 	vault: Vault
 	epoch: Epoch
+	clock?: Clock
 	log: Logger
 	/** Both ends of a lane; undefined without its topic. */
 	ends: (lane: Lane) => Promise<Ends | undefined>
@@ -40,14 +42,14 @@ export class MissingRows {
 
 	/** Looks for shares that have been waited for. */
 	async look(shares: readonly FrameShare[], waitedMs: number): Promise<void> {
-		const { patienceMs, log, control } = this.#options
+		const { patienceMs, clock = systemClock, log, control } = this.#options
 		if (waitedMs < patienceMs) return
 		for (const { topic, partition, ...share } of shares) {
 			const key = `${topic}:${partition}`
 			const askedAt = this.#asked.get(key) ?? Number.NEGATIVE_INFINITY
-			if (performance.now() - askedAt < patiences * patienceMs) continue
+			if (clock.now() - askedAt < patiences * patienceMs) continue
 			if (await this.#mayCome({ topic, partition, ...share })) continue
-			this.#asked.set(key, performance.now())
+			this.#asked.set(key, clock.now())
 			log.warn({ topic, partition }, 'rows of a transaction that was sent are in no topic')
 			await raiseIncident(control, missingIncident({ topic, partition }, share.table))
 		}

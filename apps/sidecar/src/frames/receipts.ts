@@ -4,6 +4,7 @@ import type { Control } from '@reprieve/control'
 import type { Vault } from '@reprieve/vault'
 import type { Logger } from 'pino'
 import { recordReceipts } from '../archive/record.ts'
+import { type Clock, systemClock } from '../clock.ts'
 import { drainedMark, offsetMark, transactionsSource } from '../kafka/sources.ts'
 import { judgeShare } from './coverage.ts'
 import type { Epoch } from './lineage.ts'
@@ -21,6 +22,7 @@ export type ReceiptOptions = {
 	epoch: Epoch
 	topic: string
 	queue: ReceiptQueue
+	clock?: Clock
 	log: Logger
 	/** Somebody has waited so long for rows of the transaction at the head. */
 	onAwaited: (shares: FrameShare[], waitedMs: number) => Promise<void>
@@ -35,6 +37,7 @@ export type ReceiptOptions = {
 /** Gives transactions their receipts, in order, once the logs of all their tables have their rows. */
 export class ReceiptWriter {
 	readonly #options: ReceiptOptions
+	readonly #clock: Clock
 	/** By table: the sources of its log, as far as they are known. */
 	readonly #sources = new Map<string, Map<string, bigint>>()
 	#woken = Promise.withResolvers<void>()
@@ -43,6 +46,7 @@ export class ReceiptWriter {
 
 	constructor(options: ReceiptOptions) {
 		this.#options = options
+		this.#clock = options.clock ?? systemClock
 	}
 
 	start(): void {
@@ -69,19 +73,19 @@ export class ReceiptWriter {
 	}
 
 	async #run(): Promise<void> {
-		let [pollMs, waitedFrom] = [leastPollMs, performance.now()]
+		let [pollMs, waitedFrom] = [leastPollMs, this.#clock.now()]
 		while (!this.#isStopped) {
 			const { queue } = this.#options
 			const receipts = queue.take((share) => this.#stateOf(share))
 			if (receipts) {
 				await this.#append(receipts)
-				;[pollMs, waitedFrom] = [leastPollMs, performance.now()]
+				;[pollMs, waitedFrom] = [leastPollMs, this.#clock.now()]
 				continue
 			}
 			const awaited = this.#awaited()
-			if (awaited.length === 0) waitedFrom = performance.now()
+			if (awaited.length === 0) waitedFrom = this.#clock.now()
 			else if (await this.#look(awaited)) continue
-			else await this.#options.onAwaited(awaited, performance.now() - waitedFrom)
+			else await this.#options.onAwaited(awaited, this.#clock.now() - waitedFrom)
 			await this.#sleep(awaited.length > 0 ? pollMs : undefined)
 			pollMs = Math.min(pollMs * 2, mostPollMs)
 		}
@@ -109,7 +113,7 @@ export class ReceiptWriter {
 		const { control, vault, epoch, topic, log, onAppended, onDrained } = this.#options
 		const { position, after, transactions, gaps, isFinal } = receipts
 		const lineage = epoch.lineage.id
-		const started = performance.now()
+		const started = this.#clock.now()
 		// What must not go unseen goes first: the frame that says it is not read again once the vault has the receipt.
 		for (const range of gaps) await recordLostFrames(control, { lineage, what: topic, range })
 		const troubled = transactions.filter(({ incidents, gaps }) => incidents.length + gaps.length > 0)
@@ -127,19 +131,17 @@ export class ReceiptWriter {
 		}
 		await recordReceipts(control, transactions, { lineage, archived: position })
 		if (archived.length > 0) {
-			log.info({ transactions: archived.length, ms: Math.round(performance.now() - started) }, 'receipted')
+			log.info({ transactions: archived.length, ms: Math.round(this.#clock.now() - started) }, 'receipted')
 		}
 		onAppended()
 		if (isFinal) onDrained()
 	}
 
 	async #sleep(ms: number | undefined): Promise<void> {
-		let timer: NodeJS.Timeout | undefined
-		const late = new Promise<void>((resolve) => {
-			if (ms !== undefined) timer = setTimeout(resolve, ms)
-		})
+		const { promise: late, resolve } = Promise.withResolvers<void>()
+		const callOff = ms === undefined ? undefined : this.#clock.after(ms, resolve)
 		await Promise.race([this.#woken.promise, late])
-		clearTimeout(timer)
+		callOff?.()
 		this.#woken = Promise.withResolvers()
 	}
 }

@@ -1,6 +1,7 @@
 import { ReprieveError } from '@reprieve/contracts'
 import type { Vault } from '@reprieve/vault'
 import type { Logger } from 'pino'
+import { type Clock, systemClock } from '../clock.ts'
 import { Acknowledgement } from '../lineage/acknowledge.ts'
 import type { Lease } from '../lineage/lease.ts'
 import type { NonceChain } from '../lineage/nonce.ts'
@@ -12,6 +13,7 @@ export type ReleasesOptions = {
 	archived: bigint
 	/** Milliseconds between looks at the vault, and between acknowledgements. */
 	everyMs: number
+	clock?: Clock
 	lease: Pick<Lease, 'isHeld' | 'checkTaken'>
 	nonces: Pick<NonceChain, 'advance'>
 	acknowledge: (position: bigint) => void
@@ -32,7 +34,7 @@ export class Releases {
 	#named: bigint | undefined
 	#isVaultAway = false
 	#sent = 0n
-	#timer: NodeJS.Timeout | undefined
+	#end: (() => void) | undefined
 
 	constructor(options: ReleasesOptions) {
 		this.#options = options
@@ -45,23 +47,20 @@ export class Releases {
 
 	/** Looks at the vault at intervals, in turn with the flushes. */
 	watch(inTurn: (work: () => Promise<void>) => Promise<void>): void {
-		const { everyMs, lease, acknowledge } = this.#options
+		const { everyMs, clock = systemClock, lease, acknowledge } = this.#options
 		this.#acknowledgement = new Acknowledgement({
-			...{ everyMs, inTurn, acknowledge },
+			...{ everyMs, clock, inTurn, acknowledge },
 			lease: { check: () => lease.checkTaken() },
 			nonces: { advance: () => this.#name() },
 		})
 		let isBusy = false
-		this.#timer = setInterval(
-			() => {
-				if (isBusy) return
-				isBusy = true
-				void inTurn(() => this.#look()).finally(() => {
-					isBusy = false
-				})
-			},
-			Math.max(50, everyMs),
-		)
+		this.#end = clock.every(Math.max(50, everyMs), () => {
+			if (isBusy) return
+			isBusy = true
+			void inTurn(() => this.#look()).finally(() => {
+				isBusy = false
+			})
+		})
 	}
 
 	/** Everything before `position` is in Kafka. Called in turn. */
@@ -71,7 +70,7 @@ export class Releases {
 	}
 
 	stop(): void {
-		clearInterval(this.#timer)
+		this.#end?.()
 		this.#acknowledgement?.stop()
 	}
 

@@ -5,6 +5,7 @@ import type { Standpoint } from '../archive/record.ts'
 import { FlushLoop, type Taken } from '../capture/flush-loop.ts'
 import type { ChangeSink } from '../capture/sink.ts'
 import type { CommittedTransaction } from '../capture/transaction.ts'
+import { type Clock, systemClock } from '../clock.ts'
 import type { SidecarConfig } from '../config.ts'
 import type { Lease } from '../lineage/lease.ts'
 import type { Releases } from './releases.ts'
@@ -13,15 +14,16 @@ import type { Spool, SpooledFrame } from './spool.ts'
 import type { FrameWriter } from './writer.ts'
 
 export type KafkaSinkOptions = {
-	config: SidecarConfig
+	config: Pick<SidecarConfig, 'lingerMs' | 'bufferBytes' | 'keepaliveMs' | 'keepaliveBytes'>
+	clock?: Clock
 	lineage: string
 	/** Position that the session begins at. */
 	start: bigint
 	buffers: ReadonlyMap<string, TableBuffer<SpooledFrame>>
-	lease: Lease
+	lease: Pick<Lease, 'checkTaken'>
 	writer: FrameWriter
-	sender: Sender
-	spool: Spool
+	sender: Pick<Sender, 'send' | 'flush'>
+	spool: Pick<Spool, 'get' | 'clear'>
 	releases: Releases
 	/** Watches of the session, ended with the sink. */
 	timers: NodeJS.Timeout[]
@@ -35,16 +37,19 @@ export type KafkaSinkOptions = {
 /** Takes committed transactions to Kafka: first the frames of their rows, then, when all are acknowledged, what names them. */
 export class KafkaSink implements ChangeSink {
 	readonly #options: KafkaSinkOptions
+	readonly #clock: Clock
 	readonly #loop: FlushLoop<SpooledFrame>
 	#sent: bigint
-	#sentAt = performance.now()
+	#sentAt: number
 
 	constructor(options: KafkaSinkOptions) {
-		const { config, buffers, start, onFailure } = options
+		const { config, clock = systemClock, buffers, start, onFailure } = options
 		this.#options = options
+		this.#clock = clock
+		this.#sentAt = clock.now()
 		this.#sent = start
 		this.#loop = new FlushLoop({
-			...{ config, buffers, received: start, onFailure },
+			...{ config, clock, buffers, received: start, onFailure },
 			isKeepaliveDue: (received) => this.#isKeepaliveDue(received),
 			flush: (taken) => this.#flush(taken),
 		})
@@ -87,12 +92,12 @@ export class KafkaSink implements ChangeSink {
 
 	#isKeepaliveDue(received: bigint): boolean {
 		const { keepaliveMs, keepaliveBytes } = this.#options.config
-		return received - this.#sent > BigInt(keepaliveBytes) && performance.now() - this.#sentAt >= keepaliveMs
+		return received - this.#sent > BigInt(keepaliveBytes) && this.#clock.now() - this.#sentAt >= keepaliveMs
 	}
 
 	async #flush({ transactions, shares, received }: Taken<SpooledFrame>): Promise<void> {
 		if (transactions.length === 0 && !this.#isKeepaliveDue(received)) return
-		const started = performance.now()
+		const started = this.#clock.now()
 		const isUrgent = transactions.some((transaction) => transaction.isUrgent)
 		// Frames of two captures do no harm: they are sent on while the vault, which holds the lease, cannot be reached.
 		this.#options.lease.checkTaken()
@@ -101,7 +106,7 @@ export class KafkaSink implements ChangeSink {
 		await this.#sendTransactions(sent, { received, isFinal: false })
 		if (transactions.length === 0) return
 		const rows = shares.reduce((sum, share) => sum + share.rows.reduce((count, version) => count + version.count, 0), 0)
-		const ms = Math.round(performance.now() - started)
+		const ms = Math.round(this.#clock.now() - started)
 		this.#options.log.info({ transactions: transactions.length, rows, ms }, 'sent')
 	}
 
@@ -122,7 +127,7 @@ export class KafkaSink implements ChangeSink {
 		for (const frame of writer.transactions(sent, word)) await sender.send(frame)
 		await sender.flush()
 		this.#sent = word.received
-		this.#sentAt = performance.now()
+		this.#sentAt = this.#clock.now()
 		await releases.sent(word.received)
 		this.#options.onSent(word.received)
 	}

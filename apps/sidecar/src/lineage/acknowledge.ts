@@ -1,9 +1,11 @@
+import { type Clock, systemClock } from '../clock.ts'
 import type { Lease } from './lease.ts'
 import type { NonceChain } from './nonce.ts'
 
 export type AcknowledgementOptions = {
 	/** Milliseconds between two of them. */
 	everyMs: number
+	clock?: Clock
 	/** A process that hung may wake up while another one goes on: checked before each. */
 	lease: Pick<Lease, 'check'>
 	nonces: Pick<NonceChain, 'advance'>
@@ -19,7 +21,7 @@ export class Acknowledgement {
 	#durable = 0n
 	#acknowledged = 0n
 	#acknowledgedAt = Number.NEGATIVE_INFINITY
-	#timer: NodeJS.Timeout | undefined
+	#callOff: (() => void) | undefined
 
 	constructor(options: AcknowledgementOptions) {
 		this.#options = options
@@ -37,17 +39,17 @@ export class Acknowledgement {
 	}
 
 	stop(): void {
-		clearTimeout(this.#timer)
+		this.#callOff?.()
 	}
 
 	async #acknowledge(): Promise<void> {
-		const { everyMs, lease, nonces, acknowledge, inTurn } = this.#options
-		const wait = this.#acknowledgedAt + everyMs - performance.now()
+		const { everyMs, clock = systemClock, lease, nonces, acknowledge, inTurn } = this.#options
+		const wait = this.#acknowledgedAt + everyMs - clock.now()
 		if (wait > 0) {
-			this.#timer ??= setTimeout(() => {
-				this.#timer = undefined
+			this.#callOff ??= clock.after(wait, () => {
+				this.#callOff = undefined
 				void inTurn(() => this.#acknowledge())
-			}, wait)
+			})
 			return
 		}
 		const position = this.#durable
@@ -56,6 +58,6 @@ export class Acknowledgement {
 		await nonces.advance(position)
 		acknowledge(position)
 		this.#acknowledged = position
-		this.#acknowledgedAt = performance.now()
+		this.#acknowledgedAt = clock.now()
 	}
 }

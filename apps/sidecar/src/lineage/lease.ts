@@ -1,11 +1,13 @@
 import { ReprieveError } from '@reprieve/contracts'
 import type { Vault } from '@reprieve/vault'
+import { type Clock, systemClock } from '../clock.ts'
 
 export type LeaseOptions = {
-	vault: Vault
+	vault: Pick<Vault, 'lease'>
 	lineage: string
 	owner: string
 	ttlMs: number
+	clock?: Clock
 	signal: AbortSignal
 	/** Told once, with who has it, when another process holds the lineage. */
 	onWait?: (held: unknown) => void
@@ -25,18 +27,18 @@ export type Lease = {
 
 /** Waits until no other process holds the lineage. Throws UNAVAILABLE when the signal ends the wait. */
 export async function takeLease(options: LeaseOptions): Promise<Lease> {
-	const { vault, lineage, owner, ttlMs, signal } = options
+	const { vault, lineage, owner, ttlMs, clock = systemClock, signal } = options
 	let heldUntil = Number.NEGATIVE_INFINITY
 	let lost: unknown
 	const renew = async () => {
-		const asked = performance.now()
+		const asked = clock.now()
 		await vault.lease(lineage, owner, ttlMs)
 		heldUntil = asked + ttlMs
 	}
 	for (let held = await refusal(renew), waits = 0; held; held = await refusal(renew), waits++) {
 		if (waits === 0) options.onWait?.(held)
 		if (signal.aborted) throw new ReprieveError('UNAVAILABLE', 'stopped while another capture held the lineage')
-		await new Promise((resolve) => setTimeout(resolve, Math.min(1_000, ttlMs / 5)))
+		await new Promise<void>((resolve) => clock.after(Math.min(1_000, ttlMs / 5), resolve))
 	}
 	let renewing: Promise<void> | undefined
 	const ranOut = () =>
@@ -45,7 +47,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 			retryable: true,
 			cause: lost,
 		})
-	const timer = setInterval(() => {
+	const end = clock.every(ttlMs / 3, () => {
 		renewing = renew().then(
 			() => {
 				lost = undefined
@@ -55,19 +57,19 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 				if (isConflict(error)) heldUntil = Number.NEGATIVE_INFINITY
 			},
 		)
-	}, ttlMs / 3)
+	})
 	return {
 		check() {
-			if (performance.now() >= heldUntil) throw ranOut()
+			if (clock.now() >= heldUntil) throw ranOut()
 		},
-		isHeld: () => performance.now() < heldUntil,
+		isHeld: () => clock.now() < heldUntil,
 		checkTaken() {
 			if (isConflict(lost)) throw ranOut()
 		},
 		async release() {
-			clearInterval(timer)
+			end()
 			await renewing
-			if (performance.now() < heldUntil) await vault.lease(lineage, owner, 0).catch(() => {})
+			if (clock.now() < heldUntil) await vault.lease(lineage, owner, 0).catch(() => {})
 		},
 	}
 }

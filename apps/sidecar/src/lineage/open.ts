@@ -38,7 +38,15 @@ export type Ground = {
 }
 
 /** A lineage that capture may continue, and the position that the vault has everything before. */
-export type OpenLineage = { lineage: VaultLineage; slot: string; archived: bigint; confirmed: bigint; branch: Branch }
+export type OpenLineage = {
+	lineage: VaultLineage
+	slot: string
+	archived: bigint
+	confirmed: bigint
+	branch: Branch
+	/** What the database named before the lineage was fenced; null for nothing yet. */
+	nonce: string | null
+}
 
 /**
  * Names the lineage to continue, opening one on first use; else changes nothing, since another capture may hold it.
@@ -54,6 +62,8 @@ export async function findLineage(ground: Ground): Promise<string> {
  * it. Throws CaptureStopped when the database is not the one that the vault continues.
  */
 export async function openLineage(ground: Ground): Promise<OpenLineage> {
+	const nonce = (await readControlLineage(ground.control))?.nonce ?? null
+	await fence(ground.vault)
 	const verdict = await judge(ground)
 	if (verdict.kind === 'promote') {
 		await followPromotion(ground, verdict)
@@ -69,7 +79,13 @@ export async function openLineage(ground: Ground): Promise<OpenLineage> {
 	if (evidence.control?.timeline !== branch.timeline) await recordTimeline(ground.control, branch)
 	if (isSlotUsable && evidence.slot?.failover === false && !ground.isAcknowledgedElsewhere)
 		await enableFailover(ground.config.databaseUrl, lineage.slot)
-	return { lineage, slot: lineage.slot, confirmed, branch, archived: isBehind ? confirmed : archived }
+	return { lineage, slot: lineage.slot, confirmed, branch, nonce, archived: isBehind ? confirmed : archived }
+}
+
+/** Writes the open lineage again as it is: what a former holder still has under way cannot replace it any more. */
+export async function fence(vault: Pick<Vault, 'lineages' | 'putLineage'>): Promise<void> {
+	const open = (await vault.lineages()).findLast((lineage) => lineage.closedAt === undefined)
+	if (open) await vault.putLineage(open)
 }
 
 async function recordTimeline({ db }: Control, { lineage, timeline }: Branch): Promise<void> {

@@ -23,6 +23,9 @@ import { growState, type LogState, tombstoneMs } from './state.ts'
 
 const hintName = '_delta_log/_last_checkpoint'
 
+/** What is sealed beside a checkpoint; `entry` is the digest of the log entry that it was written behind, absent in older ones. */
+type Seal = { version: number; size: number; sha256: string; entry?: string }
+
 type CheckpointRow = {
 	txn: { appId: string; version: bigint; lastUpdated: bigint | null } | null
 	add: Add | null
@@ -44,7 +47,7 @@ export async function writeCheckpoint(
 	const bytes = encodeCheckpoint(state, fixed)
 	const key = `${folder}/${checkpointPath(state.version)}`
 	if ((await putOnce(store, key, bytes)) === 'exists') return false
-	const facts = { version: state.version, size: bytes.length, sha256: digestOf(bytes) }
+	const facts = { version: state.version, size: bytes.length, sha256: digestOf(bytes), entry: state.digest }
 	await putOnce(store, `${folder}/${checkpointDigestPath(state.version)}`, sealLines([JSON.stringify(facts)]))
 	if (state.version > (await newestCheckpoint(store, folder)))
 		await store.replace(`${folder}/${hintName}`, hintOf(state, bytes.length))
@@ -70,11 +73,13 @@ export async function findCheckpoint(store: Store, folder: string): Promise<numb
 /** The state that a checkpoint holds. Throws VAULT_CORRUPT when it is not what was written. */
 export async function readCheckpoint(store: Store, folder: string, version: number) {
 	const key = `${folder}/${checkpointPath(version)}`
-	const bytes = await checkCheckpoint(store, folder, version)
+	const { bytes, digest: sealed } = await checkCheckpoint(store, folder, version)
 	const entry = `${folder}/${entryPath(version)}`
 	const own = await store.get(entry)
 	if (own === undefined) throw corrupt(entry, 'it is missing, yet its checkpoint is there')
 	const { digest, timestamp } = parseEntry(entry, own)
+	if (sealed !== undefined && digest !== sealed)
+		throw corrupt(entry, `its digest is ${digest}, its checkpoint was written behind ${sealed}`)
 	try {
 		return growState({ ...(await decodeCheckpoint(bytes)), version, digest, timestamp })
 	} catch (cause) {
@@ -82,18 +87,27 @@ export async function readCheckpoint(store: Store, folder: string, version: numb
 	}
 }
 
-/** The checkpoint's bytes, compared with the digest that was sealed beside it. Throws VAULT_CORRUPT naming the bad one. */
-export async function checkCheckpoint(store: Store, folder: string, version: number): Promise<Uint8Array> {
+/**
+ * The checkpoint's bytes, compared with the digest that was sealed beside it, and the digest of the entry that it follows.
+ * Throws VAULT_CORRUPT naming the bad one.
+ */
+export async function checkCheckpoint(
+	store: Store,
+	folder: string,
+	version: number,
+): Promise<{ bytes: Uint8Array; digest: string | undefined }> {
 	const key = `${folder}/${checkpointPath(version)}`
 	const sealKey = `${folder}/${checkpointDigestPath(version)}`
 	const [bytes, seal] = [await store.get(key), await store.get(sealKey)]
 	if (bytes === undefined) throw corrupt(key, 'it is missing')
 	if (seal === undefined) throw corrupt(sealKey, 'it is missing')
-	const { size, sha256 } = JSON.parse(unsealLines(sealKey, seal)[0] as string) as { size: number; sha256: string }
+	const facts = JSON.parse(unsealLines(sealKey, seal)[0] as string) as Seal
+	const { size, sha256, entry } = facts
+	if (facts.version !== version) throw corrupt(sealKey, `it is the seal of checkpoint ${facts.version}`)
 	if (bytes.length !== size) throw corrupt(key, `it has ${bytes.length} bytes, ${size} were written`)
 	const digest = digestOf(bytes)
 	if (digest !== sha256) throw corrupt(key, `its digest is ${digest}, ${sha256} was written`)
-	return bytes
+	return { bytes, digest: entry }
 }
 
 /** The hint carries a check of itself: one that points elsewhere than written must not move readers to an older state. */

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { type Place, readWhole, sourceOf } from '../archive.ts'
 import { hasKey, keyColumns } from '../columns.ts'
@@ -130,7 +129,7 @@ async function commitIndex(
 		const removedAt = now()
 		return {
 			operation: 'OPTIMIZE',
-			facts: { id: randomUUID() },
+			facts: { id: place.newId() },
 			meta: { ...state.meta, index },
 			transactions: [],
 			adds: [],

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,7 +15,7 @@ const hashOf = (n: number) => hashKey(seed, [String(n)])
 async function freshPlace() {
 	const path = await mkdtemp(join(tmpdir(), 'reprieve-index-'))
 	const remove = () => rm(path, { recursive: true, force: true })
-	return { path, place: { store: fileStore(path), folder: 't' }, [Symbol.asyncDispose]: remove }
+	return { path, place: { store: fileStore(path), folder: 't', newId: randomUUID }, [Symbol.asyncDispose]: remove }
 }
 
 function entriesOf(list: Pick<IndexEntry, 'hash' | 'segment'>[]): Entries {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Place } from '../archive.ts'
 import { digestOf } from '../seal.ts'
 import { putOnce } from '../store.ts'
@@ -122,11 +121,11 @@ function copyEntries(
 }
 
 async function writeShard(
-	{ store, folder }: Place,
+	{ store, folder, newId }: Place,
 	entries: Entries,
 	range: { from: number; span: number },
 ): Promise<IndexShard> {
-	const path = `_index/${randomUUID()}.keys`
+	const path = `_index/${newId()}.keys`
 	const bytes = encodePages(path, entries, range)
 	await putOnce(store, `${folder}/${path}`, bytes)
 	return { path, size: bytes.length, sha256: digestOf(bytes) }

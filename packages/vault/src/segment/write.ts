@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { type ChangeRows, changeOps, type TextColumn } from '@reprieve/contracts'
 import { Int32, Int64, makeData, TimestampMicrosecond } from 'apache-arrow'
 import type { VaultColumn } from '../columns.ts'
@@ -60,10 +59,10 @@ export function splitRows(rows: ChangeRows, limit = segmentBytes): { start: numb
 export async function buildSegment(
 	rows: ChangeRows,
 	columns: readonly VaultColumn[],
-	{ start, end }: { start: number; end: number },
+	{ path, start, end }: { path: string; start: number; end: number },
 ): Promise<Segment> {
 	const all = encodeRows(rows, columns, { start, end })
-	const [path, bytes] = [newPath(), await encodeSegment(all, end - start)]
+	const bytes = await encodeSegment(all, end - start)
 	const segment = finishSegment(rows, { start, end }, all, { path, bytes })
 	return bytes.length > wholeBytes ? segment : withFilters(segment, rows, [{ start, end }])
 }
@@ -72,7 +71,7 @@ export async function buildSegment(
 export async function buildSliced(
 	rows: ChangeRows,
 	columns: readonly VaultColumn[],
-	sortedBy: readonly string[],
+	{ path, sortedBy }: { path: string; sortedBy: readonly string[] },
 ): Promise<Segment> {
 	const part = { start: 0, end: rows.count }
 	const sample = Math.min(rows.count, sampleRows)
@@ -83,7 +82,6 @@ export async function buildSliced(
 	const fitting = Math.ceil(sliceBytes / (tried.length / sample))
 	const all = encodeRows(rows, columns, part)
 	const grouping = { rows: Math.max(1, Math.min(fitting, groupRows)), bounded: sortedBy }
-	const path = newPath()
 	const bytes = cutSlices(path, await encodeSegment(all, rows.count, grouping))
 	const segment = finishSegment(rows, part, all, { path, bytes })
 	if (bytes.length > filteredBytes) return segment
@@ -99,8 +97,9 @@ function withFilters(segment: Segment, rows: ChangeRows, parts: readonly FilterP
 	return filters === undefined ? segment : { ...segment, filters }
 }
 
-function newPath(): string {
-	return `data/${randomUUID()}.parquet`
+/** The name of a segment's object in its table's folder. */
+export function newPath({ newId }: { newId: () => string }): string {
+	return `data/${newId()}.parquet`
 }
 
 function encodeRows(

@@ -1,0 +1,4 @@
+import { EmbeddedSimulation } from './embedded.ts'
+import { testSeeds } from './seeds.ts'
+
+testSeeds((seed) => new EmbeddedSimulation(seed), { part: 1, parts: 3 })
