@@ -42,7 +42,7 @@ export class EmbeddedSimulation {
 			},
 		})
 		this.source.onAcknowledged = (position) => this.world.check(() => this.#audit.acknowledged(position))
-		this.#control.onReceipt = (receipt) => this.world.check(() => this.#audit.receipted(receipt))
+		this.#control.onReceipts = (receipts) => this.world.check(() => this.#audit.receipted(receipts))
 	}
 
 	/** Throws what must not happen. */
