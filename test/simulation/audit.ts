@@ -36,12 +36,15 @@ export class Audit {
 	}
 
 	/** Exactness 7.4: a receipt comes after all rows of its transaction, and says what was committed. */
-	async receipted(receipt: ArchivedTransaction): Promise<void> {
-		const lsn = receipt.position.lsn
-		const committed = this.#source.transactions.find(({ position }) => position === lsn)
-		if (!isDeepStrictEqual(receipt, committed?.receipt))
-			throw new Error(`the receipt at ${lsn} says ${show(receipt)}, committed was ${show(committed?.receipt)}`)
-		await this.#checkRows(this.#open(), (row) => row.position === lsn, `the receipt at ${lsn}`)
+	async receipted(receipts: readonly ArchivedTransaction[]): Promise<void> {
+		for (const receipt of receipts) {
+			const { lsn } = receipt.position
+			const committed = this.#source.transactions.find(({ position }) => position === lsn)?.receipt
+			if (!isDeepStrictEqual(receipt, committed))
+				throw new Error(`the receipt at ${lsn} says ${show(receipt)}, committed was ${show(committed)}`)
+		}
+		const positions = new Set(receipts.map(({ position }) => position.lsn))
+		await this.#checkRows(this.#open(), (row) => positions.has(row.position), 'receipts')
 	}
 
 	/** Promises 1 and 3 at any moment: each table is the list up to where its log goes; receipts have their rows. */
@@ -62,31 +65,20 @@ export class Audit {
 		await this.look()
 		const vault = this.#open()
 		await this.#checkRows(vault, () => true, 'the end')
-		for (const { name } of roots) {
-			const expected = this.#expected(name)
-			if (expected.length === 0) continue
-			const table = vault.table(parseTableName(name))
-			const some = this.#world.random.pick(expected)
-			const [id] = some.cells
-			const byKey = await rowsOf(table.read({ keys: [keyOf(some)] }), name)
-			expectSame(
-				`${name} key ${id}`,
-				byKey,
-				expected.filter((row) => isDeepStrictEqual(keyOf(row), keyOf(some))),
-			)
-			const before = await rowsOf(table.read({ positions: { to: some.position } }), name)
-			expectSame(
-				`${name} up to ${some.position}`,
-				before,
-				expected.filter((row) => row.position <= some.position),
-			)
-			const since = await rowsOf(table.read({ committed: { from: some.committedAt } }), name)
-			expectSame(
-				`${name} since`,
-				since,
-				expected.filter((row) => row.committedAt >= some.committedAt),
-			)
-		}
+		const { name } = this.#world.random.pick(roots)
+		const expected = this.#expected(name)
+		if (expected.length === 0) return
+		const table = vault.table(parseTableName(name))
+		const some = this.#world.random.pick(expected)
+		const byKey = await rowsOf(table.read({ keys: [keyOf(some)] }), name)
+		const isSame = (row: ExpectedRow) => isDeepStrictEqual(keyOf(row), keyOf(some))
+		expectSame(`${name} by key`, byKey, expected.filter(isSame))
+		const before = await rowsOf(table.read({ positions: { to: some.position } }), name)
+		expectSame(
+			`${name} up to ${some.position}`,
+			before,
+			expected.filter((row) => row.position <= some.position),
+		)
 	}
 
 	async #checkTable(vault: Vault, name: string): Promise<void> {

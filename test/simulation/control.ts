@@ -7,8 +7,8 @@ export class ControlRecord {
 	readonly nonces: { nonce: string | null; previousNonce: string | null } = { nonce: null, previousNonce: null }
 	/** Receipts by position. */
 	readonly receipts = new Map<bigint, ArchivedTransaction>()
-	/** Called with what is about to be a receipt. */
-	onReceipt: (receipt: ArchivedTransaction) => void = () => {}
+	/** Called with what has become receipts. */
+	onReceipts: (receipts: ArchivedTransaction[]) => void = () => {}
 	readonly #world: World
 
 	constructor(world: World) {
@@ -21,7 +21,9 @@ export class ControlRecord {
 		return {
 			record: (transactions: Pick<CommittedTransaction, 'archived'>[]) =>
 				write('record receipts', () => {
-					for (const { archived } of transactions) if (archived) this.#receive(archived)
+					const archived = transactions.flatMap((transaction) => transaction.archived ?? [])
+					for (const receipt of archived) this.receipts.set(receipt.position.lsn, receipt)
+					if (archived.length > 0) this.onReceipts(archived)
 				}),
 			recordNonce: (_lineage: string, { nonce, previous, replaces }: NamedCommit) =>
 				write('record a nonce', () => {
@@ -30,10 +32,5 @@ export class ControlRecord {
 				}),
 			readNonces: () => this.#world.call(process, 'read the nonces', () => ({ ...this.nonces })),
 		}
-	}
-
-	#receive(receipt: ArchivedTransaction): void {
-		this.onReceipt(receipt)
-		this.receipts.set(receipt.position.lsn, receipt)
 	}
 }

@@ -24,7 +24,7 @@ export class EmbeddedSimulation {
 	readonly #audit: Audit
 	readonly #isLawless: boolean
 	#captures: Running[] = []
-	#upkeep: Running | undefined
+	#upkeeps: Running[] = []
 	#started = 0
 	#many = 2
 
@@ -42,7 +42,7 @@ export class EmbeddedSimulation {
 			},
 		})
 		this.source.onAcknowledged = (position) => this.world.check(() => this.#audit.acknowledged(position))
-		this.#control.onReceipt = (receipt) => this.world.check(() => this.#audit.receipted(receipt))
+		this.#control.onReceipts = (receipts) => this.world.check(() => this.#audit.receipted(receipts))
 	}
 
 	/** Throws what must not happen. */
@@ -74,8 +74,7 @@ export class EmbeddedSimulation {
 	}
 
 	#crash(): void {
-		const victims = [...this.#captures, ...(this.#upkeep ? [this.#upkeep] : [])]
-		const victim = this.world.random.pick(victims)
+		const victim = this.world.random.pick([...this.#captures, ...this.#upkeeps])
 		this.world.crash(victim.process)
 		victim.hasEnded = true
 	}
@@ -97,11 +96,13 @@ export class EmbeddedSimulation {
 		return running
 	}
 
+	/** A second round may begin beside the first, as when its lease ran out: of what both do, one comes to nothing. */
 	#keepVault(): void {
-		if (this.#upkeep && !this.#upkeep.hasEnded) return
+		this.#upkeeps = this.#upkeeps.filter(({ hasEnded }) => !hasEnded)
+		if (this.#upkeeps.length > 1) return
 		const process = this.world.process(`upkeep ${++this.#started}`)
 		const running = { process, stop: () => {}, hasEnded: false }
-		this.#upkeep = running
+		this.#upkeeps.push(running)
 		void keepVault({ world: this.world, vault: this.#vaultOf(process) }).then(() => {
 			running.hasEnded = true
 		})

@@ -177,7 +177,7 @@ describe.each([{ isEncrypted: false }, { isEncrypted: true }])('encrypted: $isEn
 	})
 })
 
-/** About so many bytes of each object, spread over all of its regions; another run of them by the bit that is flipped. */
+/** Some thirty bytes of each object, spread over all of its regions. */
 function stride(size: number): number {
 	return Math.max(1, Math.floor(size / 30))
 }
@@ -198,7 +198,7 @@ function rotsOf(objects: Objects): Rot[] {
 	})
 }
 
-/** Objects whose absence must show to whoever reads: all but the newest of a record or log, which only another can tell of. */
+/** Objects that the log names: their absence shows to whoever reads. That of an entry shows to who verifies (damage.test.ts). */
 function isNeeded(object: string): boolean {
 	return object.includes('/data/')
 }
