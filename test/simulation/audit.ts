@@ -53,7 +53,7 @@ export class Audit {
 		const archived = (await vault.transactions.archived(lineageId)) ?? 0n
 		const receipts = await Array.fromAsync(vault.transactions.read({}))
 		const committed = this.#source.transactions.flatMap(({ receipt, position }) =>
-			receipt && position < archived ? [receipt] : [],
+			receipt && position < archived ? [{ ...receipt, lineage: lineageId }] : [],
 		)
 		expectSame('_transactions', receipts, committed)
 		await this.#checkRows(vault, (row) => row.position < archived, 'receipts')

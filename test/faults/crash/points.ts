@@ -251,7 +251,7 @@ const sidecarPoints: readonly Point[] = [
 	{
 		name: 'transactions are in the vault, not in the control schema',
 		file: archive,
-		at: 'await recordArchived(',
+		at: 'await record(batch.record',
 		when: 'batch.record.length > 0',
 		nth: 3,
 	},

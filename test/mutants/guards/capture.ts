@@ -140,7 +140,7 @@ export const captureGuards: Mutant[] = [
 		name: 'takes a lineage that another capture holds',
 		rule: '1.1',
 		file: 'packages/vault/src/ownership.ts',
-		before: 'value.owner !== owner && value.expiresAt > now()',
+		before: 'value.owner !== owner && !isFree',
 		after: 'value.expiresAt < 0',
 		tests: { 'test/vault/transactions.test.ts': ['a lease excludes other owners until it runs out'] },
 	},
@@ -148,7 +148,7 @@ export const captureGuards: Mutant[] = [
 		name: 'goes on after its lease ran out',
 		rule: '1.1',
 		file: `${lineage}/lease.ts`,
-		before: '			if (performance.now() >= heldUntil) throw ranOut()',
+		before: '			if (clock.now() >= heldUntil) throw ranOut()',
 		after: '			if (heldUntil === 0) throw ranOut()',
 		tests: {
 			[`${lineage}/lease.test.ts`]: [

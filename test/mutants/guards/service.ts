@@ -11,8 +11,8 @@ export const serviceGuards: Mutant[] = [
 		name: 'acts twice under one idempotency key',
 		rule: 'P9',
 		file: `${service}/record.ts`,
-		before: 'if (first) return replayed<R>(first)',
-		after: '',
+		before: 'call ? await claim(command, call) : { id: randomUUID() }',
+		after: '{ id: randomUUID() }',
 		tests: { [idempotency]: ['the same key and body get the first answer again, refusals included'] },
 	},
 	{
@@ -114,14 +114,14 @@ export const serviceGuards: Mutant[] = [
 		file: `${service}/server.ts`,
 		before: '	app.use(bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }))\n',
 		after: '',
-		tests: { [requests]: ['what is not a well-formed request is refused with its own status, as a problem'] },
+		tests: { 'test/hostile/http.test.ts': ['a body over the limit'] },
 	},
 	{
 		name: 'changes something in a batch of calls',
 		rule: 'P9',
 		file: `${service}/server.ts`,
-		before: 'if (info.calls.length > 1 && info.calls.some',
-		after: 'if (info.calls.length < 0 && info.calls.some',
+		before: 'if (calls.length > 1 && calls.some',
+		after: 'if (calls.length < 0 && calls.some',
 		tests: { [requests]: ['a mutation in a batch, a GET that changes something and a batch of 21 are refused'] },
 	},
 	{
