@@ -5,7 +5,7 @@ import type { Column, Table } from './schema.ts'
 /** Constraints of every kind that a table's rows satisfy, each over columns of its own. */
 export function addConstraints(random: Random, table: Table): void {
 	const kinds = random.shuffle(Object.values(constraintKinds)).slice(0, random.int(0, 3))
-	for (const add of kinds) add(table, random)
+	for (const add of kinds) add(table)
 	if (table.partitions) return
 	for (const add of random.shuffle(Object.values(uniqueKinds)).slice(0, random.int(0, 3))) add(table, random)
 }
