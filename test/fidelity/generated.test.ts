@@ -28,6 +28,8 @@ test.each(seeds)('the database of seed %i comes back whole', { timeout: 300_000 
 		const { sql } = database
 		await timed('create', create(sql, schema))
 		const kept = await timed('keep', keepAll(sql, schema))
+		if (process.env.LOGSQL) await sql.unsafe(`alter database ${database.name} set log_min_duration_statement = 0`)
+		if (process.env.LOGSQL) console.log(await sql`show data_directory`)
 		await using reprieve = await timed('start', startReprieve(database))
 		await timed('protect', protectAll(reprieve, schema))
 
