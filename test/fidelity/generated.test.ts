@@ -1,9 +1,9 @@
-import { formatTableName } from '@reprieve/contracts'
+import { formatTableName, type Selection } from '@reprieve/contracts'
 import type { Sql } from '@reprieve/postgres'
 import { expect, test } from 'vitest'
 import { freshDatabase } from '../support/postgres.ts'
 import { startReprieve, type TestReprieve } from '../support/reprieve.ts'
-import { emptyAtOnce, tablesWithRows } from './generated/empty.ts'
+import { emptyAtOnce, emptyByPlans, tablesWithRows } from './generated/empty.ts'
 import { generateSchema } from './generated/generate.ts'
 import { differencesFrom, keepAll } from './generated/kept.ts'
 import type { Schema } from './generated/schema.ts'
@@ -28,15 +28,18 @@ test.each(seeds)('the database of seed %i comes back whole', { timeout: 300_000 
 		const { sql } = database
 		await timed('create', create(sql, schema))
 		const kept = await timed('keep', keepAll(sql, schema))
-		if (process.env.LOGSQL) await sql.unsafe(`alter database ${database.name} set log_min_duration_statement = 0`)
-		if (process.env.LOGSQL) console.log(await sql`show data_directory`)
 		await using reprieve = await timed('start', startReprieve(database))
 		await timed('protect', protectAll(reprieve, schema))
 
 		await timed('empty', emptyAtOnce(sql, schema))
 		expect(await tablesWithRows(sql, schema)).toEqual([])
-		await timed('restore', restoreTransaction(reprieve, schema))
+		await timed('restore', restoreAll(reprieve, await newestTransaction(reprieve)))
 		expect(await timed('compare', differencesFrom(sql, schema, kept)), replay(seed)).toEqual([])
+
+		const from = await timed('plans', emptyByPlans(reprieve, sql, schema))
+		expect(await tablesWithRows(sql, schema)).toEqual([])
+		await timed('restoreAgain', restoreAll(reprieve, { from }))
+		expect(await timed('compareAgain', differencesFrom(sql, schema, kept)), replay(seed)).toEqual([])
 	} finally {
 		console.log(seed, JSON.stringify(times))
 	}
@@ -44,8 +47,8 @@ test.each(seeds)('the database of seed %i comes back whole', { timeout: 300_000 
 
 async function create(sql: Sql, schema: Schema): Promise<void> {
 	const statements = createStatements(schema)
-	for (let from = 0; from < statements.length; from += 100) {
-		await sql.unsafe(statements.slice(from, from + 100).join(';'))
+	for (let from = 0; from < statements.length; from += 10) {
+		await sql.unsafe(statements.slice(from, from + 10).join(';'))
 	}
 }
 
@@ -62,17 +65,18 @@ async function protectAll({ client }: TestReprieve, schema: Schema): Promise<voi
 	expect(tables.filter(({ restorability }) => restorability.status !== 'ready')).toEqual([])
 }
 
-async function restoreTransaction({ client }: TestReprieve, schema: Schema): Promise<void> {
+/** The one transaction that has deleted so far. */
+async function newestTransaction({ client }: TestReprieve): Promise<{ transaction: string }> {
 	await client.archive.barrier({ timeoutMs: 60_000 })
 	const [change] = (await client.archive.page({ table: formatTableName(auditTable), limit: 1 })).items
-	const selection = { transaction: change?.transaction ?? '' }
-	let t=performance.now(); const lap=(n: string)=>{console.log(n, Math.round(performance.now()-t)); t=performance.now()}
+	return { transaction: change?.transaction ?? '' }
+}
+
+/** Brings everything of a selection, in all tables, back in one restore. */
+async function restoreAll({ client }: TestReprieve, selection: Selection): Promise<void> {
+	await client.archive.barrier({ timeoutMs: 60_000 })
 	const preview = await client.restores.preview({ selection })
-	lap('preview')
 	expect(preview).toMatchObject({ complete: true, parents: [] })
-	const restore = await client.restores.start({ selection, hash: preview.hash, reason: `seed ${schema.seed}` })
-	lap('start')
-	const fin = await restore.finished()
-	lap('run')
-	expect(fin).toMatchObject({ status: 'succeeded', conflicts: 0, skipped: 0 })
+	const restore = await client.restores.start({ selection, hash: preview.hash, reason: 'all of it back' })
+	expect(await restore.finished()).toMatchObject({ status: 'succeeded', conflicts: 0, skipped: 0 })
 }

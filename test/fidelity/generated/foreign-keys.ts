@@ -1,3 +1,4 @@
+import { countLeaves } from './partitions.ts'
 import type { Random } from './random.ts'
 import type { Action, ForeignKey, Key, Table } from './schema.ts'
 
@@ -10,9 +11,18 @@ export function addForeignKeys(random: Random, tables: Table[], wanted: number):
 	for (let number = 0; keys.length < wanted; number++) {
 		const child = random.int(0, tables.length - 1)
 		if (tables.some((table) => table.inherits === child)) continue
-		keys.push(addForeignKey(random, tables, { number, child, parent: parentOf(random, tables, child) }))
+		const parent = parentOf(random, tables, child)
+		if (linksOf(tables, child, parent) > mostLinks) continue
+		keys.push(addForeignKey(random, tables, { number, child, parent }))
 	}
 	return keys
+}
+
+/** PostgreSQL keeps a constraint for every pair of leaves that a key links. */
+const mostLinks = 40
+
+function linksOf(tables: Table[], child: number, parent: number): number {
+	return countLeaves(tables[child]?.partitions) * countLeaves(tables[parent]?.partitions)
 }
 
 /** Mostly an earlier table; now and then any, itself too, which makes cycles. */
@@ -33,7 +43,8 @@ function addForeignKey(
 	const isFull = key.columns.length > 1 && random.chance(30)
 	const columns = addColumns(random, from, { number, key, onDelete, rows: to.rows })
 	// PostgreSQL copies the list of columns to partitions without translating their numbers.
-	const setsSome = !from.partitions && key.columns.length > 1 && !isFull && (onDelete === 'set null' || onDelete === 'set default')
+	const setsSome =
+		!from.partitions && key.columns.length > 1 && !isFull && (onDelete === 'set null' || onDelete === 'set default')
 	return {
 		name: `fk "${number}"`,
 		child,

@@ -44,7 +44,7 @@ function plainTable(random: Random, named: Named, count: number): Table {
 		rows: rowsOf(random, count),
 	}
 	table.keys.push(keyOf(table))
-	if (random.chance(15)) addPartitions(random, table)
+	if (random.chance(count > 100 ? 8 : 15)) addPartitions(random, table)
 	addConstraints(random, table)
 	return table
 }

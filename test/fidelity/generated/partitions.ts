@@ -22,7 +22,7 @@ function levelsOf(random: Random, columns: string[]): Partitioning | undefined {
 
 function boundsOf(random: Random, column: string): Pick<Partitioning, 'by' | 'bounds'> {
 	if (random.chance(33))
-		return { by: 'hash', bounds: [0, 1, 2].map((rest) => `for values with (modulus 3, remainder ${rest})`) }
+		return { by: 'hash', bounds: [0, 1].map((rest) => `for values with (modulus 2, remainder ${rest})`) }
 	if (column === 'region') {
 		return { by: 'list', bounds: ['for values in (0, 2)', 'for values in (1)', 'default'] }
 	}
@@ -34,4 +34,9 @@ function boundsOf(random: Random, column: string): Pick<Partitioning, 'by' | 'bo
 			'for values from (120) to (maxvalue)',
 		],
 	}
+}
+
+/** How many leaves a table has; one when it has no partitions. */
+export function countLeaves(partitions: Partitioning | undefined): number {
+	return partitions ? partitions.bounds.length * countLeaves(partitions.below) : 1
 }

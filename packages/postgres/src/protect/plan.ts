@@ -43,11 +43,7 @@ export type ProtectionPlan = { asked: AskedTable[]; changes: TableChange[] }
 type Member = Omit<ClosureTable, 'asked'> & { asked: number[]; isRepeated: boolean }
 
 /** Computes what protecting tables would do; changes nothing. Throws NOT_FOUND for an OID without table. */
-export async function planProtection(
-	sql: Session,
-	oids: number[],
-	options: PlanOptions = {},
-): Promise<ProtectionPlan> {
+export async function planProtection(sql: Session, oids: number[], options: PlanOptions = {}): Promise<ProtectionPlan> {
 	const closure = await readClosure(sql, oids)
 	const facts = await readTableFacts(sql, [...new Set(closure.map((member) => member.oid))])
 	const server = await readServerFacts(sql)
@@ -101,11 +97,7 @@ function askedFindings(asked: TableFacts): Finding[] {
 }
 
 /** Identity goes before membership: in the other order the application's own DELETE would fail in between. */
-function changeTable(
-	member: Member,
-	table: TableFacts,
-	options: PlanOptions & { isDebezium: boolean },
-): TableChange {
+function changeTable(member: Member, table: TableFacts, options: PlanOptions & { isDebezium: boolean }): TableChange {
 	const { asked, why, isRepeated } = member
 	const truncate = options.truncate ?? table.record?.truncate ?? 'refuse'
 	const base = { table, asked, why, truncate, isRepeated }
@@ -123,7 +115,11 @@ function changeTable(
 	}
 }
 
-function missingPublications(member: Pick<ClosureTable, 'isRelinked'>, table: TableFacts, isDebezium: boolean): string[] {
+function missingPublications(
+	member: Pick<ClosureTable, 'isRelinked'>,
+	table: TableFacts,
+	isDebezium: boolean,
+): string[] {
 	const own = new Set(table.memberships.filter((m) => m.by === 'table').map((m) => m.publication))
 	const needed = neededPublications({ isPartition: table.isPartition, isRelinked: member.isRelinked, isDebezium })
 	return needed.filter((name) => !own.has(name))
