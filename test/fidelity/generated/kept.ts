@@ -32,12 +32,13 @@ export async function differencesFrom(sql: Sql, schema: Schema, kept: Kept): Pro
 		const before = kept.sequences.get(name) ?? 0n
 		if (value < before) found.push(`sequence ${name}: ${value}, it was ${before}`)
 	}
+	if ((await auditRows(sql)) !== kept.audit) found.push('the restore fired audit triggers, or lost rows of theirs')
 	if ((await readShape(sql)) !== kept.shape) found.push('constraints, indexes or triggers are others')
 	return [...found, ...(await brokenForeignKeys(sql, schema))]
 }
 
-/** Rows of the audit table that no delete wrote. */
-export async function auditRows(sql: Sql): Promise<bigint> {
+/** Rows of the audit table that were there before, and those that inserting rows wrote. */
+async function auditRows(sql: Sql): Promise<bigint> {
 	const [row] = await sql.unsafe<{ rows: string }[]>(
 		`select count(*)::text as rows from ${quoteTable(auditTable)} where op in ('INSERT', 'before')`,
 	)

@@ -34,7 +34,7 @@ export type TableChange = {
 }
 
 /** One table that is to be protected, and why it is refused; not empty: nothing is changed for it. */
-export type AskedTable = { table: TableFacts; refusals: Finding[] }
+type AskedTable = { table: TableFacts; refusals: Finding[] }
 
 /** Protecting as data: what is refused, and what changes for the others. */
 export type ProtectionPlan = { asked: AskedTable[]; changes: TableChange[] }
