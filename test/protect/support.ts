@@ -28,7 +28,9 @@ export async function protect(
 
 /** Codes that a dry run gives. */
 export async function refusals(sql: Sql, name: string): Promise<string[]> {
-	return (await planProtection(sql, await oidOf(sql, name))).refusals.map((finding) => finding.code)
+	return (await planProtection(sql, [await oidOf(sql, name)])).asked
+		.flatMap(({ refusals }) => refusals)
+		.map((finding) => finding.code)
 }
 
 /** A slot of our name, and control rows as a capture that streams would keep them. */

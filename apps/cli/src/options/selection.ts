@@ -27,8 +27,8 @@ export function selectionOptions(command: Command): Command {
 		.option('--table <table>', 'rows of one table')
 		.option('--key <key>', 'with --table: id=5 or JSON; may be given several times', collect(parseKey))
 		.option('--where <json>', 'with --table: a predicate on the archived columns', parseJson)
-		.option('--from <instant>', 'with --table: deleted at or after')
-		.option('--to <instant>', 'with --table: deleted before')
+		.option('--from <instant>', 'deleted at or after; without --table in all tables')
+		.option('--to <instant>', 'deleted before, with --table or --from')
 		.option('--conflict <how>', 'a row lives under the key: stop (default), skip, overwrite')
 		.option('--triggers <how>', 'suppress (default) or fire')
 		.option('--rename <json>', 'archived to live column per table: {"t": {"old": "new"}}', parseJson)
@@ -43,11 +43,12 @@ export function selectionFrom(options: SelectionOptions): PreviewOptions {
 		options.transaction && { transaction: options.transaction },
 		options.change && { changes: options.change },
 		options.table && ofTable(options.table, options),
+		!options.table && options.from && { from: options.from, to: options.to },
 	].filter((selection) => typeof selection === 'object')
 	const [selection] = selections
 	if (!selection || selections.length > 1) {
 		throw new ReprieveError('INVALID', `${selections.length} selections were given, one is needed`, {
-			hint: 'Give one of --run, --transaction, --change, --table.',
+			hint: 'Give one of --run, --transaction, --change, --table, --from.',
 		})
 	}
 	return { selection, conflict, triggers, rename, parents }

@@ -241,7 +241,10 @@ function isMove({ mapping, old }: Departed, target: Mapping, row: Tuple): boolea
 	})
 }
 
-/** An update that changed a foreign key which SET NULL or SET DEFAULT rewrites, and the parents that it named before. */
+/**
+ * An update that changed a foreign key which SET NULL or SET DEFAULT rewrites, with the parents that it named before, and
+ * every column that changed: a trigger may have rewritten others along with the key.
+ */
 function candidateOf(update: {
 	mapping: Mapping
 	ordinal: number
@@ -251,17 +254,12 @@ function candidateOf(update: {
 }): Candidate | undefined {
 	const { mapping, ordinal, image, old, row } = update
 	if (image !== 'O') return undefined
-	const parents: string[] = []
-	const columns = new Set<string>()
-	for (const key of mapping.relinks) {
-		const changed = key.columns.filter((_, at) => {
-			const place = key.places[at] as number
-			return !isSameAt(old, place, row, place)
-		})
-		const named = changed.length > 0 ? keyOf(old, key.places) : undefined
-		if (named === undefined) continue
-		parents.push(key.parent + named)
-		for (const column of changed) columns.add(column)
-	}
-	return parents.length > 0 ? { mapping, ordinal, parents, columns: [...columns] } : undefined
+	const isChanged = (place: number) => !isSameAt(old, place, row, place)
+	const parents = mapping.relinks.flatMap(({ parent, places }) => {
+		const named = places.some(isChanged) ? keyOf(old, places) : undefined
+		return named === undefined ? [] : [parent + named]
+	})
+	if (parents.length === 0) return undefined
+	const columns = mapping.relation.columns.flatMap(({ name }, place) => (isChanged(place) ? [name] : []))
+	return { mapping, ordinal, parents, columns }
 }

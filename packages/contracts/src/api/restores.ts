@@ -21,6 +21,8 @@ export const selection = z
 		z.strictObject({ run: id }),
 		z.strictObject({ transaction: id }),
 		z.strictObject({ changes: z.array(id).min(1).max(10_000) }),
+		/** Everything that was deleted in a range of time, in all tables. */
+		z.strictObject({ from: instant, to: instant.optional() }),
 		z.strictObject({ table: tableText, keys: z.array(row).min(1).max(10_000) }),
 		z.strictObject({
 			table: tableText,

@@ -17,39 +17,86 @@ export type ClosureTable = {
 	isRelinked: boolean
 }
 
+/** One step that a delete can take from one table to the next. */
+type Step = { from: number; to: number; why: ClosureReason | 'root'; foreignKey: string | null }
+
+/** A table as one asked table reaches it. What SET NULL / SET DEFAULT reaches is rewritten: nothing lies behind it. */
+type Reached = { oid: number; why: ClosureReason; isRewritten: boolean; foreignKey: string | null }
+
 /**
  * Every table that a delete on the given tables may touch, themselves first: partitions, inheritance children, and
  * transitively what ON DELETE CASCADE reaches; what SET NULL / SET DEFAULT reaches is rewritten, so nothing lies behind
  * it. A partition that a foreign key reaches brings its whole tree, because a row's move is told by its siblings.
  */
 export async function readClosure(sql: Session, oids: number[]): Promise<ClosureTable[]> {
-	if (oids.length === 0) return []
-	const rows = await sql<{ found: ClosureTable[] }[]>`
-		with recursive reach(asked, oid, why, "foreignKey", rewritten) as (
-			select t.oid, t.oid, 'asked'::text, null::text, false from unnest(${arrayLiteral(oids)}::oid[]) t(oid)
-			union
-			select r.asked, next.* from reach r cross join lateral (
-				select i.inhrelid, case when c.relispartition then 'partition' else 'inheritance' end, null::text, r.rewritten
-				from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = r.oid
-				union all
-				select pg_partition_root(r.oid)::oid, r.why, null::text, r.rewritten
-				from pg_class c where c.oid = r.oid and c.relispartition and r.why not in ('asked', 'partition')
-				union all
-				select f.conrelid, case f.confdeltype when 'c' then 'cascade' when 'n' then 'setNull' else 'setDefault' end,
-					f.conname::text collate "default", f.confdeltype <> 'c'
-				from pg_constraint f
-				where f.contype = 'f' and f.confrelid = r.oid and f.confdeltype in ('c', 'n', 'd') and not r.rewritten
-			) next(oid, why, "foreignKey", rewritten)),
-		folded as (
-			select asked, oid, array_agg(distinct why) as whys,
-				array_agg(distinct "foreignKey") filter (where "foreignKey" is not null) as "foreignKeys",
-				bool_or(rewritten) as "isRelinked"
-			from reach group by asked, oid)
-		select coalesce(json_agg(json_build_object('asked', f.asked::int8, 'oid', f.oid::int8,
-			'why', (select w from unnest(${arrayLiteral(closureReasons)}::text[]) with ordinality o(w, place)
-				where w = any(f.whys) order by place limit 1),
-			'foreignKeys', coalesce(to_json(f."foreignKeys"), '[]'), 'isRelinked', f."isRelinked")
-			order by f.asked, f.oid <> f.asked, f.oid), '[]') as found
-		from folded f`
+	const steps = await readSteps(sql, oids)
+	return [...new Set(oids)].sort((a, b) => a - b).flatMap((asked) => closureOf(asked, steps))
+}
+
+/** All steps from the tables on, read breadth first: pg_constraint has no index on the referenced table. */
+async function readSteps(sql: Session, oids: number[]): Promise<Map<number, Step[]>> {
+	const steps = new Map<number, Step[]>()
+	for (let next = [...new Set(oids)]; next.length > 0; ) {
+		const found = await readStepsFrom(sql, next)
+		for (const oid of next) steps.set(oid, [])
+		for (const step of found) steps.get(step.from)?.push(step)
+		next = [...new Set(found.map((step) => step.to))].filter((oid) => !steps.has(oid))
+	}
+	return steps
+}
+
+async function readStepsFrom(sql: Session, oids: number[]): Promise<Step[]> {
+	const rows = await sql<{ found: Step[] }[]>`
+		with tables(oid) as materialized (select unnest(${arrayLiteral(oids)}::oid[])),
+		steps(origin, target, why, "foreignKey") as (
+			select i.inhparent, i.inhrelid, case when c.relispartition then 'partition' else 'inheritance' end, null::text
+			from tables t join pg_inherits i on i.inhparent = t.oid join pg_class c on c.oid = i.inhrelid
+			union all
+			select t.oid, pg_partition_root(t.oid)::oid, 'root', null from tables t join pg_class c on c.oid = t.oid
+			where c.relispartition
+			union all
+			select f.confrelid, f.conrelid, case f.confdeltype when 'c' then 'cascade' when 'n' then 'setNull' else 'setDefault' end,
+				f.conname::text collate "default"
+			from pg_constraint f
+			where f.contype = 'f' and f.confdeltype in ('c', 'n', 'd') and f.confrelid in (select oid from tables))
+		select coalesce(json_agg(json_build_object('from', s.origin::int8, 'to', s.target::int8, 'why', s.why,
+			'foreignKey', s."foreignKey")), '[]') as found
+		from steps s`
 	return rows[0]?.found ?? []
+}
+
+function closureOf(asked: number, steps: ReadonlyMap<number, Step[]>): ClosureTable[] {
+	const reached: Reached[] = [{ oid: asked, why: 'asked', isRewritten: false, foreignKey: null }]
+	const known = new Set<string>()
+	for (const table of reached) {
+		const state = `${table.oid} ${table.why} ${table.isRewritten}`
+		if (known.has(state)) continue
+		known.add(state)
+		for (const step of steps.get(table.oid) ?? []) reached.push(...follow(table, step))
+	}
+	const byTable = Map.groupBy(reached, (table) => table.oid)
+	const oids = [...byTable.keys()].sort((a, b) => Number(b === asked) - Number(a === asked) || a - b)
+	return oids.map((oid) => fold(asked, oid, byTable.get(oid) ?? []))
+}
+
+function follow(table: Reached, step: Step): Reached[] {
+	const { to, why, foreignKey } = step
+	const { isRewritten } = table
+	if (why === 'root') {
+		const isReached = table.why !== 'asked' && table.why !== 'partition'
+		return isReached ? [{ oid: to, why: table.why, isRewritten, foreignKey }] : []
+	}
+	if (why === 'partition' || why === 'inheritance') return [{ oid: to, why, isRewritten, foreignKey }]
+	return isRewritten ? [] : [{ oid: to, why, isRewritten: why !== 'cascade', foreignKey }]
+}
+
+function fold(asked: number, oid: number, ways: Reached[]): ClosureTable {
+	const whys = new Set(ways.map((way) => way.why))
+	return {
+		asked,
+		oid,
+		why: closureReasons.find((reason) => whys.has(reason)) ?? 'asked',
+		foreignKeys: [...new Set(ways.flatMap((way) => way.foreignKey ?? []))].sort(),
+		isRelinked: ways.some((way) => way.isRewritten),
+	}
 }

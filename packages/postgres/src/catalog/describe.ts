@@ -78,10 +78,21 @@ export async function describeTable(sql: Session, oid: number): Promise<SourceTa
 
 /** OID of a table by its catalog name, whatever its kind; undefined when there is none. */
 export async function findTable(sql: Session, table: TableName): Promise<{ oid: number; kind: string } | undefined> {
-	const [row] = await sql<{ oid: number; kind: string }[]>`
-		select c.oid::int8::float8 as oid, c.relkind as kind from pg_class c join pg_namespace n on n.oid = c.relnamespace
-		where n.nspname = ${table.schema} and c.relname = ${table.name}`
-	return row ? { oid: Number(row.oid), kind: row.kind } : undefined
+	return (await findTables(sql, [table]))[0]
+}
+
+/** {@link findTable} of several, in their order. */
+export async function findTables(
+	sql: Session,
+	tables: TableName[],
+): Promise<({ oid: number; kind: string } | undefined)[]> {
+	const rows = await sql<{ place: number; oid: number; kind: string }[]>`
+		select t.place::int4 as place, c.oid::int8::float8 as oid, c.relkind as kind
+		from unnest(${arrayLiteral(tables.map((table) => table.schema))}::text[],
+			${arrayLiteral(tables.map((table) => table.name))}::text[]) with ordinality t(schema, name, place)
+		join pg_namespace n on n.nspname = t.schema join pg_class c on c.relnamespace = n.oid and c.relname = t.name`
+	const found = new Map(rows.map(({ place, oid, kind }) => [place, { oid: Number(oid), kind }]))
+	return tables.map((_, index) => found.get(index + 1))
 }
 
 function toSourceTable(row: TableRow): SourceTable {

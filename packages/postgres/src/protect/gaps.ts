@@ -1,4 +1,5 @@
 import type { Transaction } from '../session.ts'
+import { arrayLiteral } from '../values/array.ts'
 
 /** A range of the log that may hold deletes that were not archived, ending now. */
 export type Gap = {
@@ -25,11 +26,11 @@ export async function openGap(tx: Transaction, table: string, reason: string): P
 			${reason}, clock_timestamp())`
 }
 
-/** Ends the open gaps of a table that is published again. */
-export async function closeGaps(tx: Transaction, table: string): Promise<void> {
+/** Ends the open gaps of tables that are published again. */
+export async function closeGaps(tx: Transaction, tables: string[]): Promise<void> {
 	await tx`
 		update reprieve.capture_gaps set to_position = pg_current_wal_insert_lsn(), until = clock_timestamp()
-		where "table" = ${table} and until is null and to_position is null`
+		where "table" = any(${arrayLiteral(tables)}::text[]) and until is null and to_position is null`
 }
 
 function openLineage(tx: Transaction) {

@@ -21,10 +21,13 @@ export async function lockTables(tx: Transaction, tables: TableName[], withinMs:
 	}
 }
 
+/** Code of the finding that tables could not be locked in time. */
+export const lockTimeoutCode = 'lockTimeout'
+
 /** What `lockTables` failing means to the operator. */
 export function lockFinding(table: string, withinMs: number): Finding {
 	return {
-		code: 'lockTimeout',
+		code: lockTimeoutCode,
 		message: `${table} and what it reaches could not be locked within ${withinMs} ms`,
 		remedy: 'Try again when no long transaction uses these tables.',
 	}

@@ -3,7 +3,7 @@ import type { Transaction } from '@reprieve/postgres'
 import type { Unique } from '../catalog/uniques.ts'
 import { rewrittenIs } from '../preview/classify.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
-import { literal, ownRows } from '../stage/columns.ts'
+import { literal, ownRows, textOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
 
 /**
@@ -39,7 +39,10 @@ async function writeRank(tx: Transaction, stage: Stage, key: Unique, rank: numbe
 		from ${stage.sql} s join ${ownRows(stage.live)} t on ${join} where s.${book.n} = f.n and f.state = 'relinking'`)
 }
 
-/** One statement over all rewritten columns: half of a composite key would point nowhere. */
+/**
+ * One statement over all rewritten columns: half of a composite key would point nowhere. What a trigger rewrote along
+ * with the key, and somebody wrote again since, stays.
+ */
 async function updateLinks(tx: Transaction, stage: Stage, at: { join: string; version: number }): Promise<void> {
 	const { book } = stage
 	const names = await rewrittenColumns(tx, stage, at.version)
@@ -47,8 +50,10 @@ async function updateLinks(tx: Transaction, stage: Stage, at: { join: string; ve
 	const set = (map?.columns ?? []).flatMap((column) => {
 		const archived = map?.archived.columns[column.from]?.name ?? ''
 		const name = quoteIdentifier(column.to.name)
-		const rewritten = `s.${book.rewritten}::jsonb ? ${literal(archived)}`
-		return names.has(archived) ? [`${name} = case when ${rewritten} then s.${name} else t.${name} end`] : []
+		const rewritten = `s.${book.rewritten}::jsonb`
+		const isStill = `(${textOf(`t.${name}`)}) is not distinct from ${rewritten} ->> ${literal(archived)}`
+		const value = `case when ${rewritten} ? ${literal(archived)} and ${isStill} then s.${name} else t.${name} end`
+		return names.has(archived) && column.to.identity !== 'a' ? [`${name} = ${value}`] : []
 	})
 	if (set.length === 0) return
 	await tx.unsafe(`update ${ownRows(stage.live)} t set ${set.join(', ')}

@@ -65,15 +65,22 @@ async function classifyRelinks(tx: Transaction, stage: Stage, key: Unique): Prom
 		where s.${book.op} = ${relinkOp}`)
 }
 
-/** SQL over s and t: the columns that a relink rewrote hold their old (archived) or their new (rewritten) values. */
+/**
+ * SQL over s and t: the foreign keys that a relink rewrote hold their old (archived) or their new (rewritten) values. What
+ * a trigger rewrote along with them does not decide: it may have been written again since.
+ */
 export function rewrittenIs(stage: Stage, which: 'old' | 'new'): string {
 	const cases = stage.maps.map((map, version) => {
+		const rewritten = `s.${stage.book.rewritten}::jsonb`
+		const keys = map.archived.foreignKeys.flatMap((key) => key.onDeleteColumns)
+		const hasKey = `${rewritten} ?| array[${keys.map(literal).join(', ')}]::text[]`
 		const tests = map.columns.map((column) => {
 			const name = quoteIdentifier(column.to.name)
-			const field = literal(map.archived.columns[column.from]?.name ?? '')
-			const rewritten = `s.${stage.book.rewritten}::jsonb`
+			const archived = map.archived.columns[column.from]?.name ?? ''
+			const field = literal(archived)
 			const value = which === 'old' ? textOf(`s.${name}`) : `${rewritten} ->> ${field}`
-			return `(not (${rewritten} ? ${field}) or (${textOf(`t.${name}`)}) is not distinct from (${value}))`
+			const counts = `${rewritten} ? ${field}${keys.includes(archived) ? '' : ` and not ${hasKey}`}`
+			return `(not (${counts}) or (${textOf(`t.${name}`)}) is not distinct from (${value}))`
 		})
 		return `when ${version} then ${tests.join(' and ') || 'true'}`
 	})

@@ -36,11 +36,12 @@ export async function resolveSelection(vault: Vault, selection: Selection, throu
 	if ('transaction' in selection) return resolveTransaction(vault, selection.transaction)
 	if ('changes' in selection) return resolveChanges(selection.changes)
 	if ('keys' in selection) return [resolveKeys(selection.table, selection.keys, through)]
-	const table = parseTableName(selection.table)
 	const committed = {
 		from: selection.from === undefined ? undefined : instantOf(selection.from),
 		to: selection.to === undefined ? undefined : instantOf(selection.to),
 	}
+	if (!('table' in selection)) return await resolveRange(vault, committed, through)
+	const table = parseTableName(selection.table)
 	return [{ table, query: { committed, positions: { to: through } }, ops: ordinary, where: selection.where }]
 }
 
@@ -68,6 +69,18 @@ async function resolveTransaction(vault: Vault, id: string): Promise<TableReques
 		})
 	}
 	return resolveTransactions(transactions).map((request) => ({ ...request, timeline }))
+}
+
+/** All tables that the transactions of a range of time deleted from. */
+async function resolveRange(
+	vault: Vault,
+	committed: { from: bigint | undefined; to: bigint | undefined },
+	through: bigint,
+): Promise<TableRequest[]> {
+	const transactions: ArchivedTransaction[] = []
+	const found = vault.transactions.read({ committed, positions: { to: through } })
+	for await (const transaction of found) transactions.push(transaction)
+	return resolveTransactions(transactions)
 }
 
 function resolveTransactions(transactions: ArchivedTransaction[]): TableRequest[] {

@@ -126,7 +126,7 @@ function dependentQueries(shape: RunShape, index: number): string[] {
 				? `case when ${once.join(' or ')} then 'dependentDrifted' else 'newDependent' end`
 				: `'newDependent'`
 		return `select ${index}, p.unit, p.n, ${why} from ${table.rows} p
-			join ${table.source} t on ${table.match('t', 'p')} and t.xmin = p.version
+			join ${parentOf(key, table)} t on ${table.match('t', 'p')} and t.xmin = p.version
 			join ${childOf(key)} c on ${refers(key, 'c', 't')}
 			where p.unit between $1::int8 and $2::int8 and ${within(key)} ${covered.join(' ')}`
 	})
@@ -136,7 +136,16 @@ function dependentQueries(shape: RunShape, index: number): string[] {
 function incomingOf(shape: RunShape, table: TableShape): IncomingForeignKey[] {
 	const others = new Set(shape.oids)
 	others.delete(table.planned.oid)
-	return shape.incoming.filter(({ parent }) => parent.rootOid === table.planned.oid || !others.has(parent.rootOid))
+	const family = shape.families.get(table.planned.oid)
+	return shape.incoming.filter(
+		({ parent }) =>
+			parent.rootOid === table.planned.oid || (!others.has(parent.rootOid) && family?.has(parent.oid) === true),
+	)
+}
+
+/** The table whose rows a key binds: an inheritance child may have columns that the planned table has not. */
+function parentOf({ parent }: IncomingForeignKey, table: TableShape): string {
+	return parent.rootOid === table.planned.oid ? table.source : `only ${quoteTable(parent)}`
 }
 
 /** A key binds the rows of the leaves that it speaks of, not those of inheritance children. */
@@ -196,7 +205,7 @@ function spreadQueries(shape: RunShape, index: number): string[] {
 	return incomingOf(shape, table).flatMap((key) =>
 		plannedChildren(shape, key).map(
 			(child) => `select distinct ${index} as "table", p.unit, p.n, 'dependentDrifted' as why from ${table.rows} p
-			join ${table.source} t on ${table.match('t', 'p')} and t.xmin = p.version
+			join ${parentOf(key, table)} t on ${table.match('t', 'p')} and t.xmin = p.version
 			join ${childOf(key)} c on ${refers(key, 'c', 't')}
 			join ${child.rows} q on ${child.match('c', 'q')}
 			where p.unit between $1::int8 and $2::int8 and ${within(key)}

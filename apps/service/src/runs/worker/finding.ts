@@ -10,11 +10,16 @@ export class BatchFinding extends ReprieveError {
 	}
 }
 
+/** Above all a SET DEFAULT whose default goes in the same batch. */
+const heldHint =
+	'A constraint of the tables keeps the rows, and nothing of the batch was deleted: delete what refers to them first.'
+
 /** An error as the data that a failed run keeps. */
 export function toFailure(error: unknown): Failure {
 	if (error instanceof BatchFinding) return { ...failureOf(error), ...(error.key ? { key: error.key } : {}) }
 	if (error instanceof ReprieveError) return failureOf(error)
 	const { code, message } = error as { code?: string; message?: string }
+	if (code?.startsWith('23')) return { code: 'CONFLICT', message: String(message), hint: heldHint }
 	return { code: 'INTERNAL', message: code ? `${message} (SQLSTATE ${code})` : String(message ?? error) }
 }
 

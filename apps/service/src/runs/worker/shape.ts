@@ -30,6 +30,8 @@ export type RunShape = {
 	tables: TableShape[]
 	/** Foreign keys that refer to planned tables, wherever they lie. */
 	incoming: IncomingForeignKey[]
+	/** Each planned table with its partitions and inheritance children, by OID. */
+	families: ReadonlyMap<number, ReadonlySet<number>>
 	/** Tables that are only read, quoted: those that refer to planned ones, and the parent that must stay absent. */
 	read: { oid: number; name: string }[]
 	/** For orphans: whether the row that must stay absent exists, for row `t`; undefined when its table is gone. */
@@ -52,11 +54,18 @@ export async function readShape(sql: Session, body: PlanBody): Promise<RunShape>
 	const read = [...incoming.map((key) => key.child), ...(parent ? [parent] : [])]
 		.filter(({ oid }) => !oids.includes(oid))
 		.map((table) => ({ oid: table.oid, name: quoteTable(table) }))
-	return { body, tables, incoming, oids, read, parentCame, hasTriggers: await readTriggers(sql, oids) }
+	const families = await readFamilies(sql, oids)
+	return { body, tables, incoming, families, oids, read, parentCame, hasTriggers: await readTriggers(sql, oids) }
 }
 
 async function readParent(sql: Session, { witness }: PlanBody): Promise<SourceTable | undefined> {
 	return witness.kind === 'absentParent' ? await describeTable(sql, witness.oid) : undefined
+}
+
+async function readFamilies(sql: Session, oids: number[]): Promise<Map<number, Set<number>>> {
+	const families = new Map<number, Set<number>>()
+	for (const oid of oids) families.set(oid, new Set(await readFamily(sql, [oid])))
+	return families
 }
 
 async function readTriggers(sql: Session, oids: number[]): Promise<boolean> {

@@ -1,0 +1,36 @@
+/** A small seeded generator (mulberry32): the same seed gives the same numbers for ever. */
+export type Random = {
+	/** An integer from `from` to `to`, both inclusive. */
+	int(from: number, to: number): number
+	/** True in `percent` of 100 cases. */
+	chance(percent: number): boolean
+	pick<T>(of: readonly T[]): T
+	/** A new array of the same items in another order. */
+	shuffle<T>(of: readonly T[]): T[]
+}
+
+export function seededRandom(seed: number): Random {
+	let state = Math.imul(seed, 0x9e3779b1) >>> 0
+	function next(): number {
+		state = (state + 0x6d2b79f5) >>> 0
+		let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+		mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+		return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+	}
+	const int = (from: number, to: number) => from + Math.floor(next() * (to - from + 1))
+	return {
+		int,
+		chance: (percent) => next() * 100 < percent,
+		pick: (of) => of[int(0, of.length - 1)] as (typeof of)[number],
+		shuffle(of) {
+			const items = [...of]
+			for (let last = items.length - 1; last > 0; last--) {
+				const other = int(0, last)
+				const held = items[last]
+				items[last] = items[other] as (typeof items)[number]
+				items[other] = held as (typeof items)[number]
+			}
+			return items
+		},
+	}
+}
