@@ -106,8 +106,8 @@ test.each([
 	const session = postgres(ground.url, { max: 1, connection: { role } })
 	try {
 		const oid = (await findTable(ground.sql, { schema: 'public', name: role }))?.oid ?? 0
-		const { refusals } = await planProtection(session, oid)
-		const found = refusals.filter(({ code }) => code === 'rowSecurity')
+		const { asked } = await planProtection(session, [oid])
+		const found = asked.flatMap(({ refusals }) => refusals.filter(({ code }) => code === 'rowSecurity'))
 		expect(found.map(({ remedy }) => remedy)).toEqual(isFinding ? ['Give the role BYPASSRLS.'] : [])
 	} finally {
 		await session.end({ timeout: 5 })

@@ -298,9 +298,7 @@ export const captureGuards: Mutant[] = [
 		after: 'known.name === column.name,',
 		tests: {
 			[`${capture}/match.test.ts`]: ['the same name with another type or modifier is no match'],
-			[tripwires]: [
-				'a column of another type than catalog and vault know stops capture, with its table and what to do',
-			],
+			[tripwires]: ['a column that may be one of two stops capture, with its table and what to do'],
 		},
 	},
 	{
