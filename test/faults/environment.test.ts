@@ -79,7 +79,7 @@ test('a role that may not replicate any more is told in the findings, and captur
 	await sql`select pg_terminate_backend(active_pid) from pg_replication_slots where database = ${ground.name} and active`
 	await sql`delete from public.t where id = 1`
 	const broken = await until(
-		async () => (await findings(ground)).find(({ code }) => code === 'captureBroken'),
+		async () => (await findings(ground)).find(({ code }) => code === 'captureNotPermitted'),
 		'it told',
 	)
 	expect(broken).toMatchObject({ message: expect.stringMatching(/permission denied/), remedy: expect.any(String) })

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { ReprieveError } from '@reprieve/contracts'
+import { type Finding, ReprieveError } from '@reprieve/contracts'
 import { openControl } from '@reprieve/control'
 import { openSessions } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
@@ -113,7 +113,6 @@ async function follow(session: SessionOptions, program: Program, onState: Sideca
 		} catch (error) {
 			if (signal.aborted) break
 			if (error instanceof CaptureStopped) await halt(session, program, error)
-			if (program.isCapture) await recordRefusal(session, error)
 			log.warn({ err: error, failures }, 'capture broke off and starts again')
 			if (program.isCapture) await tell(session, error)
 			await pause(Math.min(config.backoffMs * 2 ** Math.min(failures, 16), config.backoffMs * 30), signal)
@@ -125,15 +124,36 @@ async function follow(session: SessionOptions, program: Program, onState: Sideca
 }
 
 /** Says in the findings why nothing is captured just now; a database that is away is told nothing. */
-async function tell({ control }: SessionOptions, error: unknown): Promise<void> {
+async function tell(session: SessionOptions, error: unknown): Promise<void> {
+	const refusal = refusalOf(error)
+	try {
+		// Before anything was captured there is no state yet that findings could stand in.
+		if (refusal) await recordState(session, 'stopped')
+		await recordFindings(session.control, [refusal ?? broken(error)])
+	} catch (err) {
+		session.log.warn({ err }, 'could not record why capture broke off')
+	}
+}
+
+/** A right that PostgreSQL says is missing closes the gate by name; it may be given at any time, so capture tries again. */
+function refusalOf(error: unknown): Finding | undefined {
+	const { code, message } = error as { code?: unknown; message?: string }
+	if (code !== '42501') return undefined
+	return {
+		code: 'captureNotPermitted',
+		message: `PostgreSQL refuses capture: ${message}`,
+		remedy: 'Give the role of capture that right (for the slot: REPLICATION); capture tries again by itself.',
+	}
+}
+
+function broken(error: unknown): Finding {
 	const message = error instanceof Error ? error.message : String(error)
 	const hint = error instanceof ReprieveError ? error.hint : undefined
-	const finding = {
+	return {
 		code: 'captureBroken',
 		message: `capture broke off and is started again: ${message}`,
 		remedy: hint ?? 'Mend what the message names; capture tries again by itself and closes this.',
 	}
-	await recordFindings(control, [finding]).catch(() => {})
 }
 
 /** Records what only an operator can resolve, and gives up. */
@@ -142,20 +162,6 @@ async function halt(session: SessionOptions, { isCapture }: Program, stopped: Ca
 	await recordIncident(session.control.db, stopped.incident)
 	if (isCapture) await recordState(session, 'stopped')
 	throw stopped
-}
-
-/** A right that PostgreSQL says is missing closes the gate by name; it may be given at any time, so capture tries again. */
-async function recordRefusal(session: SessionOptions, error: unknown): Promise<void> {
-	const { code, message } = error as { code?: unknown; message?: string }
-	if (code !== '42501') return
-	await recordState(session, 'stopped')
-	await recordFindings(session.control, [
-		{
-			code: 'captureNotPermitted',
-			message: `PostgreSQL refuses capture: ${message}`,
-			remedy: 'Give the role of capture that right (for the slot: REPLICATION); capture tries again by itself.',
-		},
-	])
 }
 
 async function recordState({ control }: SessionOptions, state: 'stopped'): Promise<void> {

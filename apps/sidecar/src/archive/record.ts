@@ -183,8 +183,16 @@ async function writeStandpoint(db: Control['db'] | ControlTransaction, standpoin
 	await db
 		.insert(captureState)
 		.values({ id: 1, ...set })
-		.onConflictDoUpdate({ target: captureState.id, set })
+		.onConflictDoUpdate({
+			target: captureState.id,
+			set: standpoint.state === 'streaming' ? { ...set, findings: withoutBreaks } : set,
+		})
 }
+
+/** Whoever streams is not broken off, whatever a capture said that has lost its place since. */
+const withoutBreaks = sql`coalesce((
+	select jsonb_agg(finding) from jsonb_array_elements(${captureState.findings}) finding
+	where finding ->> 'code' <> all ('{captureBroken,captureNotPermitted}')), '[]')`
 
 function placeOf(position: Position): { timeline: number; position: string } {
 	return { timeline: position.timeline, position: formatLsn(position.lsn) }

@@ -7,6 +7,8 @@ import type { RunShape } from './shape.ts'
 const passing: ReadonlySet<string> = new Set([
 	'slotInactive',
 	'captureStopped',
+	'captureBroken',
+	'captureNotPermitted',
 	'captureLag',
 	'safeWalSize',
 	'pending',
