@@ -9,7 +9,7 @@ import { keepVault } from './upkeep.ts'
 import { type Process, World } from './world.ts'
 
 /** Steps in which anything may go wrong, and those in which everything must come right. */
-const roughSteps = 260
+const roughSteps = 100
 const calmSteps = 6_000
 
 /** A process that does one program until it crashes or is told to stop. */
@@ -54,6 +54,7 @@ export class EmbeddedSimulation {
 			if (world.random.perMille(150) || !(await world.step())) await this.#happen()
 		}
 		await this.#calmDown()
+		await world.settle()
 		await this.#audit.finish()
 	}
 

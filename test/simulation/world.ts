@@ -127,7 +127,7 @@ export class World {
 
 	/** Lets one thing happen; answers whether there was one. */
 	async step(): Promise<boolean> {
-		await this.#settle()
+		await this.settle()
 		const calls = this.#calls.filter(({ process }) => process.hungUntil <= this.now)
 		const lateness = this.#stragglers.length > 0 ? 100 : 0
 		const kind = this.random.weighted({
@@ -139,12 +139,11 @@ export class World {
 		if (kind === 'call') this.#answer(this.random.pick(calls))
 		else if (kind === 'straggler') this.#arrive()
 		else if (kind === 'timer') this.#wake()
-		await this.#settle()
 		return kind !== 'nothing'
 	}
 
 	/** Everything that goes on by itself has gone on; then what was to be looked at is. */
-	async #settle(): Promise<void> {
+	async settle(): Promise<void> {
 		await new Promise(setImmediate)
 		for (let look = this.#checks.shift(); look; look = this.#checks.shift()) await look()
 		if (this.#failure) throw this.#failure
