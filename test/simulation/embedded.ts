@@ -33,7 +33,7 @@ export class EmbeddedSimulation {
 		this.source = new Source(this.world)
 		this.#objects = new Objects(this.world)
 		this.#control = new ControlRecord(this.world)
-		this.#isLawless = this.world.random.perMille(150)
+		this.#isLawless = this.world.random.perMille(350)
 		this.#audit = new Audit({
 			...{ world: this.world, objects: this.#objects, source: this.source },
 			async covers(vault, name) {

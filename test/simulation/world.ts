@@ -27,6 +27,9 @@ type Timer = { process: Process; at: number; work: () => void }
 /** What may become of a call, out of a thousand. */
 const fates = { refused: 12, unanswered: 15, late: 12 }
 
+/** Times out of a thousand that a process hangs at its entry to a log. */
+const entryHangs = 80
+
 /**
  * Everything that processes and ports do, one thing after another in an order that the seed chooses. Calls wait until they
  * are chosen; time goes on only by timers.
@@ -151,6 +154,11 @@ export class World {
 
 	#answer(call: Call): void {
 		const { process, label, act, isWrite, resolve, reject } = call
+		// Just before an entry is put, so that a rival's comes first and the entry is proposed again.
+		if (this.isRough && label.startsWith('put ') && label.includes('_delta_log') && this.random.perMille(entryHangs)) {
+			this.hang(process, 3_000 + this.random.below(20_000))
+			return
+		}
 		this.#calls = this.#calls.filter((other) => other !== call)
 		const fate = this.#fateOf(isWrite)
 		this.note(`${process.name} ${label}${fate === 'done' ? '' : ` (${fate})`}`)
