@@ -14,6 +14,11 @@ export class Audit {
 	readonly #source: Source
 	/** Says whether a table's log has a row. */
 	readonly #covers: (vault: Vault, table: string) => Promise<(row: ExpectedRow) => boolean>
+	/** Asked at every moment: it reads of the logs only what is new. */
+	readonly #vault: Vault
+	/** Of each table, from the transactions seen so far. */
+	readonly #rows = new Map<string, ExpectedRow[]>(roots.map(({ name }) => [name, []]))
+	#seen = 0
 
 	constructor(parts: {
 		world: World
@@ -25,11 +30,12 @@ export class Audit {
 		this.#objects = parts.objects
 		this.#source = parts.source
 		this.#covers = parts.covers
+		this.#vault = this.#open()
 	}
 
 	/** Promise 2: what the server may forget is in the vault, receipts and rows. */
 	async acknowledged(position: bigint): Promise<void> {
-		const vault = this.#open()
+		const vault = this.#vault
 		const archived = (await vault.transactions.archived(lineageId)) ?? 0n
 		if (position > archived) throw new Error(`${position} was acknowledged, the vault ends at ${archived}`)
 		await this.#checkRows(vault, (row) => row.position < position, `what was acknowledged up to ${position}`)
@@ -44,7 +50,7 @@ export class Audit {
 				throw new Error(`the receipt at ${lsn} says ${show(receipt)}, committed was ${show(committed)}`)
 		}
 		const positions = new Set(receipts.map(({ position }) => position.lsn))
-		await this.#checkRows(this.#open(), (row) => positions.has(row.position), 'receipts')
+		await this.#checkRows(this.#vault, (row) => positions.has(row.position), 'receipts')
 	}
 
 	/** Promises 1 and 3 at any moment: each table is the list up to where its log goes; receipts have their rows. */
@@ -98,7 +104,10 @@ export class Audit {
 	}
 
 	#expected(table: string): ExpectedRow[] {
-		return this.#source.transactions.flatMap(({ rows }) => rows.filter((row) => row.table === table))
+		const { transactions } = this.#source
+		for (; this.#seen < transactions.length; this.#seen++)
+			for (const row of transactions[this.#seen]?.rows ?? []) (this.#rows.get(row.table) as ExpectedRow[]).push(row)
+		return this.#rows.get(table) ?? []
 	}
 
 	#open(): Vault {

@@ -9,7 +9,7 @@ import { keepVault } from './upkeep.ts'
 import { type Process, World } from './world.ts'
 
 /** Steps in which anything may go wrong, and those in which everything must come right. */
-const roughSteps = 260
+const roughSteps = 100
 const calmSteps = 6_000
 
 /** A process that does one program until it crashes or is told to stop. */
@@ -33,7 +33,7 @@ export class EmbeddedSimulation {
 		this.source = new Source(this.world)
 		this.#objects = new Objects(this.world)
 		this.#control = new ControlRecord(this.world)
-		this.#isLawless = this.world.random.perMille(150)
+		this.#isLawless = this.world.random.perMille(350)
 		this.#audit = new Audit({
 			...{ world: this.world, objects: this.#objects, source: this.source },
 			async covers(vault, name) {
@@ -54,6 +54,7 @@ export class EmbeddedSimulation {
 			if (world.random.perMille(150) || !(await world.step())) await this.#happen()
 		}
 		await this.#calmDown()
+		await world.settle()
 		await this.#audit.finish()
 	}
 

@@ -5,7 +5,7 @@ import { warmUp } from './embedded.ts'
 export type Simulation = { run(): Promise<void>; world: { history: readonly string[] } }
 
 /** How many seeds the gate has time for: SIMULATION_SEEDS says otherwise, SIMULATION_SEED names the only one. */
-const gateSeeds = 600
+const gateSeeds = 10_000
 
 /** What happened before a failure, in lines. */
 const shownHistory = 120

@@ -162,7 +162,7 @@ export function makeTransaction({ random, nextKey, position, xid, committedAt }:
 	const tag: Tag | undefined = isRun ? { kind: 'run', ...job, actor: 'ann', reason: 'stale' } : undefined
 	if (tag) script.tell(messagePrefix.tag, signMessage(signer, messagePrefix.tag, tag))
 	const size = random.weighted({ none: 10, few: 70, many: 8 })
-	const steps = size === 'none' ? 0 : size === 'few' ? 1 + random.below(4) : 20 + random.below(30)
+	const steps = size === 'none' ? 0 : size === 'few' ? 1 + random.below(3) : 8 + random.below(8)
 	for (let step = 0; step < steps; step++) {
 		const kind = random.weighted({ deleteOne: 70, relink: 10, touch: 6, move: 10, insert: 4 })
 		if (kind === 'insert') script.insert(relations.north, ['-1', 'north', script.note()])
