@@ -22,7 +22,8 @@ export async function collectRelinks(work: Workspace): Promise<RelinkedTable[]> 
 	const byTable = Map.groupBy(work.keys.filter(work.relinks), (key) => key.child.rootOid)
 	const tables: RelinkedTable[] = []
 	for (const [oid, keys] of byTable) {
-		const table = work.stageOf(oid)?.table ?? work.describe(oid)
+		// Rows of an inheritance child may be planned with its parent, which does not have all its columns.
+		const table = work.describe(oid) ?? work.stageOf(oid)?.table
 		if (!table) continue
 		const relinked = { table, keys, key: keyColumns(table), stage: `pg_temp.plan_relinks_${tables.length}` }
 		await createStage(work, relinked, tables.length)

@@ -92,7 +92,7 @@ async function holdRows(tx: Transaction, shape: RunShape, range: UnitRange): Pro
 }
 
 /** SQLSTATEs that are nobody's fault but a trigger's or rule's: raised, failed in its function, or not supported here. */
-const ofTriggers = /^(P0|0A|2[0-9F]|38|39|42)/
+const ofTriggers = /^(?!23503|23001)(P0|0A|2[0-9F]|38|39|42)/
 
 /** What PostgreSQL refuses where a trigger or rule of somebody's own may be behind it becomes a finding. */
 async function explain<T>(shape: RunShape, act: () => PromiseLike<T>): Promise<T> {
