@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { cuts } from '../faults/crash/cuts.ts'
 import { editAt, edited } from '../faults/crash/point.ts'
 import { chains, kafkaChains } from '../faults/crash/points.ts'
 import { shortened } from '../faults/crash/settings.ts'
@@ -10,6 +11,11 @@ const sourceOf = (file: string) => readFileSync(new URL(`../../${file}`, import.
 test.each(points)('$name: the place of the crash is in the sources once', (point) => {
 	const edits = [...shortened, ...(point.edits ?? []), editAt(point)].filter(({ file }) => file === point.file)
 	expect(edits.reduce(edited, sourceOf(point.file))).toContain('isCrashPointHit')
+})
+
+test.each([...cuts.service, ...cuts.sidecar])('$name: the place of the cut is in the sources once', (place) => {
+	const edit = editAt({ ...place, fate: 'nothing' })
+	expect(edited(sourceOf(place.file), edit)).toContain('isCrashPointHit')
 })
 
 test('names of points are unique', () => {

@@ -11,6 +11,7 @@ export async function openGround(version: PostgresVersion): Promise<Ground> {
 	// The suite's shared server is an 18.
 	const cluster = version === 18 ? undefined : opening.use(await startCluster(version))
 	const database = opening.use(await freshDatabase(cluster))
+	await database.sql`create schema kept`
 	const { client } = opening.use(await startReprieve(database))
 	const opened = opening.move()
 	return {

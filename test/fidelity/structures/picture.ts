@@ -24,7 +24,6 @@ const keptName = (schema: string, table: Table) => `kept.${quoteIdentifier(`${sc
 
 /** Keeps a copy of every row of a schema, by which restored ones are judged. */
 export async function keepRows(sql: Sql, schema: string): Promise<void> {
-	await sql`create schema if not exists kept`
 	for (const table of await listTables(sql, schema)) {
 		const name = keptName(schema, table)
 		await sql.unsafe(`drop table if exists ${name}; create table ${name} as ${rowsOf(schema, table)}`)
