@@ -12,11 +12,17 @@ export type Control = {
 	close(): Promise<void>
 }
 
-/** What a session on the control schema fixes itself: time-outs and modes that role or database set are the application's. */
+/** What a session on the control schema fixes itself: time-outs, modes and forms that role or database set are the application's. */
 export const controlSettings = {
 	search_path: 'pg_catalog',
 	TimeZone: 'UTC',
 	DateStyle: 'ISO',
+	IntervalStyle: 'postgres',
+	extra_float_digits: '3',
+	bytea_output: 'hex',
+	array_nulls: 'on',
+	standard_conforming_strings: 'on',
+	transform_null_equals: 'off',
 	default_transaction_isolation: 'read committed',
 	default_transaction_read_only: 'off',
 	default_transaction_deferrable: 'off',

@@ -15,6 +15,8 @@ export const pinnedSettings = {
 	lc_monetary: 'C',
 	synchronous_commit: 'on',
 	array_nulls: 'on',
+	standard_conforming_strings: 'on',
+	transform_null_equals: 'off',
 	xmloption: 'content',
 	client_encoding: 'UTF8',
 	default_transaction_isolation: 'read committed',

@@ -40,11 +40,16 @@ export function mapColumns(archived: SourceTable, live: SourceTable, rename: Rec
 	return { archived, live, columns, findings }
 }
 
+/** A map's own entry: a column or table may be called `constructor`, which every object inherits. */
+export function ownEntry<Value>(map: Readonly<Record<string, Value>>, name: string): Value | undefined {
+	return Object.hasOwn(map, name) ? map[name] : undefined
+}
+
 type Problem = { message: string; remedy: string }
 type Placed = { to: SourceColumn; retyped: boolean } | { problem?: Problem }
 
 function place(column: SourceColumn, archived: SourceTable, live: SourceTable, rename: Record<string, string>): Placed {
-	const named = rename[column.name]
+	const named = ownEntry(rename, column.name)
 	if (named === '') return {}
 	if (named !== undefined) return placeByMap(column, live, named)
 	const same = live.oid === archived.oid ? live.columns.find((other) => other.attnum === column.attnum) : undefined

@@ -4,7 +4,7 @@ import type { Vault } from '@reprieve/vault'
 import { readReferences } from '../catalog/references.ts'
 import { readHooks, readRights } from '../catalog/triggers.ts'
 import { readUniques, type Unique } from '../catalog/uniques.ts'
-import { driftCode } from '../drift/map-columns.ts'
+import { driftCode, ownEntry } from '../drift/map-columns.ts'
 import { chooseSuppression, type Suppression } from '../order/suppression.ts'
 import { classify } from '../preview/classify.ts'
 import type { RestoreRequest } from '../preview/examine.ts'
@@ -154,7 +154,7 @@ async function fillStage(
 	const { stage, timelines } = work
 	const listed = new Map(work.rows.map((row) => [`${row.position}/${row.ordinal}`, { n: row.seq, seen: row.seen }]))
 	const changes = work.rows.map((row) => ({ position: BigInt(row.position), ordinal: row.ordinal }))
-	const rename = context.request.rename[stage.archivedName] ?? {}
+	const rename = ownEntry(context.request.rename, stage.archivedName) ?? {}
 	for await (const rows of context.vault.table(parseTableName(stage.archivedName)).read({ changes })) {
 		const version = versionOf(stage, rows.table, rename)
 		const drift = stage.maps[version]?.findings.find((finding) => finding.code === driftCode)

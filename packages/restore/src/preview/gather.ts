@@ -1,7 +1,7 @@
 import { formatTableName, type SourceTable, type TableName } from '@reprieve/contracts'
 import { describeTable, findTable, type Transaction } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
-import { driftCode } from '../drift/map-columns.ts'
+import { driftCode, ownEntry } from '../drift/map-columns.ts'
 import { wantedRows } from '../selection/filter.ts'
 import type { TableRequest } from '../selection/resolve.ts'
 import type { Timelines } from '../selection/timelines.ts'
@@ -64,7 +64,7 @@ async function gatherRequest(
 		const at = await context.timelines.choose({ rows, at: wanted }, request.timeline)
 		if (at.length === 0) continue
 		const { stage } = table
-		const version = stage && versionOf(stage, rows.table, context.rename[table.name] ?? {})
+		const version = stage && versionOf(stage, rows.table, ownEntry(context.rename, table.name) ?? {})
 		const whole = stage?.maps[version ?? 0]?.findings.every((finding) => finding.code !== driftCode)
 		if (!stage || version === undefined || !whole) {
 			table.drifted += at.length
