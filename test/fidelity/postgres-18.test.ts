@@ -1,3 +1,3 @@
 import { describeVersion } from './suite.ts'
 
-describeVersion(18)
+describeVersion(18, { byRun: true })

@@ -1,0 +1,3 @@
+import { describeVersion } from './suite.ts'
+
+describeVersion(15, { byRun: false })

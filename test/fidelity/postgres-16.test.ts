@@ -1,0 +1,3 @@
+import { describeVersion } from './suite.ts'
+
+describeVersion(16, { byRun: false })

@@ -1,0 +1,3 @@
+import { describeVersion } from './suite.ts'
+
+describeVersion(17, { byRun: false })
