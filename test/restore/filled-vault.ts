@@ -104,7 +104,8 @@ export function filledVault(folder: string): FilledVault {
 	return filled
 }
 
-function committedAt(position: bigint): bigint {
+/** When the transaction of a position was committed, in microseconds since 1970. */
+export function committedAt(position: bigint): bigint {
 	return 1_700_000_000_000_000n + position
 }
 
