@@ -18,34 +18,30 @@ const replay = (seed: number) =>
 	`replay: FIDELITY_SEED=${seed} pnpm exec vitest run --project real test/fidelity/generated.test.ts`
 
 test.each(seeds)('the database of seed %i comes back whole', { timeout: 900_000 }, async (seed) => {
-	const times: Record<string, number> = {}
+	process.stdout.write(`${replay(seed)}\n`)
 	async function timed<T>(name: string, work: Promise<T>): Promise<T> {
 		const began = performance.now()
 		return await work.finally(() => {
-			times[name] = Math.round(performance.now() - began)
+			process.stdout.write(`seed ${seed}: ${name} took ${Math.round(performance.now() - began)} ms\n`)
 		})
 	}
-	try {
-		const schema = generateSchema(seed)
-		await using database = await freshDatabase()
-		const { sql } = database
-		await timed('create', create(sql, schema))
-		const kept = await timed('keep', keepAll(sql, schema))
-		await using reprieve = await timed('start', startReprieve(database))
-		await timed('protect', protectAll(reprieve, schema))
+	const schema = generateSchema(seed)
+	await using database = await freshDatabase()
+	const { sql } = database
+	await timed('create', create(sql, schema))
+	const kept = await timed('keep', keepAll(sql, schema))
+	await using reprieve = await timed('start', startReprieve(database))
+	await timed('protect', protectAll(reprieve, schema))
 
-		await timed('empty', emptyAtOnce(sql, schema))
-		expect(await tablesWithRows(sql, schema)).toEqual([])
-		await timed('restore', restoreAll(reprieve, await newestTransaction(reprieve)))
-		expect(await timed('compare', differencesFrom(sql, schema, kept))).toEqual([])
+	await timed('empty', emptyAtOnce(sql, schema))
+	expect(await tablesWithRows(sql, schema)).toEqual([])
+	await timed('restore', restoreAll(reprieve, await newestTransaction(reprieve)))
+	expect(await timed('compare', differencesFrom(sql, schema, kept))).toEqual([])
 
-		const from = await timed('plans', emptyByPlans(reprieve, sql, schema))
-		expect(await tablesWithRows(sql, schema)).toEqual([])
-		await timed('restoreAgain', restoreAll(reprieve, { from }))
-		expect(await timed('compareAgain', differencesFrom(sql, schema, kept))).toEqual([])
-	} finally {
-		console.log(`${replay(seed)}\nmilliseconds: ${JSON.stringify(times)}`)
-	}
+	const from = await timed('plans', emptyByPlans(reprieve, sql, schema))
+	expect(await tablesWithRows(sql, schema)).toEqual([])
+	await timed('restoreAgain', restoreAll(reprieve, { from }))
+	expect(await timed('compareAgain', differencesFrom(sql, schema, kept))).toEqual([])
 })
 
 async function create(sql: Sql, schema: Schema): Promise<void> {
