@@ -1,7 +1,6 @@
 import { hold, type Outcome } from './contest.ts'
 import { fillTable, makeTable, startGround } from './ground.ts'
-
-const slot = 'bench_peek'
+import { dropPeek, openPeek, peek, peekCommand } from './peek.ts'
 
 /** From a commit to its receipt (segments synced, logs committed), beside the server alone decoding the same transaction. */
 export async function benchDurable(rows: number, rounds: number): Promise<Outcome> {
@@ -12,7 +11,7 @@ export async function benchDurable(rows: number, rounds: number): Promise<Outcom
 	const prepare = async () => {
 		await fillTable(sql, 'archived', rows)
 		await client.archive.barrier({})
-		await sql`select pg_create_logical_replication_slot(${slot}, 'pgoutput')`
+		await openPeek(sql)
 		await sql`select pg_switch_wal()`
 	}
 	const remove = async () => {
@@ -25,7 +24,7 @@ export async function benchDurable(rows: number, rounds: number): Promise<Outcom
 			command: 'delete (not timed); client.archive.barrier()',
 			prepare: async () => {
 				await prepare()
-				await sql`select pg_drop_replication_slot(${slot})`
+				await dropPeek(sql)
 				await remove()
 			},
 			run: async () => {
@@ -34,16 +33,14 @@ export async function benchDurable(rows: number, rounds: number): Promise<Outcom
 			},
 		},
 		yardstick: {
-			command: 'select count(*) from pg_logical_slot_peek_binary_changes(...)',
+			command: peekCommand,
 			prepare: async () => {
 				await prepare()
 				await remove()
 				await client.archive.barrier({ timeoutMs: 600_000 })
 			},
 			run: async () => {
-				await sql`select count(*) from pg_logical_slot_peek_binary_changes(${slot}, null, null,
-					'proto_version', '1', 'publication_names', 'reprieve', 'messages', 'true')`
-				await sql`select pg_drop_replication_slot(${slot})`
+				await peek(sql)
 				return rows
 			},
 		},

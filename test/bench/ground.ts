@@ -6,16 +6,28 @@ import { openSessions, type Sql } from '@reprieve/postgres'
 import { readConfig, startService } from '@reprieve/service'
 import { parseConfig, startSidecar } from '@reprieve/sidecar'
 import { launchPostgres } from '@reprieve/standalone/embedded'
-import { openVaultAt } from '@reprieve/vault'
+import { openVaultAt, type Vault } from '@reprieve/vault'
 import { pino } from 'pino'
 
-/** A PostgreSQL 18 that waits for the disk, with service and sidecar beside it in this process. */
-export type Ground = AsyncDisposable & { url: string; sql: Sql; client: Client }
+/** PostgreSQL 18 that waits for the disk, with the service beside it in this process; nothing is captured. */
+export type ServiceGround = AsyncDisposable & {
+	url: string
+	sql: Sql
+	client: Client
+	/** Folder of everything, and the address and the vault in it. */
+	folder: string
+	vaultUrl: string
+	vault: Vault
+}
+
+/** What the benchmarks in one process need: the sidecar runs in it too. */
+export type Ground = Pick<ServiceGround, 'url' | 'sql' | 'client'> & AsyncDisposable
 
 const adminKey = 'bench-admin-key-of-more-than-32-characters'
+const log = pino({ level: 'silent' })
 
-/** Starts everything in a temporary folder. */
-export async function startGround(): Promise<Ground> {
+/** Starts server and service in a temporary folder. */
+export async function startServiceGround(): Promise<ServiceGround> {
 	await using stack = new AsyncDisposableStack()
 	const folder = await mkdtemp(join(tmpdir(), 'reprieve-bench-'))
 	await chmod(folder, 0o755)
@@ -28,22 +40,30 @@ export async function startGround(): Promise<Ground> {
 	stack.defer(() => cluster.stop())
 	const sql = openSessions(cluster.url, { applicationName: 'bench', max: 3 })
 	stack.defer(() => sql.end({ timeout: 5 }))
-	const log = pino({ level: 'silent' })
-	const vault = openVaultAt(`file://${folder}/vault`, 'postgres')
+	const vaultUrl = `file://${folder}/vault`
+	const vault = openVaultAt(vaultUrl, 'postgres')
 	const config = readConfig({
-		DATABASE_URL: cluster.url,
-		REPRIEVE_PORT: '0',
-		REPRIEVE_DATA: folder,
-		REPRIEVE_VAULT: `file://${folder}/vault`,
+		...{ DATABASE_URL: cluster.url, REPRIEVE_PORT: '0', REPRIEVE_DATA: folder, REPRIEVE_VAULT: vaultUrl },
 		REPRIEVE_ADMIN_KEY: adminKey,
 	})
 	const service = await startService(config, { vault, log })
 	stack.defer(() => service.stop())
-	const sidecar = startSidecar(parseConfig({ databaseUrl: cluster.url }), { vault, log })
-	stack.defer(() => sidecar.stop())
 	const client = createClient({ url: service.url, apiKey: adminKey })
 	const owned = stack.move()
-	return { url: cluster.url, sql, client, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+	return {
+		...{ url: cluster.url, sql, client, folder, vaultUrl, vault },
+		[Symbol.asyncDispose]: () => owned.disposeAsync(),
+	}
+}
+
+/** Starts everything in a temporary folder. */
+export async function startGround(): Promise<Ground> {
+	await using stack = new AsyncDisposableStack()
+	const { url, sql, client, vault } = stack.use(await startServiceGround())
+	const sidecar = startSidecar(parseConfig({ databaseUrl: url }), { vault, log })
+	stack.defer(() => sidecar.stop())
+	const owned = stack.move()
+	return { url, sql, client, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
 /** Rows of about 200 bytes in ten columns. */

@@ -1,9 +1,8 @@
 import { hold, type Outcome } from '../contest.ts'
 import { fillTable, makeTable } from '../ground.ts'
+import { openPeek, peek, peekCommand } from '../peek.ts'
 import { streaming } from '../sidecars.ts'
 import { startKafkaGround } from './ground.ts'
-
-const slot = 'bench_peek'
 
 /** From a commit through Kafka to its receipt, in two processes, beside the server alone decoding the same transaction. */
 export async function benchKafkaDurable(rows: number, rounds: number): Promise<Outcome> {
@@ -34,17 +33,15 @@ export async function benchKafkaDurable(rows: number, rounds: number): Promise<O
 			},
 		},
 		yardstick: {
-			command: 'select count(*) from pg_logical_slot_peek_binary_changes(...)',
+			command: peekCommand,
 			prepare: async () => {
 				await prepare()
-				await sql`select pg_create_logical_replication_slot(${slot}, 'pgoutput')`
+				await openPeek(sql)
 				await sql`delete from public.archived`
 				await client.archive.barrier({ timeoutMs: 600_000 })
 			},
 			run: async () => {
-				await sql`select count(*) from pg_logical_slot_peek_binary_changes(${slot}, null, null,
-					'proto_version', '1', 'publication_names', 'reprieve', 'messages', 'true')`
-				await sql`select pg_drop_replication_slot(${slot})`
+				await peek(sql)
 				return rows
 			},
 		},

@@ -33,8 +33,9 @@ async function startThroughKafka(): Promise<{ ground: SidecarGround; processes: 
 	return { ground, processes }
 }
 
-/** Bytes and number of the vault's objects. */
-export async function sizeOf(vault: string): Promise<string> {
+/** Bytes and number of the vault's objects, in a ground's folder. */
+export async function sizeOf(folder: string): Promise<string> {
+	const vault = join(folder, 'vault')
 	const entries = await readdir(vault, { recursive: true, withFileTypes: true })
 	const files = entries.filter((entry) => entry.isFile())
 	let bytes = 0

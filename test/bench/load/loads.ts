@@ -26,7 +26,7 @@ export async function loadSteady({ seconds = 600, rows = 5_000 }: BenchOptions, 
 	return describeLoad(
 		`load-steady (${way}): ${rows} rows/s for ${seconds} s, ${rowsPerTransaction} a transaction`,
 		watched,
-		[`the deleting connection ended ${late.toFixed(1)} s late`, await sizeOf(ground.vault)],
+		[`the deleting connection ended ${late.toFixed(1)} s late`, await sizeOf(ground.folder)],
 	)
 }
 
@@ -49,7 +49,7 @@ export async function loadTables({ rows = 5_000 }: BenchOptions, way: Way): Prom
 	return describeLoad(
 		`load-tables (${way}): ${tables.length} tables, ${rows} rows of each, ten of each a transaction`,
 		watched,
-		[`${Math.round(speed)} rows/s to the last receipt`, await sizeOf(ground.vault)],
+		[`${Math.round(speed)} rows/s to the last receipt`, await sizeOf(ground.folder)],
 	)
 }
 
@@ -67,7 +67,7 @@ export async function loadProtected({ seconds = 120 }: BenchOptions, way: Way): 
 	return describeLoad(
 		`load-protected (${way}): ${tables.length} protected tables, ten rows a second for ${seconds} s`,
 		watched,
-		[`protected by one call in ${protecting.toFixed(1)} s`, await sizeOf(ground.vault)],
+		[`protected by one call in ${protecting.toFixed(1)} s`, await sizeOf(ground.folder)],
 	)
 }
 
@@ -84,7 +84,7 @@ export async function loadTransaction({ rows = 1_000_000 }: BenchOptions, way: W
 	})
 	return describeLoad(`load-transaction (${way}): ${rows} rows in one transaction`, watched, [
 		`commit to receipt in ${committed.toFixed(1)} s (${Math.round(rows / committed)} rows/s)`,
-		await sizeOf(ground.vault),
+		await sizeOf(ground.folder),
 	])
 }
 
@@ -102,7 +102,7 @@ export async function loadTiny({ seconds = 60, rows = 10_000 }: BenchOptions, wa
 	})
 	return describeLoad(`load-tiny (${way}): ${rows} transactions a second of one row for ${seconds} s`, watched, [
 		...said.split('\n').filter((line) => /tps|latency average|schedule lag/.test(line)),
-		await sizeOf(ground.vault),
+		await sizeOf(ground.folder),
 	])
 }
 
