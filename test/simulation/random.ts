@@ -1,17 +1,12 @@
-/** Choices that can be had again from a seed (mulberry32). */
+import { randomFrom } from '@reprieve/cdc/random'
+
+/** Choices that can be had again from a seed. */
 export class Random {
-	#state: number
+	/** A whole number in [0, below). */
+	readonly below: (below: number) => number
 
 	constructor(seed: number) {
-		this.#state = seed >>> 0
-	}
-
-	/** A whole number in [0, below). */
-	below(below: number): number {
-		this.#state = (this.#state + 0x6d2b79f5) >>> 0
-		let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1)
-		mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-		return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below)
+		this.below = randomFrom(seed)
 	}
 
 	/** True so many times out of a thousand. */

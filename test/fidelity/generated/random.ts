@@ -1,4 +1,6 @@
-/** A small seeded generator (mulberry32): the same seed gives the same numbers for ever. */
+import { randomFrom } from '@reprieve/cdc/random'
+
+/** The same seed gives the same choices for ever. */
 export type Random = {
 	/** An integer from `from` to `to`, both inclusive. */
 	int(from: number, to: number): number
@@ -10,17 +12,11 @@ export type Random = {
 }
 
 export function seededRandom(seed: number): Random {
-	let state = Math.imul(seed, 0x9e3779b1) >>> 0
-	function next(): number {
-		state = (state + 0x6d2b79f5) >>> 0
-		let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-		mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-		return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-	}
-	const int = (from: number, to: number) => from + Math.floor(next() * (to - from + 1))
+	const below = randomFrom(Math.imul(seed, 0x9e3779b1))
+	const int = (from: number, to: number) => from + below(to - from + 1)
 	return {
 		int,
-		chance: (percent) => next() * 100 < percent,
+		chance: (percent) => below(100) < percent,
 		pick: (of) => of[int(0, of.length - 1)] as (typeof of)[number],
 		shuffle(of) {
 			const items = [...of]
