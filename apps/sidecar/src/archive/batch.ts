@@ -1,20 +1,13 @@
 import type { ArchivedTransaction, ChangeRows } from '@reprieve/contracts'
 import type { PendingSegment } from '@reprieve/vault'
+import type { Taken } from '../capture/flush-loop.ts'
 import type { CommittedTransaction } from '../capture/transaction.ts'
-import type { TableBuffer, TableShare } from './buffer.ts'
+import type { TableBuffer } from './buffer.ts'
 
 /** Where the archive stands when it looks for something to do. */
-export type Standing = {
-	/** Transactions that have committed, oldest first. */
-	transactions: CommittedTransaction[]
-	/** What each table has for them. */
-	shares: TableShare[]
-	/** Everything before this was received, and committed or empty. */
-	received: bigint
+export type Standing = Taken<PendingSegment> & {
 	/** The newest position in `_transactions`. */
 	archived: bigint
-	/** Whether a keepalive alone is worth a write now. */
-	isKeepaliveDue: boolean
 }
 
 /** What a flush does, in this order. */

@@ -44,29 +44,18 @@ export class Archive implements ChangeSink {
 	readonly #clock: Clock
 	readonly #loop: FlushLoop<PendingSegment>
 	readonly #acknowledgement: Acknowledgement
-	#archived: bigint
-	#appendedAt: number
 
 	constructor(options: ArchiveOptions) {
 		const { config, clock = systemClock, lease, nonces, acknowledge, buffers, archived, onFailure } = options
 		this.#options = options
 		this.#clock = clock
-		this.#appendedAt = clock.now()
-		this.#archived = archived
 		this.#loop = new FlushLoop({
 			...{ config, clock, buffers, received: archived, onFailure },
-			isKeepaliveDue: (received) => this.#isKeepaliveDue(received),
 			flush: (taken) => this.#flush(taken),
 		})
 		this.#acknowledgement = new Acknowledgement({
-			...{
-				everyMs: config.acknowledgeMs,
-				clock,
-				lease,
-				nonces,
-				acknowledge,
-				inTurn: (work) => this.#loop.inTurn(work),
-			},
+			...{ everyMs: config.acknowledgeMs, clock, lease, nonces, acknowledge },
+			inTurn: (work) => this.#loop.inTurn(work),
 		})
 	}
 
@@ -75,7 +64,7 @@ export class Archive implements ChangeSink {
 		return {
 			lineage,
 			received: this.#loop.received,
-			archived: this.#archived,
+			archived: this.#loop.settled,
 			acknowledged: this.#acknowledgement.position,
 		}
 	}
@@ -102,15 +91,8 @@ export class Archive implements ChangeSink {
 		await this.#loop.stop()
 	}
 
-	#isKeepaliveDue(received: bigint): boolean {
-		const { keepaliveMs, keepaliveBytes } = this.#options.config
-		const heldBack = received - this.#archived
-		return heldBack > BigInt(keepaliveBytes) && this.#clock.now() - this.#appendedAt >= keepaliveMs
-	}
-
 	async #flush(taken: Taken<PendingSegment>): Promise<void> {
-		const { received } = taken
-		const batch = planBatch({ ...taken, archived: this.#archived, isKeepaliveDue: this.#isKeepaliveDue(received) })
+		const batch = planBatch({ ...taken, archived: this.#loop.settled })
 		if (batch) await this.#execute(batch)
 	}
 
@@ -129,8 +111,7 @@ export class Archive implements ChangeSink {
 		})
 		if (batch.append) {
 			await vault.transactions.append({ source, lineage: branch.lineage, ...batch.append })
-			this.#archived = batch.append.position
-			this.#appendedAt = this.#clock.now()
+			this.#loop.settle(batch.append.position)
 		}
 		await record(batch.record, this.standpoint)
 		if (batch.record.length > 0) {

@@ -14,16 +14,16 @@ export type Taken<Spilled> = {
 	shares: TableShare<Spilled>[]
 	/** Everything before this was received, and committed or empty. */
 	received: bigint
+	/** Whether a keepalive alone is worth a write now. */
+	isKeepaliveDue: boolean
 }
 
 export type FlushLoopOptions<Spilled> = {
-	config: Pick<SidecarConfig, 'lingerMs' | 'bufferBytes'>
+	config: Pick<SidecarConfig, 'lingerMs' | 'bufferBytes' | 'keepaliveMs' | 'keepaliveBytes'>
 	clock?: Clock
 	buffers: ReadonlyMap<string, TableBuffer<Spilled>>
-	/** Everything before this counts as received. */
+	/** Everything before this counts as received, and as settled. */
 	received: bigint
-	/** Whether a keepalive alone is worth a flush now. */
-	isKeepaliveDue: (received: bigint) => boolean
 	flush: (taken: Taken<Spilled>) => Promise<void>
 	/** Called once, with what ended the loop. */
 	onFailure: (error: unknown) => void
@@ -35,6 +35,8 @@ export class FlushLoop<Spilled> {
 	readonly #clock: Clock
 	#waiting: CommittedTransaction[] = []
 	#received: bigint
+	#settled: bigint
+	#settledAt: number
 	#inFlightBytes = 0
 	#turn: Promise<void> | undefined
 	#linger: (() => void) | undefined
@@ -45,10 +47,17 @@ export class FlushLoop<Spilled> {
 		this.#options = options
 		this.#clock = options.clock ?? systemClock
 		this.#received = options.received
+		this.#settled = options.received
+		this.#settledAt = this.#clock.now()
 	}
 
 	get received(): bigint {
 		return this.#received
+	}
+
+	/** Everything before this is where the flushes take it. */
+	get settled(): bigint {
+		return this.#settled
 	}
 
 	get hasEnded(): boolean {
@@ -65,7 +74,13 @@ export class FlushLoop<Spilled> {
 
 	keepalive(position: bigint): void {
 		this.#receive(position)
-		if (this.#waiting.length === 0 && this.#options.isKeepaliveDue(this.#received)) void this.#flush()
+		if (this.#waiting.length === 0 && this.#isKeepaliveDue()) void this.#flush()
+	}
+
+	/** Said by a flush: everything before this is where it takes it. */
+	settle(position: bigint): void {
+		this.#settled = position
+		this.#settledAt = this.#clock.now()
 	}
 
 	relief(): Promise<void> | undefined {
@@ -109,6 +124,12 @@ export class FlushLoop<Spilled> {
 		for (const buffer of this.#options.buffers.values()) await buffer.spill()
 	}
 
+	#isKeepaliveDue(): boolean {
+		const { keepaliveMs, keepaliveBytes } = this.#options.config
+		const heldBack = this.#received - this.#settled
+		return heldBack > BigInt(keepaliveBytes) && this.#clock.now() - this.#settledAt >= keepaliveMs
+	}
+
 	#receive(position: bigint): void {
 		if (position > this.#received) this.#received = position
 	}
@@ -140,6 +161,6 @@ export class FlushLoop<Spilled> {
 		const shares = transactions.length > 0 ? buffers.map((buffer) => buffer.take()) : []
 		this.#inFlightBytes = before - bytes()
 		this.#waiting = []
-		return { transactions, shares, received: this.#received }
+		return { transactions, shares, received: this.#received, isKeepaliveDue: this.#isKeepaliveDue() }
 	}
 }

@@ -39,18 +39,13 @@ export class KafkaSink implements ChangeSink {
 	readonly #options: KafkaSinkOptions
 	readonly #clock: Clock
 	readonly #loop: FlushLoop<SpooledFrame>
-	#sent: bigint
-	#sentAt: number
 
 	constructor(options: KafkaSinkOptions) {
 		const { config, clock = systemClock, buffers, start, onFailure } = options
 		this.#options = options
 		this.#clock = clock
-		this.#sentAt = clock.now()
-		this.#sent = start
 		this.#loop = new FlushLoop({
 			...{ config, clock, buffers, received: start, onFailure },
-			isKeepaliveDue: (received) => this.#isKeepaliveDue(received),
 			flush: (taken) => this.#flush(taken),
 		})
 		options.releases.watch((work) => this.#loop.inTurn(work))
@@ -90,13 +85,8 @@ export class KafkaSink implements ChangeSink {
 		await this.#sendTransactions([], { received: this.#loop.received, isFinal: true })
 	}
 
-	#isKeepaliveDue(received: bigint): boolean {
-		const { keepaliveMs, keepaliveBytes } = this.#options.config
-		return received - this.#sent > BigInt(keepaliveBytes) && this.#clock.now() - this.#sentAt >= keepaliveMs
-	}
-
-	async #flush({ transactions, shares, received }: Taken<SpooledFrame>): Promise<void> {
-		if (transactions.length === 0 && !this.#isKeepaliveDue(received)) return
+	async #flush({ transactions, shares, received, isKeepaliveDue }: Taken<SpooledFrame>): Promise<void> {
+		if (transactions.length === 0 && !isKeepaliveDue) return
 		const started = this.#clock.now()
 		const isUrgent = transactions.some((transaction) => transaction.isUrgent)
 		// Frames of two captures do no harm: they are sent on while the vault, which holds the lease, cannot be reached.
@@ -126,8 +116,7 @@ export class KafkaSink implements ChangeSink {
 		lease.checkTaken()
 		for (const frame of writer.transactions(sent, word)) await sender.send(frame)
 		await sender.flush()
-		this.#sent = word.received
-		this.#sentAt = this.#clock.now()
+		this.#loop.settle(word.received)
 		await releases.sent(word.received)
 		this.#options.onSent(word.received)
 	}
