@@ -291,7 +291,12 @@ const capturePoints: readonly Point[] = [
 		when: 'shares.some(({ rows }) => rows.length > 0)',
 		nth: 3,
 	},
-	{ name: 'transactions are in Kafka, capture does not know', file: sink, at: 'this.#loop.settle(word.received)', nth: 4 },
+	{
+		name: 'transactions are in Kafka, capture does not know',
+		file: sink,
+		at: 'this.#loop.settle(word.received)',
+		nth: 4,
+	},
 ]
 
 /** Places on the way from Kafka to the vault. */
