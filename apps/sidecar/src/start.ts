@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { type Finding, ReprieveError } from '@reprieve/contracts'
 import { openControl } from '@reprieve/control'
 import { openSessions } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import { type Logger, pino } from 'pino'
 import { recordFindings, recordIncident, recordStandpoint } from './archive/record.ts'
+import { findBreak } from './break.ts'
 import type { SidecarConfig } from './config.ts'
 import { CaptureStopped } from './incident.ts'
 import { type Adopted, adoptLineage, type Ground } from './lineage/open.ts'
@@ -125,34 +125,13 @@ async function follow(session: SessionOptions, program: Program, onState: Sideca
 
 /** Says in the findings why nothing is captured just now; a database that is away is told nothing. */
 async function tell(session: SessionOptions, error: unknown): Promise<void> {
-	const refusal = refusalOf(error)
+	const finding = findBreak(error)
 	try {
 		// Before anything was captured there is no state yet that findings could stand in.
-		if (refusal) await recordState(session, 'stopped')
-		await recordFindings(session.control, [refusal ?? broken(error)])
+		if (finding.code === 'captureNotPermitted') await recordState(session, 'stopped')
+		await recordFindings(session.control, [finding])
 	} catch (err) {
 		session.log.warn({ err }, 'could not record why capture broke off')
-	}
-}
-
-/** A right that PostgreSQL says is missing closes the gate by name; it may be given at any time, so capture tries again. */
-function refusalOf(error: unknown): Finding | undefined {
-	const { code, message } = error as { code?: unknown; message?: string }
-	if (code !== '42501') return undefined
-	return {
-		code: 'captureNotPermitted',
-		message: `PostgreSQL refuses capture: ${message}`,
-		remedy: 'Give the role of capture that right (for the slot: REPLICATION); capture tries again by itself.',
-	}
-}
-
-function broken(error: unknown): Finding {
-	const message = error instanceof Error ? error.message : String(error)
-	const hint = error instanceof ReprieveError ? error.hint : undefined
-	return {
-		code: 'captureBroken',
-		message: `capture broke off and is started again: ${message}`,
-		remedy: hint ?? 'Mend what the message names; capture tries again by itself and closes this.',
 	}
 }
 

@@ -19,6 +19,7 @@ import {
 	receipts,
 } from '@reprieve/control'
 import { and, eq, isNull, lt, or, sql } from 'drizzle-orm'
+import { breakCodes } from '../break.ts'
 import type { CommittedTransaction } from '../capture/transaction.ts'
 import type { NamedCommit } from '../lineage/nonce.ts'
 
@@ -192,7 +193,7 @@ async function writeStandpoint(db: Control['db'] | ControlTransaction, standpoin
 /** Whoever streams is not broken off, whatever a capture said that has lost its place since. */
 const withoutBreaks = sql`coalesce((
 	select jsonb_agg(finding) from jsonb_array_elements(${captureState.findings}) finding
-	where finding ->> 'code' <> all ('{captureBroken,captureNotPermitted}')), '[]')`
+	where finding ->> 'code' <> all (${`{${breakCodes.join(',')}}`}::text[])), '[]')`
 
 function placeOf(position: Position): { timeline: number; position: string } {
 	return { timeline: position.timeline, position: formatLsn(position.lsn) }
