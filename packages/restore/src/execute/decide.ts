@@ -26,8 +26,8 @@ export async function decide(tx: Transaction, stage: Stage, restoreId: string, c
 async function leaveRestored(tx: Transaction, stage: Stage, restoreId: string): Promise<void> {
 	await tx.unsafe(
 		`update ${stage.fate} f set state = 'skipped', note = format('restore %s brought this change back before', b.restore_id)
-		from ${stage.sql} s join (${broughtBack}) b on b.change_id = s.${stage.book.change}
-		where s.${stage.book.n} = f.n and f.state in ('missing', 'different', 'taken') and b.restore_id <> $1`,
+		from ${stage.sql} s cross join lateral (${broughtBack(stage)} and r.restore_id <> $1 limit 1) b
+		where s.${stage.book.n} = f.n and f.state in ('missing', 'different', 'taken')`,
 		[restoreId],
 	)
 }
@@ -35,16 +35,21 @@ async function leaveRestored(tx: Transaction, stage: Stage, restoreId: string): 
 /** Rows of a stage, still missing, that a restore brought back before: they were deleted again since. */
 export async function countBroughtBack(tx: Transaction, stage: Stage): Promise<number> {
 	const [row] = await tx.unsafe<{ rows: number }[]>(
-		`select count(distinct f.n)::float8 as rows from ${stage.fate} f join ${stage.sql} s on s.${stage.book.n} = f.n
-		join (${broughtBack}) b on b.change_id = s.${stage.book.change} where f.state = 'missing'`,
+		`select count(*)::float8 as rows from ${stage.fate} f join ${stage.sql} s on s.${stage.book.n} = f.n
+		cross join lateral (${broughtBack(stage)} limit 1) b where f.state = 'missing'`,
 	)
 	return Number(row?.rows ?? 0)
 }
 
-/** Changes that a restore brought back and whose restore was not undone. */
-const broughtBack = `select r.change_id, r.restore_id from reprieve.restored_rows r
-	where r.state in ('restored', 'overwritten', 'altered')
-		and not exists (select from reprieve.plans p join reprieve.runs u on u.plan_id = p.id where p.undoes = r.restore_id)`
+/**
+ * SQL of the restore that brought the staged change s back and was not undone. To be limited to one row: then every staged
+ * row asks the index, however little the planner knows of a report that grew since it was last analyzed.
+ */
+function broughtBack(stage: Stage): string {
+	return `select r.restore_id from reprieve.restored_rows r
+		where r.change_id = s.${stage.book.change} and r.state in ('restored', 'overwritten', 'altered')
+			and not exists (select from reprieve.plans p join reprieve.runs u on u.plan_id = p.id where p.undoes = r.restore_id)`
+}
 
 async function settle(tx: Transaction, stage: Stage, filter: string, state: string, note: string): Promise<void> {
 	await tx.unsafe(`update ${stage.fate} f set state = '${state}', note = ${note}
