@@ -27,6 +27,8 @@ export type IncomingForeignKey = {
 	parent: ForeignKeyEnd
 	/** Columns that SET NULL / SET DEFAULT rewrites; empty for other actions. */
 	rewrites: string[]
+	/** SQL of the value that SET DEFAULT gives each of `rewrites`; null where it has none. */
+	defaults: (string | null)[]
 	/** Whether the rewrite would fail or travel on: a NOT NULL column set to null, or a column that others reference. */
 	rewriteHolds: boolean
 	/** `operator(schema.=)` per column, parent's value on the left: the very operator that the constraint uses. */
@@ -71,6 +73,11 @@ const keysQuery = `
 		'rewrites', case when f.confdeltype in ('n', 'd') then (
 			select json_agg(a.attname order by k.place) from unnest(coalesce(f.confdelsetcols, f.conkey)) with ordinality k(attnum, place)
 			join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum) else '[]' end,
+		'defaults', case when f.confdeltype = 'd' then (
+			select json_agg(coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(y.typdefaultbin, 0)) order by k.place)
+			from unnest(coalesce(f.confdelsetcols, f.conkey)) with ordinality k(attnum, place)
+			join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum join pg_type y on y.oid = a.atttypid
+			left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum) else '[]' end,
 		'rewriteHolds', f.confdeltype in ('n', 'd') and exists (
 			select from unnest(coalesce(f.confdelsetcols, f.conkey)) k(attnum)
 			join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum
