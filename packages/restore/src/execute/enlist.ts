@@ -3,6 +3,7 @@ import type { Transaction } from '@reprieve/postgres'
 import { type Load, packLoads } from '../order/pack.ts'
 import type { Examination } from '../preview/examine.ts'
 import { stageOf } from '../preview/examine.ts'
+import { keyUnique, sameKey } from '../preview/key.ts'
 import { keyObject } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
 
@@ -54,6 +55,7 @@ export async function enlist(
 		const share = { parts: partsOf(pack, relinked), batchRows: restore.batchRows, order: 'desc', relink: true } as const
 		await append(tx, target, share, state)
 	}
+	await moveEarly(tx, target, examination)
 	await tx.unsafe(`create index on ${target} (batch)`)
 	await reportSuperseded(tx, examination, restore.id, state.seq)
 	return {
@@ -110,6 +112,24 @@ async function append(
 	)
 	state.seq = Number(row?.seq ?? state.seq)
 	state.batch = row?.batch ?? state.batch
+}
+
+/** The relinks of a row that cannot come back as it was archived go into its own batch. */
+async function moveEarly(tx: Transaction, target: string, examination: Examination): Promise<void> {
+	for (const [t, { stage }] of examination.tables.entries()) {
+		const [early] = stage ? await tx.unsafe(`select from ${stage.fate} where early limit 1`) : []
+		if (!stage || !early) continue
+		const { book } = stage
+		const key = keyUnique(stage.live, examination.uniques)
+		const listed = (l: string, s: string) =>
+			`${l}.t = ${t} and ${l}.position = ${s}.${book.position} and ${l}.ordinal = ${s}.${book.ordinal}`
+		await tx.unsafe(`update ${target} l set batch = whole.batch
+			from ${stage.sql} s, ${stage.sql} d join ${stage.fate} f on f.n = d.${book.n} and f.state = 'missing'
+				join ${target} whole on ${listed('whole', 'd')}
+			where l.relink and ${listed('l', 's')} and ${sameKey(stage.live, key, 's', 'd')} and exists (
+				select from ${stage.sql} e join ${stage.fate} g on g.n = e.${book.n} and g.early
+				where ${sameKey(stage.live, key, 'e', 'd')})`)
+	}
 }
 
 async function reportSuperseded(tx: Transaction, examination: Examination, id: string, from: number): Promise<void> {

@@ -84,13 +84,11 @@ async function examineRequests(
 		if (table.stage && table.requests.some((of) => of.newestOnly)) await forgetOlder(tx, table)
 		tables.push({ ...table, counts: table.stage ? await countFates(tx, table.stage) : {} })
 	}
-	const parents = await findMissingParents(
-		tx,
-		{ vault: context.vault, timelines },
-		tables,
+	const parents = await findMissingParents(tx, { vault: context.vault, timelines }, tables, {
 		references,
-		request.conflict,
-	)
+		uniques,
+		conflict: request.conflict,
+	})
 	const findings = [...driftFindings(tables)]
 	const rights = await readRights(tx, oids)
 	const updated = isUpdating(tables, request) ? await readIncoming(tx, oids) : []
@@ -140,16 +138,22 @@ async function findMissingParents(
 	tx: Transaction,
 	archive: { vault: Vault; timelines: Timelines },
 	tables: Examined[],
-	references: Reference[],
-	conflict: string,
+	by: { references: Reference[]; uniques: Unique[]; conflict: string },
 ): Promise<MissingParent[]> {
+	const { uniques, conflict } = by
 	const stageOf = (oid: number) => tables.find((table) => table.stage?.live.oid === oid)?.stage
 	const missing: MissingParent[] = []
-	for (const reference of references) {
+	for (const reference of by.references) {
 		const child = stageOf(reference.child)
 		if (!child || child.rows === 0 || reference.period) continue
 		missing.push(
-			...(await missingParents(tx, archive, { child, parent: stageOf(reference.parent), reference, conflict })),
+			...(await missingParents(tx, archive, {
+				child,
+				parent: stageOf(reference.parent),
+				reference,
+				conflict,
+				uniques,
+			})),
 		)
 	}
 	return missing
