@@ -101,6 +101,17 @@ test('a default that goes too, or was never there, holds the parent of the row t
 	expect(await plan(ground.services, { kind: 'match', table: 'a', where })).toMatchObject({ rows: 1, blocked: 0 })
 })
 
+test('a default that would leave a MATCH FULL reference half NULL holds the parent', async () => {
+	await using ground = await openGround()
+	const { sql } = ground.database
+	await sql`create table public.a (id int, part int, primary key (id, part))`
+	await sql`create table public.b (id int primary key, a int default 0, part int,
+		foreign key (a, part) references public.a match full on delete set default)`
+	await sql`insert into public.a values (0, 0), (1, 1), (2, 2)`
+	await sql`insert into public.b values (1, 1, 1)`
+	expect(await plan(ground.services, { ...all, table: 'a' })).toMatchObject({ rows: 2, blocked: 1, dependents: [] })
+})
+
 test('a dependent that cannot be named holds its parent', async () => {
 	await using ground = await openGround()
 	await ground.database.sql`create table public.a (id int primary key)`

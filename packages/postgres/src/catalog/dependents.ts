@@ -27,6 +27,8 @@ export type IncomingForeignKey = {
 	parent: ForeignKeyEnd
 	/** Columns that SET NULL / SET DEFAULT rewrites; empty for other actions. */
 	rewrites: string[]
+	/** MATCH FULL: a reference is NULL as a whole or not at all. */
+	full: boolean
 	/** SQL of the value that SET DEFAULT gives each of `rewrites`; null where it has none. */
 	defaults: (string | null)[]
 	/** Whether the rewrite would fail or travel on: a NOT NULL column set to null, or a column that others reference. */
@@ -69,6 +71,7 @@ const endQuery = (relation: string, keys: string) => `json_build_object(
 
 const keysQuery = `
 	select json_build_object('oid', f.oid::int8, 'name', f.conname, 'action', f.confdeltype, 'deferrable', f.condeferrable,
+		'full', f.confmatchtype = 'f',
 		'child', ${endQuery('c', 'f.conkey')}, 'parent', ${endQuery('p', 'f.confkey')},
 		'rewrites', case when f.confdeltype in ('n', 'd') then (
 			select json_agg(a.attname order by k.place) from unnest(coalesce(f.confdelsetcols, f.conkey)) with ordinality k(attnum, place)

@@ -33,7 +33,7 @@ export function joinRewritten(key: IncomingForeignKey, parent: StagedTable): { p
 		(name, place) => `d.${quoteIdentifier(name)} ${key.operators[place]} ${values[place]}`,
 	)
 	return {
-		present: `num_nulls(${values.join(', ')}) = 0`,
+		present: `num_nulls(${values.join(', ')}) ${key.full ? `< ${values.length}` : '= 0'}`,
 		unplanned: `select from ${scanOwn(key.parent, 'd')} where ${pairs.join(' and ')}
 			and not exists (select from ${parent.stage} x where x.leaf = d.tableoid and ${isSameRow(parent.key, 'd', 'x')})`,
 	}
