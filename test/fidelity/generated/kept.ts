@@ -119,10 +119,14 @@ async function brokenForeignKeys(sql: Sql, schema: Schema): Promise<string[]> {
 		return `(select ${number} as number from ${ownRows(child)} c where ${partly}num_nulls(${columns.join(', ')}) = 0
 			and not exists (select from ${ownRows(parent)} p where ${pairs.join(' and ')}) limit 1)`
 	})
-	const found: string[] = []
-	for (let from = 0; from < queries.length; from += 100) {
-		const rows = await sql.unsafe<{ number: number }[]>(queries.slice(from, from + 100).join(' union all '))
-		found.push(...rows.map((row) => `${schema.foreignKeys[row.number]?.name}: a row without its parent`))
-	}
-	return found
+	return await sql.begin(async (tx) => {
+		const found: string[] = []
+		// What PostgreSQL knows of the tables may be from when they were empty.
+		await tx`set local enable_nestloop = off`
+		for (let from = 0; from < queries.length; from += 100) {
+			const rows = await tx.unsafe<{ number: number }[]>(queries.slice(from, from + 100).join(' union all '))
+			found.push(...rows.map((row) => `${schema.foreignKeys[row.number]?.name}: a row without its parent`))
+		}
+		return found
+	})
 }
