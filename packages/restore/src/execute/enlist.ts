@@ -45,13 +45,13 @@ export async function enlist(
 		loads
 			.flatMap((load) => load.tables.flatMap((oid) => stageOf(examination, oid) ?? []))
 			.map((stage) => part(stage, index(stage), filter))
-	for (const pack of packLoads(insertLoads(examination), restore.batchRows)) {
+	for (const pack of packLoads(insertLoads(examination), examination.references, restore.batchRows)) {
 		const isWhole = pack.length > 1 || pack.some((load) => load.internal)
 		const batchRows = isWhole ? Number.MAX_SAFE_INTEGER : restore.batchRows
 		const share = { parts: partsOf(pack, inserted), batchRows, order: 'asc', relink: false } as const
 		await append(tx, target, share, state)
 	}
-	for (const pack of packLoads(relinkLoads(examination), restore.batchRows)) {
+	for (const pack of packLoads(relinkLoads(examination), [], restore.batchRows)) {
 		const share = { parts: partsOf(pack, relinked), batchRows: restore.batchRows, order: 'desc', relink: true } as const
 		await append(tx, target, share, state)
 	}
