@@ -55,6 +55,7 @@ export async function enlist(
 		const share = { parts: partsOf(pack, relinked), batchRows: restore.batchRows, order: 'desc', relink: true } as const
 		await append(tx, target, share, state)
 	}
+	await tx.unsafe(`analyze ${target}`)
 	await moveEarly(tx, target, examination)
 	await tx.unsafe(`create index on ${target} (batch)`)
 	await reportSuperseded(tx, examination, restore.id, state.seq)
