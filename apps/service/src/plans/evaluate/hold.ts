@@ -1,6 +1,6 @@
 import { formatTableName, type Policy, ReprieveError } from '@reprieve/contracts'
 import type { IncomingForeignKey } from '@reprieve/postgres'
-import { endsOf, followForcing, recordEdges } from './follow.ts'
+import { endsOf, type Filled, followForcing, recordEdges } from './follow.ts'
 import { isStaged, joinReferencing, joinRewritten } from './reference.ts'
 import type { StagedTable, Workspace } from './workspace.ts'
 
@@ -19,24 +19,24 @@ const spreadUp = `
 
 /**
  * Follows the matched rows' dependents, and leaves out those whose closure some unplanned row holds, with all that only
- * they would have taken along; repeated until nothing is held. Answers how many matched rows were left out. Throws
- * CONFLICT when the policy refuses held rows, LIMIT_EXCEEDED beyond `limit` rows.
+ * they would have taken along; repeated until nothing is held. Answers how many matched rows were left out, and
+ * which stages hold rows. Throws CONFLICT when the policy refuses held rows, LIMIT_EXCEEDED beyond `limit` rows.
  */
 export async function settleClosure(
 	work: Workspace,
 	policy: Pick<Policy, 'onRestrict'>,
 	limits: { matched: number; rows: number },
-): Promise<number> {
+): Promise<{ blocked: number; filled: Filled }> {
 	for (let blocked = 0; ; ) {
-		await followForcing(work, limits.rows)
-		await recordEdges(work)
-		for (const key of work.keys.filter(work.holds)) await recordHeld(work, key, policy.onRestrict === 'refuse')
-		for (const key of work.keys.filter(work.relinks))
-			await recordLostDefaults(work, key, policy.onRestrict === 'refuse')
+		const filled = await followForcing(work, limits.rows)
+		await recordEdges(work, filled)
+		const keys = work.keys.filter((key) => filled.has(endsOf(work, key).parent?.stage ?? ''))
+		for (const key of keys.filter(work.holds)) await recordHeld(work, key, policy.onRestrict === 'refuse')
+		for (const key of keys.filter(work.relinks)) await recordLostDefaults(work, key, policy.onRestrict === 'refuse')
 		await recordPlannedKeepers(work)
 		await work.sql.unsafe(spreadUp)
 		const left = await leaveOut(work, limits.matched)
-		if (left === 0) return blocked
+		if (left === 0) return { blocked, filled }
 		blocked += left
 	}
 }
