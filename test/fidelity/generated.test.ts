@@ -1,7 +1,7 @@
 import { formatTableName, type Selection } from '@reprieve/contracts'
 import type { Sql } from '@reprieve/postgres'
 import { expect, test } from 'vitest'
-import { freshDatabase } from '../support/postgres.ts'
+import { freshDatabase, type PostgresVersion, startCluster } from '../support/postgres.ts'
 import { startReprieve, type TestReprieve } from '../support/reprieve.ts'
 import { emptyAtOnce, emptyByPlans, tablesWithRows } from './generated/empty.ts'
 import { generateSchema } from './generated/generate.ts'
@@ -14,8 +14,11 @@ const inCi = '1,3,5,12'
 const asked = process.env.FIDELITY_SEED ?? inCi
 const seeds = asked === 'all' ? Array.from({ length: 50 }, (_, index) => index + 1) : asked.split(',').map(Number)
 
+/** On 18, unless `FIDELITY_POSTGRES` says 15, 16 or 17. */
+const version = process.env.FIDELITY_POSTGRES
+
 const replay = (seed: number) =>
-	`replay: FIDELITY_SEED=${seed} pnpm exec vitest run --project real test/fidelity/generated.test.ts`
+	`replay: FIDELITY_SEED=${seed} ${version ? `FIDELITY_POSTGRES=${version} ` : ''}pnpm exec vitest run --project real test/fidelity/generated.test.ts`
 
 test.each(seeds)('the database of seed %i comes back whole', { timeout: 900_000 }, async (seed) => {
 	process.stdout.write(`${replay(seed)}\n`)
@@ -26,7 +29,8 @@ test.each(seeds)('the database of seed %i comes back whole', { timeout: 900_000 
 		})
 	}
 	const schema = generateSchema(seed)
-	await using database = await freshDatabase()
+	await using cluster = version ? await startCluster(Number(version) as PostgresVersion) : undefined
+	await using database = await freshDatabase(cluster)
 	const { sql } = database
 	await timed('create', create(sql, schema))
 	const kept = await timed('keep', keepAll(sql, schema))

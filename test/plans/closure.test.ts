@@ -84,6 +84,34 @@ test('a relink that a NOT NULL column would refuse holds the parent', async () =
 	expect(await plan(ground.services, { ...all, table: 'a' })).toMatchObject({ rows: 1, blocked: 1, dependents: [] })
 })
 
+test('a default that goes too, or was never there, holds the parent of the row that would get it', async () => {
+	await using ground = await openGround()
+	const { sql } = ground.database
+	await sql`create table public.a (id int, part int, primary key (id, part))`
+	await sql`create table public.b (id int primary key, a int default 0, part int,
+		foreign key (a, part) references public.a on delete set default (a))`
+	await sql`insert into public.a values (0, 1), (1, 1), (2, 2), (3, 1), (4, 1)`
+	await sql`insert into public.b values (1, 1, 1), (2, 2, 2), (3, 4, null)`
+	expect(await plan(ground.services, { ...all, table: 'a' })).toMatchObject({ rows: 3, blocked: 2, dependents: [] })
+	await expect(plan(ground.services, { ...all, table: 'a', onRestrict: 'refuse' })).rejects.toMatchObject({
+		code: 'CONFLICT',
+		message: expect.stringMatching(/2 planned rows of a are held by b \(b_a_part_fkey\)/),
+	})
+	const where = { column: 'id', op: 'eq', value: 1 } as const
+	expect(await plan(ground.services, { kind: 'match', table: 'a', where })).toMatchObject({ rows: 1, blocked: 0 })
+})
+
+test('a default that would leave a MATCH FULL reference half NULL holds the parent', async () => {
+	await using ground = await openGround()
+	const { sql } = ground.database
+	await sql`create table public.a (id int, part int, primary key (id, part))`
+	await sql`create table public.b (id int primary key, a int default 0, part int,
+		foreign key (a, part) references public.a match full on delete set default)`
+	await sql`insert into public.a values (0, 0), (1, 1), (2, 2)`
+	await sql`insert into public.b values (1, 1, 1)`
+	expect(await plan(ground.services, { ...all, table: 'a' })).toMatchObject({ rows: 2, blocked: 1, dependents: [] })
+})
+
 test('a dependent that cannot be named holds its parent', async () => {
 	await using ground = await openGround()
 	await ground.database.sql`create table public.a (id int primary key)`

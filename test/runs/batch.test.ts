@@ -339,6 +339,15 @@ test('inheritance children with the same key are told apart', async () => {
 	expect(left.filter((row) => row.kind === 'new')).toHaveLength(2)
 })
 
+test('rows of an inheritance child, planned with its parent, are planned dependents too', async () => {
+	await using shop = await openShop(`create table base (id int primary key, kind text, rank int);
+		create table ranks (id int primary key, base int references base on delete cascade);
+		create table heirs (primary key (id), foreign key (rank) references ranks on delete set null) inherits (base);
+		insert into base values (1, 'old'); insert into ranks values (1, 1); insert into heirs values (2, 'old', 1)`)
+	await shop.protect('base')
+	expect(await deletePlan(shop, await shop.plan(match('base', 'old')))).toMatchObject({ deleted: 3, drifted: 0 })
+})
+
 test('a batch carries a signed tag first and a signed seal last', async () => {
 	await using shop = await openShop(orders)
 	await shop.protect('orders')

@@ -68,6 +68,22 @@ test('a barrier carries no idempotency key: its input has none', async () => {
 	expect(sent[0]?.body).toEqual({ timeoutMs: 500 })
 })
 
+test('a call that reads whole selections has more time', async () => {
+	const fetch: typeof globalThis.fetch = (_, init) =>
+		new Promise((_, reject) => init?.signal?.addEventListener('abort', () => reject(init.signal?.reason)))
+	const client = createClient({ url: 'http://service/', apiKey: 'secret', fetch, timeoutMs: 100, retries: 0 })
+	const ended: string[] = []
+	const refused = async (name: string, call: Promise<unknown>) => {
+		await expect(call).rejects.toMatchObject({ code: 'UNAVAILABLE', message: /the time is up/ })
+		ended.push(name)
+	}
+	await Promise.all([
+		refused('preview', client.restores.preview({ selection: { run: 'r' } })),
+		refused('pause', client.runs.pause('r')),
+	])
+	expect(ended).toEqual(['pause', 'preview'])
+})
+
 test('changes are read page after page', async () => {
 	const { client, sent } = clientOf(
 		{ status: 200, body: [{ result: { data: { items: [{ id: 'a' }], next: 'n' } } }] },

@@ -8,7 +8,7 @@ export type ClientOptions = {
 	url: string | URL
 	/** Default: the platform's own. */
 	fetch?: typeof fetch
-	/** Milliseconds for one attempt of one call. Default 60,000. */
+	/** Milliseconds for one attempt of one call, five times that to make a plan, preview or start a restore. Default 60,000. */
 	timeoutMs?: number
 	/** Attempts after the first, of calls that may be repeated. Default 4. */
 	retries?: number

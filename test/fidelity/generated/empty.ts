@@ -59,7 +59,7 @@ export async function emptyByPlans({ client }: TestReprieve, sql: Sql, schema: S
 		before = full.size
 		for (const table of order) {
 			const [row] = full.has(quoteTable(table)) ? await sql.unsafe(`select from ${ownRows(table)} limit 1`) : []
-			if (row) await emptyByPlan(client, table).catch(refusedWithReason)
+			if (row) await emptyByPlan(client, table)
 		}
 	}
 	const left = await tablesWithRows(sql, schema)
@@ -69,17 +69,17 @@ export async function emptyByPlans({ client }: TestReprieve, sql: Sql, schema: S
 
 async function emptyByPlan(client: TestReprieve['client'], table: TableName): Promise<void> {
 	const policy = { kind: 'match', table: formatTableName(table), where: { and: [] }, onRestrict: 'include' } as const
-	const plan = await client.plans.create(policy)
+	const plan = await client.plans.create(policy).catch(refusedWithReason)
+	if (!plan) return
 	const run = await (await client.runs.start({ planId: plan.id, reason: 'empty it' })).finished()
 	expect(run).toMatchObject({ status: 'succeeded', drifted: 0 })
 }
 
-/**
- * A row would be set to null and to a default at once, or to a default that goes too: both are the schema's doing, and
- * nothing of the batch was deleted.
- */
-function refusedWithReason(error: unknown): void {
-	expect(error).toMatchObject({ code: 'CONFLICT', message: expect.stringMatching(/foreign key|to a default/) })
+/** A row would be set to null and to a default at once: the schema's doing, and no plan was made. */
+function refusedWithReason(error: { code?: string; message: string }): undefined {
+	expect(`${error.code}: ${error.message}`).toMatch(
+		/^CONFLICT: rows of .* would be set to null by .* and to a default by .*$/,
+	)
 }
 
 /** Tables that still have rows. */

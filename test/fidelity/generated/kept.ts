@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { quoteIdentifier, quoteTable } from '@reprieve/contracts'
 import type { Sql } from '@reprieve/postgres'
 import type { Schema, Table } from './schema.ts'
@@ -74,15 +73,15 @@ async function differingRows(sql: Sql, schema: Schema): Promise<string[]> {
 	return found
 }
 
-/** A digest of each table's rows as COPY writes them, in the order of its key. */
+/** A digest of each table's rows as their text, in the order of its key. */
 async function tableTexts(sql: Sql, schema: Schema): Promise<string[]> {
 	const digests: string[] = []
 	for (const table of schema.tables) {
-		const order = table.key.map(quoteIdentifier).join(', ')
-		const hash = createHash('sha256')
-		const lines = await sql.unsafe(`copy (select * from ${ownRows(table)} order by ${order}) to stdout`).readable()
-		for await (const line of lines) hash.update(line as Buffer)
-		digests.push(hash.digest('hex'))
+		const order = table.key.map((column) => `t.${quoteIdentifier(column)}`).join(', ')
+		const [row] = await sql.unsafe<{ digest: string }[]>(`
+			select md5(coalesce(string_agg(t::text, E'\\n' order by ${order}), '')) as digest
+			from ${ownRows(table)} t`)
+		digests.push(row?.digest ?? '')
 	}
 	return digests
 }
@@ -120,10 +119,14 @@ async function brokenForeignKeys(sql: Sql, schema: Schema): Promise<string[]> {
 		return `(select ${number} as number from ${ownRows(child)} c where ${partly}num_nulls(${columns.join(', ')}) = 0
 			and not exists (select from ${ownRows(parent)} p where ${pairs.join(' and ')}) limit 1)`
 	})
-	const found: string[] = []
-	for (let from = 0; from < queries.length; from += 100) {
-		const rows = await sql.unsafe<{ number: number }[]>(queries.slice(from, from + 100).join(' union all '))
-		found.push(...rows.map((row) => `${schema.foreignKeys[row.number]?.name}: a row without its parent`))
-	}
-	return found
+	return await sql.begin(async (tx) => {
+		const found: string[] = []
+		// What PostgreSQL knows of the tables may be from when they were empty.
+		await tx`set local enable_nestloop = off`
+		for (let from = 0; from < queries.length; from += 100) {
+			const rows = await tx.unsafe<{ number: number }[]>(queries.slice(from, from + 100).join(' union all '))
+			found.push(...rows.map((row) => `${schema.foreignKeys[row.number]?.name}: a row without its parent`))
+		}
+		return found
+	})
 }

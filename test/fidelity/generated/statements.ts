@@ -20,6 +20,7 @@ export function createStatements(schema: Schema): string[] {
 		...tables.flatMap((table) => tableStatements(table, tables)),
 		...tables.flatMap(rowStatements),
 		...schema.foreignKeys.map((key) => foreignKeyStatement(key, tables)),
+		...schema.foreignKeys.flatMap((key) => referencingIndex(key, tables[key.child] as Table)),
 		...tables.flatMap(triggerStatements),
 	]
 }
@@ -105,6 +106,11 @@ function foreignKeyStatement(key: ForeignKey, tables: Table[]): string {
 	return `alter table ${quoteTable(tables[key.child] as Table)} add constraint ${quoteIdentifier(key.name)}
 		foreign key (${quoted(key.columns)}) references ${quoteTable(tables[key.parent] as Table)} (${quoted(key.references)})
 		match ${key.match} on delete ${key.onDelete}${set} ${key.timing}`
+}
+
+/** As many tables have it, small ones not: every row that goes looks for the rows that reference it. */
+function referencingIndex(key: ForeignKey, child: Table): string[] {
+	return child.rows > 50 ? [`create index on ${quoteTable(child)} (${quoted(key.columns)})`] : []
 }
 
 function triggerStatements(table: Table, number: number): string[] {

@@ -171,8 +171,8 @@ export const protectGuards: Mutant[] = [
 		name: 'plans a row that children hold',
 		rule: '4.4',
 		file: `${plans}/evaluate/hold.ts`,
-		before: 'for (const key of work.keys.filter(work.holds)) await recordHeld',
-		after: 'for (const key of work.keys.filter((key) => key.oid < 0)) await recordHeld',
+		before: 'for (const key of keys.filter(work.holds)) await recordHeld',
+		after: 'for (const key of keys.filter((key) => key.oid < 0)) await recordHeld',
 		tests: {
 			'test/plans/closure.test.ts': [
 				'a row that children hold is left out with its closure, refused, or goes with them',

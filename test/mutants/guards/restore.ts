@@ -72,8 +72,8 @@ export const restoreGuards: Mutant[] = [
 		name: 'checks foreign keys without holding the parents',
 		rule: '9.5',
 		file: `${restore}/execute/check-references.ts`,
-		before: ' for key share of p)',
-		after: ')',
+		before: ' for key share) h)',
+		after: ') h)',
 		tests: { [structure]: ['a parent that is being deleted while its child is restored is waited for, and missed'] },
 	},
 	{

@@ -19,7 +19,7 @@ export type Connection = {
 	url: string
 	authorization(): Promise<string>
 	fetch: typeof fetch
-	/** For one attempt, besides what the call itself asks the service to wait. */
+	/** For one attempt, besides what the call itself asks the service to wait; five times that for plans and previews. */
 	timeoutMs: number
 	/** Attempts after the first. */
 	retries: number
@@ -74,12 +74,15 @@ function isRepeatable(op: Operation): boolean {
 	return op.type === 'query' || (op.type === 'mutation' && (!takesKey(op.path) || keyOf(op) !== undefined))
 }
 
+/** Calls that read whole selections before they answer: given up too early, they are asked again while still at work. */
+const evaluating: ReadonlySet<string> = new Set(['plans.create', 'restores.preview', 'restores.start'])
+
 function limitTime(timeoutMs: number): TRPCLink<AppRouter> {
 	return () =>
 		({ op, next }) => {
 			if (op.type === 'subscription') return next(op)
 			return observable((observer) => {
-				const timeout = AbortSignal.timeout(timeoutMs + waitOf(op))
+				const timeout = AbortSignal.timeout(timeoutMs * (evaluating.has(op.path) ? 5 : 1) + waitOf(op))
 				const signal = op.signal ? AbortSignal.any([op.signal, timeout]) : timeout
 				return next({ ...op, signal }).subscribe(observer)
 			})

@@ -27,6 +27,10 @@ export type IncomingForeignKey = {
 	parent: ForeignKeyEnd
 	/** Columns that SET NULL / SET DEFAULT rewrites; empty for other actions. */
 	rewrites: string[]
+	/** MATCH FULL: a reference is NULL as a whole or not at all. */
+	full: boolean
+	/** SQL of the value that SET DEFAULT gives each of `rewrites`; null where it has none. */
+	defaults: (string | null)[]
 	/** Whether the rewrite would fail or travel on: a NOT NULL column set to null, or a column that others reference. */
 	rewriteHolds: boolean
 	/** `operator(schema.=)` per column, parent's value on the left: the very operator that the constraint uses. */
@@ -65,22 +69,34 @@ const endQuery = (relation: string, keys: string) => `json_build_object(
 		(select coalesce(json_agg(t.relid::oid::int8 order by t.relid), '[]') from pg_partition_tree(${relation}.oid) t where t.isleaf)
 		else json_build_array(${relation}.oid::int8) end)`
 
+/** Asked of all tables at once: pg_constraint has no index on the referenced table. */
 const keysQuery = `
+	with pointing as materialized (
+		select f.* from pg_constraint f
+		where f.contype = 'f' and f.conparentid = 0 and f.confrelid in (select unnest($1::text::oid[]))),
+	referenced as materialized (
+		select o.confrelid, k.attnum from pg_constraint o cross join unnest(o.confkey) k(attnum)
+		where o.contype = 'f' and o.confrelid in (select conrelid from pointing where confdeltype in ('n', 'd')))
 	select json_build_object('oid', f.oid::int8, 'name', f.conname, 'action', f.confdeltype, 'deferrable', f.condeferrable,
+		'full', f.confmatchtype = 'f',
 		'child', ${endQuery('c', 'f.conkey')}, 'parent', ${endQuery('p', 'f.confkey')},
 		'rewrites', case when f.confdeltype in ('n', 'd') then (
 			select json_agg(a.attname order by k.place) from unnest(coalesce(f.confdelsetcols, f.conkey)) with ordinality k(attnum, place)
 			join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum) else '[]' end,
+		'defaults', case when f.confdeltype = 'd' then (
+			select json_agg(coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(y.typdefaultbin, 0)) order by k.place)
+			from unnest(coalesce(f.confdelsetcols, f.conkey)) with ordinality k(attnum, place)
+			join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum join pg_type y on y.oid = a.atttypid
+			left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum) else '[]' end,
 		'rewriteHolds', f.confdeltype in ('n', 'd') and exists (
 			select from unnest(coalesce(f.confdelsetcols, f.conkey)) k(attnum)
 			join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum
 			where (a.attnotnull and (f.confdeltype = 'n' or not a.atthasdef))
-				or exists (select from pg_constraint o where o.contype = 'f' and o.confrelid = c.oid and a.attnum = any(o.confkey))),
+				or (c.oid, a.attnum) in (select confrelid, attnum from referenced)),
 		'operators', (select json_agg(format('operator(%I.%s)', n.nspname, o.oprname) order by k.place)
 			from unnest(f.conpfeqop) with ordinality k(opr, place) join pg_operator o on o.oid = k.opr
 			join pg_namespace n on n.oid = o.oprnamespace)) as key
-	from pg_constraint f join pg_class c on c.oid = f.conrelid join pg_class p on p.oid = f.confrelid
-	where f.contype = 'f' and f.conparentid = 0 and f.confrelid = any($1::text::oid[])
+	from pointing f join pg_class c on c.oid = f.conrelid join pg_class p on p.oid = f.confrelid
 	order by f.oid`
 
 /**

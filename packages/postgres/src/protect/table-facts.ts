@@ -67,6 +67,9 @@ export type TableFacts = {
 /** Facts of tables by OID; a dropped table is absent. */
 export async function readTableFacts(sql: Session, oids: number[]): Promise<Map<number, TableFacts>> {
 	const rows = await sql<{ facts: TableFacts }[]>`
+		with unchecked as materialized (
+			select k.* from pg_constraint k
+			where not k.convalidated and coalesce((to_jsonb(k) ->> 'conenforced')::bool, true) and k.conparentid = 0)
 		select json_build_object(
 			'oid', c.oid::int8, 'schema', n.nspname, 'name', c.relname, 'kind', c.relkind,
 			'persistence', c.relpersistence, 'identity', c.relreplident, 'isPartition', c.relispartition,
@@ -145,11 +148,10 @@ function notValid(sql: Session) {
 				then format('ALTER TABLE %I.%I VALIDATE CONSTRAINT %I', n.nspname, c.relname, k.conname)
 				else format('ALTER DOMAIN %s VALIDATE CONSTRAINT %I', k.contypid::regtype, k.conname) end)
 			order by k.conname), '[]')
-		from pg_constraint k
-		where not k.convalidated and coalesce((to_jsonb(k) ->> 'conenforced')::bool, true) and k.conparentid = 0
-			and (k.conrelid = c.oid and not (c.relispartition and k.coninhcount > 0) or k.contypid in (
-				select a.atttypid from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-					and a.atttypid <> 0))`
+		from unchecked k
+		where k.conrelid = c.oid and not (c.relispartition and k.coninhcount > 0) or k.contypid in (
+			select a.atttypid from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+				and a.atttypid <> 0)`
 }
 
 /** Every publication that takes the table in, named, by an ancestor, by its schema, or because it takes all. */

@@ -25,7 +25,10 @@ export type Reference = {
 	period: boolean
 }
 
-/** Enforced foreign keys of the tables and of their partitions alone, as their own checks compare. */
+/**
+ * Enforced foreign keys of the tables and of their partitions alone, as their own checks compare. Looked up table by table:
+ * a join would read every constraint of the database.
+ */
 export async function readReferences(sql: Session, oids: number[]): Promise<Reference[]> {
 	const rows = await sql<{ reference: Reference }[]>`
 		with recursive tree(root, oid) as (
@@ -48,10 +51,11 @@ export async function readReferences(sql: Session, oids: number[]): Promise<Refe
 				join pg_operator o on o.oid = k.operator join pg_namespace s on s.oid = o.oprnamespace),
 			'full', f.confmatchtype = 'f',
 			'period', coalesce((to_jsonb(f) ->> 'conperiod')::bool, false)) as reference
-		from tree join pg_constraint f on f.conrelid = tree.oid
+		from tree cross join lateral (
+			select * from pg_constraint k where k.conrelid = tree.oid and k.contype = 'f' offset 0) f
 		join pg_class p on p.oid = f.confrelid join pg_namespace n on n.oid = p.relnamespace
 		join pg_class r on r.oid = coalesce(pg_partition_root(p.oid), p.oid) join pg_namespace rn on rn.oid = r.relnamespace
-		where f.contype = 'f' and coalesce((to_jsonb(f) ->> 'conenforced')::bool, true) and not exists (
+		where coalesce((to_jsonb(f) ->> 'conenforced')::bool, true) and not exists (
 			select from pg_constraint up join tree above on above.oid = up.conrelid and above.root = tree.root
 			where up.oid = f.conparentid)
 		order by tree.root, f.conname, f.oid`

@@ -14,6 +14,7 @@ import { advanceSequences } from './advance-sequences.ts'
 import { checkReference } from './check-references.ts'
 import { decide } from './decide.ts'
 import { listTable, type RestoreCursor } from './enlist.ts'
+import { foldRelinks } from './fold-relinks.ts'
 import { emitOverwritten, emitTag, type Signature } from './messages.ts'
 import { type BatchCounts, recordRows } from './record-rows.ts'
 import { release, suppress } from './suppress.ts'
@@ -46,7 +47,7 @@ export async function restoreBatch(
 	const lives = await lockTables(tx, context, list)
 	const oids = lives.map((live) => live.oid)
 	const uniques = await readUniques(tx, oids)
-	const relinks = list[0]?.relink ?? false
+	const relinks = list.length > 0 && list.every((row) => row.relink)
 	const { conflict } = context.request
 	const updating = relinks || conflict === 'overwrite'
 	const suppression = await chooseFor(tx, context, { lives, uniques, updating })
@@ -57,6 +58,7 @@ export async function restoreBatch(
 	for (const stage of stages) await classify(tx, stage, uniques)
 	if (relinks) for (const stage of stages) await writeRelinks(tx, stage, uniques)
 	else {
+		if (list.some((row) => row.relink)) for (const stage of stages) await foldRelinks(tx, stage, uniques)
 		for (const stage of stages) await decide(tx, stage, context.by.id, conflict)
 		if (conflict === 'overwrite') {
 			for (const stage of stages) await emitOverwritten(tx, context.by, stage, { batch, xid, uniques })

@@ -28,9 +28,10 @@ export async function checkReference(
 		)
 		.join(' and ')
 	const texts = columns.map((column) => textOf(`w.${column}`)).join(', ')
+	// Row by row, as the trigger does: a join is planned badly where the parents came since their table was analyzed.
 	const [absent] = await tx.unsafe<{ key: (string | null)[] }[]>(
 		`with held as materialized (
-			select w.* from ${wanted} w join ${reference.parentSql} p on ${pairs} for key share of p)
+			select w.* from ${wanted} w cross join lateral (select from ${reference.parentSql} p where ${pairs} for key share) h)
 		select json_build_array(${texts}) as key from (${wanted.slice(1, -1)} except select * from held) w limit 1`,
 	)
 	if (absent) throw parentMissing(stage, reference, absent.key)

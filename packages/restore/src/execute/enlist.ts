@@ -1,7 +1,9 @@
 import { ReprieveError } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
+import { type Load, packLoads } from '../order/pack.ts'
 import type { Examination } from '../preview/examine.ts'
 import { stageOf } from '../preview/examine.ts'
+import { keyUnique, sameKey } from '../preview/key.ts'
 import { keyObject } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
 
@@ -21,12 +23,13 @@ export function listTable(restoreId: string): string {
 	return `reprieve.restore_${hex}`
 }
 
-const inserted = "f.state not in ('superseded', 'relinkable', 'linked', 'gone', 'changed')"
-const relinked = "f.state in ('relinkable', 'linked', 'gone', 'changed')"
+const relinkStates = ['relinkable', 'linked', 'gone', 'changed']
+const relinked = `f.state in (${relinkStates.map((state) => `'${state}'`).join(', ')})`
+const inserted = `f.state <> 'superseded' and not ${relinked}`
 
 /**
  * Writes the resolved list of a restore: every change with its batch, parents before children, relinks last and newest
- * first. Tables that reference each other share one batch. Superseded changes go to the report at once.
+ * first. Tables that reference each other share one batch; small ones share it with others. Superseded changes go to the report at once.
  */
 export async function enlist(
 	tx: Transaction,
@@ -38,17 +41,22 @@ export async function enlist(
 		position int8 not null, ordinal int8 not null, relink bool not null, seen text)`)
 	const state = { seq: 0, batch: 0 }
 	const index = (stage: Stage) => examination.tables.findIndex((table) => table.stage === stage)
-	for (const component of examination.components) {
-		const stages = component.tables.flatMap((oid) => stageOf(examination, oid) ?? [])
-		const batchRows = component.internal ? Number.MAX_SAFE_INTEGER : restore.batchRows
-		const parts = stages.map((stage) => part(stage, index(stage), inserted))
-		await append(tx, target, { parts, batchRows, order: 'asc', relink: false }, state)
+	const partsOf = (loads: Load[], filter: string) =>
+		loads
+			.flatMap((load) => load.tables.flatMap((oid) => stageOf(examination, oid) ?? []))
+			.map((stage) => part(stage, index(stage), filter))
+	for (const pack of packLoads(insertLoads(examination), examination.references, restore.batchRows)) {
+		const isWhole = pack.length > 1 || pack.some((load) => load.internal)
+		const batchRows = isWhole ? Number.MAX_SAFE_INTEGER : restore.batchRows
+		const share = { parts: partsOf(pack, inserted), batchRows, order: 'asc', relink: false } as const
+		await append(tx, target, share, state)
 	}
-	for (const { stage } of examination.tables) {
-		if (!stage) continue
-		const parts = [part(stage, index(stage), relinked)]
-		await append(tx, target, { parts, batchRows: restore.batchRows, order: 'desc', relink: true }, state)
+	for (const pack of packLoads(relinkLoads(examination), [], restore.batchRows)) {
+		const share = { parts: partsOf(pack, relinked), batchRows: restore.batchRows, order: 'desc', relink: true } as const
+		await append(tx, target, share, state)
 	}
+	await tx.unsafe(`analyze ${target}`)
+	await moveEarly(tx, target, examination)
 	await tx.unsafe(`create index on ${target} (batch)`)
 	await reportSuperseded(tx, examination, restore.id, state.seq)
 	return {
@@ -56,6 +64,27 @@ export async function enlist(
 		batches: state.batch,
 		done: 0,
 	}
+}
+
+function insertLoads(examination: Examination): (Load & { internal: boolean })[] {
+	return examination.components.map((component) => {
+		const rows = component.tables.map((oid) => countRows(examination, oid, false))
+		return { ...component, rows: rows.reduce((sum, count) => sum + count, 0) }
+	})
+}
+
+function relinkLoads(examination: Examination): Load[] {
+	return examination.components.flatMap(({ tables, mode }) =>
+		tables.map((oid) => ({ tables: [oid], mode, rows: countRows(examination, oid, true) })),
+	)
+}
+
+function countRows(examination: Examination, oid: number, isRelink: boolean): number {
+	const counts = examination.tables.find((table) => table.stage?.live.oid === oid)?.counts ?? {}
+	const counted = Object.entries(counts).filter(
+		([state]) => state !== 'superseded' && relinkStates.includes(state) === isRelink,
+	)
+	return counted.reduce((sum, [, rows]) => sum + rows, 0)
 }
 
 function part(stage: Stage, t: number, filter: string): string {
@@ -84,6 +113,24 @@ async function append(
 	)
 	state.seq = Number(row?.seq ?? state.seq)
 	state.batch = row?.batch ?? state.batch
+}
+
+/** The relinks of a row that cannot come back as it was archived go into its own batch. */
+async function moveEarly(tx: Transaction, target: string, examination: Examination): Promise<void> {
+	for (const [t, { stage }] of examination.tables.entries()) {
+		const [early] = stage ? await tx.unsafe(`select from ${stage.fate} where early limit 1`) : []
+		if (!stage || !early) continue
+		const { book } = stage
+		const key = keyUnique(stage.live, examination.uniques)
+		const listed = (l: string, s: string) =>
+			`${l}.t = ${t} and ${l}.position = ${s}.${book.position} and ${l}.ordinal = ${s}.${book.ordinal}`
+		await tx.unsafe(`update ${target} l set batch = whole.batch
+			from ${stage.sql} s, ${stage.sql} d join ${stage.fate} f on f.n = d.${book.n} and f.state = 'missing'
+				join ${target} whole on ${listed('whole', 'd')}
+			where l.relink and ${listed('l', 's')} and ${sameKey(stage.live, key, 's', 'd')} and exists (
+				select from ${stage.sql} e join ${stage.fate} g on g.n = e.${book.n} and g.early
+				where ${sameKey(stage.live, key, 'e', 'd')})`)
+	}
 }
 
 async function reportSuperseded(tx: Transaction, examination: Examination, id: string, from: number): Promise<void> {

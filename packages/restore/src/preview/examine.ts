@@ -6,7 +6,7 @@ import { type Hook, readHooks, readRights } from '../catalog/triggers.ts'
 import { readUniques, type Unique } from '../catalog/uniques.ts'
 import { driftCode } from '../drift/map-columns.ts'
 import { type Component, orderByForeignKeys } from '../order/components.ts'
-import { chooseSuppression } from '../order/suppression.ts'
+import { chooseSuppression, type Suppression } from '../order/suppression.ts'
 import { resolveSelection, type TableRequest } from '../selection/resolve.ts'
 import { openTimelines, type Timelines } from '../selection/timelines.ts'
 import type { Stage } from '../stage/open.ts'
@@ -35,7 +35,7 @@ export type ExamineContext = {
 export type Examination = {
 	request: RestoreRequest
 	tables: Examined[]
-	components: Component[]
+	components: SuppressedComponent[]
 	references: Reference[]
 	uniques: Unique[]
 	hooks: Hook[]
@@ -44,6 +44,9 @@ export type Examination = {
 	findings: Finding[]
 	through: bigint
 }
+
+/** Without a mode: a finding says why there is none. */
+type SuppressedComponent = Component & { mode: Suppression['mode'] | undefined }
 
 export type Examined = Gathered & { counts: Record<string, number> }
 
@@ -81,17 +84,15 @@ async function examineRequests(
 		if (table.stage && table.requests.some((of) => of.newestOnly)) await forgetOlder(tx, table)
 		tables.push({ ...table, counts: table.stage ? await countFates(tx, table.stage) : {} })
 	}
-	const components = orderByForeignKeys(oids, references)
-	const parents = await findMissingParents(
-		tx,
-		{ vault: context.vault, timelines },
-		tables,
+	const parents = await findMissingParents(tx, { vault: context.vault, timelines }, tables, {
 		references,
-		request.conflict,
-	)
+		uniques,
+		conflict: request.conflict,
+	})
 	const findings = [...driftFindings(tables)]
 	const rights = await readRights(tx, oids)
-	for (const component of components) {
+	const updated = isUpdating(tables, request) ? await readIncoming(tx, oids) : []
+	const components = orderByForeignKeys(oids, references).map((component): SuppressedComponent => {
 		const members = lives.filter((live) => component.tables.includes(live.oid))
 		const ownHooks = hooks.filter((hook) => component.tables.includes(hook.root))
 		const choice = chooseSuppression({
@@ -100,11 +101,13 @@ async function examineRequests(
 			uniques,
 			references,
 			rights,
-			updated: isUpdating(tables, request) ? await readIncoming(tx, component.tables) : [],
+			updated,
 			triggers: request.triggers,
 		})
-		if ('code' in choice) findings.push(choice)
-	}
+		if (!('code' in choice)) return { ...component, mode: choice.mode }
+		findings.push(choice)
+		return { ...component, mode: undefined }
+	})
 	return {
 		request,
 		tables,
@@ -135,16 +138,22 @@ async function findMissingParents(
 	tx: Transaction,
 	archive: { vault: Vault; timelines: Timelines },
 	tables: Examined[],
-	references: Reference[],
-	conflict: string,
+	by: { references: Reference[]; uniques: Unique[]; conflict: string },
 ): Promise<MissingParent[]> {
+	const { uniques, conflict } = by
 	const stageOf = (oid: number) => tables.find((table) => table.stage?.live.oid === oid)?.stage
 	const missing: MissingParent[] = []
-	for (const reference of references) {
+	for (const reference of by.references) {
 		const child = stageOf(reference.child)
 		if (!child || child.rows === 0 || reference.period) continue
 		missing.push(
-			...(await missingParents(tx, archive, { child, parent: stageOf(reference.parent), reference, conflict })),
+			...(await missingParents(tx, archive, {
+				child,
+				parent: stageOf(reference.parent),
+				reference,
+				conflict,
+				uniques,
+			})),
 		)
 	}
 	return missing

@@ -2,10 +2,12 @@ import { cellFromText, formatTableName, quoteIdentifier, type Row } from '@repri
 import type { Transaction } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import { type Reference, referencing } from '../catalog/references.ts'
+import type { Unique } from '../catalog/uniques.ts'
 import type { TableRequest } from '../selection/resolve.ts'
 import type { Timelines } from '../selection/timelines.ts'
-import { textOf } from '../stage/columns.ts'
+import { literal, textOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
+import { keyUnique, sameKey } from './key.ts'
 
 /** A parent that neither lives nor comes back with the selection. */
 export type MissingParent = {
@@ -26,6 +28,12 @@ function comingStates(conflict: string): string {
 	return conflict === 'overwrite' ? "('missing', 'different')" : "('missing')"
 }
 
+/** SQL of "some of the columns are NULL", which MATCH FULL forbids. */
+function isPartly(columns: string[], alias: string): string {
+	const values = columns.map((column) => `${alias}.${quoteIdentifier(column)}`)
+	return `num_nulls(${values.join(', ')}) between 1 and ${columns.length - 1}`
+}
+
 /** SQL of "none of the columns is NULL", over an alias. */
 export function allPresent(columns: string[], alias: string): string {
 	return columns.map((column) => `${alias}.${quoteIdentifier(column)} is not null`).join(' and ')
@@ -41,24 +49,51 @@ function pointsAt(reference: Reference, parent: string, child: string): string {
 		.join(' and ')
 }
 
-/** Parents that rows to come would lack, of one foreign key. */
+/**
+ * SQL of "an older relink of the missing row s rewrote the foreign key": what it points at as archived was never checked
+ * by anybody, because the row was deleted before its transaction ended.
+ */
+function isRewrittenSince(child: Stage, reference: Reference, uniques: Unique[]): string {
+	const { book, live, sql, fate } = child
+	const key = keyUnique(live, uniques)
+	const archived = child.maps.flatMap((map) =>
+		map.columns
+			.filter((column) => reference.columns.includes(column.to.name))
+			.map((column) => map.archived.columns[column.from]?.name ?? ''),
+	)
+	return `exists (select from ${sql} o join ${fate} g on g.n = o.${book.n} and g.state = 'relinkable'
+			where ${sameKey(live, key, 'o', 's')} and (o.${book.position}, o.${book.ordinal}) < (s.${book.position}, s.${book.ordinal})
+				and o.${book.rewritten}::jsonb ?| array[${archived.map(literal).join(', ')}]::text[])
+		and exists (select from ${sql} d join ${fate} g on g.n = d.${book.n} and g.state = 'missing' where ${sameKey(live, key, 'd', 's')})`
+}
+
+/** Parents that rows to come would lack, of one foreign key; marks rows that come back `early` instead. */
 export async function missingParents(
 	tx: Transaction,
 	archive: Archive,
-	input: { child: Stage; parent?: Stage; reference: Reference; conflict: string },
+	input: { child: Stage; parent?: Stage; reference: Reference; conflict: string; uniques: Unique[] },
 ): Promise<MissingParent[]> {
-	const { child, parent, reference, conflict } = input
+	const { child, parent, reference, conflict, uniques } = input
 	const columns = reference.columns.map((column) => textOf(`s.${quoteIdentifier(column)}`))
 	const staged = parent
 		? `and not exists (select from ${parent.sql} p join ${parent.fate} g on g.n = p.${parent.book.n}
 			where g.state in ${comingStates(conflict)} and ${pointsAt(reference, 'p', 's')})`
 		: ''
+	const partly = reference.full ? isPartly(reference.columns, 's') : 'false'
 	const rows = await tx.unsafe<{ key: (string | null)[] }[]>(
-		`select distinct json_build_array(${columns.join(', ')})::jsonb as key
-		from ${referencing(child.sql, reference)} s join ${child.fate} f on f.n = s.${child.book.n}
-		where f.state in ('relinkable', ${comingStates(conflict).slice(1)} and ${allPresent(reference.columns, 's')}
-			and not exists (select from ${reference.parentSql} p where ${pointsAt(reference, 'p', 's')}) ${staged}
-		limit ${shown}`,
+		`with lacking as materialized (
+			select f.n, json_build_array(${columns.join(', ')})::jsonb as key
+			from ${referencing(child.sql, reference)} s join ${child.fate} f on f.n = s.${child.book.n}
+			where f.state in ('relinkable', ${comingStates(conflict).slice(1)} and ${allPresent(reference.columns, 's')}
+				and not exists (select from ${reference.parentSql} p where ${pointsAt(reference, 'p', 's')}) ${staged}
+			union all
+			select f.n, null from ${referencing(child.sql, reference)} s join ${child.fate} f on f.n = s.${child.book.n}
+			where ${partly} and f.state in ('relinkable', ${comingStates(conflict).slice(1)}),
+		early as (
+			update ${child.fate} f set early = true from ${child.sql} s
+			where f.n = s.${child.book.n} and f.n in (select n from lacking) and ${isRewrittenSince(child, reference, uniques)}
+			returning f.n)
+		select distinct key from lacking l where key is not null and not exists (select from early e where e.n = l.n) limit ${shown}`,
 	)
 	const table = formatTableName(reference.parentName)
 	const keys = rows.map(({ key }) => Object.fromEntries(reference.references.map((name, i) => [name, key[i] ?? ''])))

@@ -11,7 +11,10 @@ import { copyText } from './copy-text.ts'
 export type Stage = {
 	/** SQL name of the temporary table. */
 	sql: string
-	/** SQL name of the table with what is to become of each row (`n`, `state`, `version`, `note`). */
+	/**
+	 * SQL name of the table with what is to become of each row (`n`, `state`, `version`, `note`). `early`: as it was
+	 * archived it would reference nothing, so it comes back with its older relinks undone.
+	 */
 	fate: string
 	live: SourceTable
 	/** formatTableName of the archived table, as the vault knows it. */
@@ -42,7 +45,8 @@ export async function openStage(
 	const added = Object.entries(book).map(([field, name]) => `add ${name} ${bookTypes[field as keyof Book]}`)
 	await tx.unsafe(`alter table ${sql} ${[...loosened, ...added].join(', ')}`)
 	await tx.unsafe(
-		`create temp table fate_${number} (n int8 not null, state text not null, version text, note text) on commit drop`,
+		`create temp table fate_${number} (n int8 not null, state text not null, version text, note text,
+			early bool not null default false) on commit drop`,
 	)
 	return { sql, fate, live, archivedName, book, maps: [], rows: 0 }
 }

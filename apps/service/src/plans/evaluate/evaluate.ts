@@ -67,11 +67,11 @@ async function writeWithDependents(
 ): Promise<Written> {
 	await createStages(work)
 	const matched = await matchRows(work, candidates, options.limit)
-	const blocked = await settleClosure(work, options.policy, { matched, rows: options.limit })
-	const relinked = await collectRelinks(work)
+	const { blocked, filled } = await settleClosure(work, options.policy, { matched, rows: options.limit })
+	const relinked = await collectRelinks(work, filled)
 	const relinks = await listRelinks(work, relinked)
 	const units = await numberUnits(work, matched, relinked)
-	const tables = await writeClosure(work, relinks, { prefix: options.prefix, matched })
+	const tables = await writeClosure(work, relinks, { prefix: options.prefix, matched, filled })
 	return { tables, rows: matched - blocked, blocked, units }
 }
 

@@ -1,8 +1,8 @@
 import { formatTableName, type Policy, ReprieveError } from '@reprieve/contracts'
 import type { IncomingForeignKey } from '@reprieve/postgres'
-import { endsOf, followForcing, recordEdges } from './follow.ts'
-import { isStaged, joinReferencing } from './reference.ts'
-import type { Workspace } from './workspace.ts'
+import { endsOf, type Filled, followForcing, recordEdges } from './follow.ts'
+import { isStaged, joinReferencing, joinRewritten } from './reference.ts'
+import type { StagedTable, Workspace } from './workspace.ts'
 
 /** A row that is left behind keeps its parents: up to the policy's own rows, again and again. */
 const spreadUp = `
@@ -19,22 +19,24 @@ const spreadUp = `
 
 /**
  * Follows the matched rows' dependents, and leaves out those whose closure some unplanned row holds, with all that only
- * they would have taken along; repeated until nothing is held. Answers how many matched rows were left out. Throws
- * CONFLICT when the policy refuses held rows, LIMIT_EXCEEDED beyond `limit` rows.
+ * they would have taken along; repeated until nothing is held. Answers how many matched rows were left out, and
+ * which stages hold rows. Throws CONFLICT when the policy refuses held rows, LIMIT_EXCEEDED beyond `limit` rows.
  */
 export async function settleClosure(
 	work: Workspace,
 	policy: Pick<Policy, 'onRestrict'>,
 	limits: { matched: number; rows: number },
-): Promise<number> {
+): Promise<{ blocked: number; filled: Filled }> {
 	for (let blocked = 0; ; ) {
-		await followForcing(work, limits.rows)
-		await recordEdges(work)
-		for (const key of work.keys.filter(work.holds)) await recordHeld(work, key, policy.onRestrict === 'refuse')
+		const filled = await followForcing(work, limits.rows)
+		await recordEdges(work, filled)
+		const keys = work.keys.filter((key) => filled.has(endsOf(work, key).parent?.stage ?? ''))
+		for (const key of keys.filter(work.holds)) await recordHeld(work, key, policy.onRestrict === 'refuse')
+		for (const key of keys.filter(work.relinks)) await recordLostDefaults(work, key, policy.onRestrict === 'refuse')
 		await recordPlannedKeepers(work)
 		await work.sql.unsafe(spreadUp)
 		const left = await leaveOut(work, limits.matched)
-		if (left === 0) return blocked
+		if (left === 0) return { blocked, filled }
 		blocked += left
 	}
 }
@@ -43,11 +45,32 @@ async function recordHeld(work: Workspace, key: IncomingForeignKey, refuses: boo
 	const { parent, child } = endsOf(work, key)
 	if (!parent) return
 	const { from, where } = joinReferencing(key, parent)
-	const unplanned = child ? `and not exists (select from ${child.stage} sc where ${isStaged(child)})` : ''
-	const held = await work.sql.unsafe(`
-		insert into pg_temp.plan_held select distinct s.id from ${from} where ${where} ${unplanned}
-		on conflict do nothing`)
-	if (held.count > 0 && refuses) throw await heldConflict(work, key, held.count)
+	await insertHeld(work, key, { text: `${from} where ${where} ${unplanned(child)}`, refuses })
+}
+
+/** A row whose reference would be set to a default that goes too, or that was never there, keeps its parent. */
+async function recordLostDefaults(work: Workspace, key: IncomingForeignKey, refuses: boolean): Promise<void> {
+	const { parent, child } = endsOf(work, key)
+	if (!parent || key.onDelete !== 'setDefault') return
+	const { from, where } = joinReferencing(key, parent)
+	const { present, unplanned: kept } = joinRewritten(key, parent)
+	const text = `${from} where ${where} ${unplanned(child)} and ${present} and not exists (${kept})`
+	await insertHeld(work, key, { text, refuses })
+}
+
+/** SQL of "the referencing row `c` is not planned itself". */
+function unplanned(child: StagedTable | undefined): string {
+	return child ? `and not exists (select from ${child.stage} sc where ${isStaged(child)})` : ''
+}
+
+async function insertHeld(
+	work: Workspace,
+	key: IncomingForeignKey,
+	held: { text: string; refuses: boolean },
+): Promise<void> {
+	const added = await work.sql.unsafe(`
+		insert into pg_temp.plan_held select distinct s.id from ${held.text} on conflict do nothing`)
+	if (added.count > 0 && held.refuses) throw await heldConflict(work, key, added.count)
 }
 
 async function heldConflict(work: Workspace, key: IncomingForeignKey, rows: number): Promise<ReprieveError> {

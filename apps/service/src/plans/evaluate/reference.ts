@@ -23,6 +23,22 @@ export function joinReferencing(key: IncomingForeignKey, parent: StagedTable): R
 	}
 }
 
+/** What SET DEFAULT leaves the row `c` with: whether it references at all, and the rows `d` it then does, unless planned. */
+export function joinRewritten(key: IncomingForeignKey, parent: StagedTable): { present: string; unplanned: string } {
+	const values = key.child.columns.map((name) => {
+		const place = key.rewrites.indexOf(name)
+		return place < 0 ? `c.${quoteIdentifier(name)}` : `(${key.defaults[place] ?? 'null'})`
+	})
+	const pairs = key.parent.columns.map(
+		(name, place) => `d.${quoteIdentifier(name)} ${key.operators[place]} ${values[place]}`,
+	)
+	return {
+		present: `num_nulls(${values.join(', ')}) ${key.full ? `< ${values.length}` : '= 0'}`,
+		unplanned: `select from ${scanOwn(key.parent, 'd')} where ${pairs.join(' and ')}
+			and not exists (select from ${parent.stage} x where x.leaf = d.tableoid and ${isSameRow(parent.key, 'd', 'x')})`,
+	}
+}
+
 /** Whether the row `c` is planned as `sc` of its staged table. */
 export function isStaged(child: StagedTable): string {
 	return `sc.leaf = c.tableoid and ${isSameRow(child.key, 'c', 'sc')}`

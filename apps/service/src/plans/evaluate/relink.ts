@@ -1,7 +1,7 @@
 import { formatTableName, ReprieveError, type SourceTable } from '@reprieve/contracts'
 import type { IncomingForeignKey } from '@reprieve/postgres'
 import { type KeyColumn, keyColumns, keyOf, numbered } from '../source.ts'
-import { endsOf } from './follow.ts'
+import { endsOf, type Filled } from './follow.ts'
 import { isStaged, joinReferencing } from './reference.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -18,8 +18,9 @@ export type Relink = {
 }
 
 /** Collects the unplanned rows whose reference to a planned row is rewritten when that goes. */
-export async function collectRelinks(work: Workspace): Promise<RelinkedTable[]> {
-	const byTable = Map.groupBy(work.keys.filter(work.relinks), (key) => key.child.rootOid)
+export async function collectRelinks(work: Workspace, filled: Filled): Promise<RelinkedTable[]> {
+	const reached = work.keys.filter((key) => work.relinks(key) && filled.has(endsOf(work, key).parent?.stage ?? ''))
+	const byTable = Map.groupBy(reached, (key) => key.child.rootOid)
 	const tables: RelinkedTable[] = []
 	for (const [oid, keys] of byTable) {
 		// Rows of an inheritance child may be planned with its parent, which does not have all its columns.

@@ -3,6 +3,7 @@ import type { PlannedTable } from '@reprieve/control'
 import type { Transaction } from '@reprieve/postgres'
 import type { Candidates } from '../candidates/candidates.ts'
 import { type KeyColumn, numbered } from '../source.ts'
+import type { Filled } from './follow.ts'
 import { refuseMatches, storedColumns } from './match.ts'
 import { type Relink, rowKey } from './relink.ts'
 import type { StagedTable, Workspace } from './workspace.ts'
@@ -38,10 +39,11 @@ export async function writeMatches(
 export async function writeClosure(
 	work: Workspace,
 	relinks: Relink[],
-	options: { prefix: string; matched: number },
+	options: { prefix: string; matched: number; filled: Filled },
 ): Promise<PlannedTable[]> {
 	const tables: PlannedTable[] = []
 	for (const { staged, ids } of ownRowsApart(work, options.matched)) {
+		if (!options.filled.has(staged.stage)) continue
 		const name = `${options.prefix}_${tables.length}`
 		const rows = await writeStaged(work, { staged, ids, name })
 		const foreignKey = work.keys.find(

@@ -168,12 +168,16 @@ function refers(key: IncomingForeignKey, child: string, parent: string): string 
 		.join(' and ')
 }
 
-/** Planned tables that take care of a child of this key: deleted rows always, relinked ones where its columns change. */
+/**
+ * Planned tables that take care of a child of this key: deleted rows always, those of an inheritance child may be planned
+ * with its parent; relinked ones where its columns change.
+ */
 function plannedChildren(shape: RunShape, key: IncomingForeignKey): TableShape[] {
 	return shape.tables.filter(({ planned }) => {
-		if (planned.oid !== key.child.rootOid) return false
-		if (planned.action === 'delete') return true
-		return planned.action === key.onDelete && key.rewrites.every((column) => planned.rewrites.includes(column))
+		const isOwn = planned.oid === key.child.rootOid
+		if (planned.action === 'delete') return isOwn || shape.families.get(planned.oid)?.has(key.child.oid) === true
+		if (!isOwn || planned.action !== key.onDelete) return false
+		return key.rewrites.every((column) => planned.rewrites.includes(column))
 	})
 }
 
