@@ -88,12 +88,12 @@ const moments = [
 	{ moment: 'its first segment is read', call: 'get', object: '/data/' },
 ] as const
 
-describe.each(parts)('upkeep of $part is no damage to verify', ({ folder: place, logOf }) => {
+describe.each(parts)('upkeep of $part', ({ folder: place, logOf }) => {
 	test.each([
 		...moments,
 		{ moment: 'its log was listed', call: 'list', object: '/_delta_log/$' },
 		{ moment: 'its first entry is read', call: 'get', object: '/_delta_log/0{20}.json$' },
-	] as const)('at the moment when $moment', async ({ call, object }) => {
+	] as const)('is no damage to verify at the moment when $moment', async ({ call, object }) => {
 		await using folder = await freshFolder()
 		const step = (await scene(folder.path)).reader({ call, key: new RegExp(`^${place}${object}`) })
 		const found = await Array.fromAsync(logOf(step.vault).verify())
