@@ -88,7 +88,7 @@ const moments = [
 	{ moment: 'its first segment is read', call: 'get', object: '/data/' },
 ] as const
 
-describe.each(parts)('upkeep of $part', ({ folder: place, logOf }) => {
+describe.each(parts)('upkeep of $part', { timeout: 60_000 }, ({ folder: place, logOf }) => {
 	test.each([
 		...moments,
 		{ moment: 'its log was listed', call: 'list', object: '/_delta_log/$' },
@@ -103,7 +103,7 @@ describe.each(parts)('upkeep of $part', ({ folder: place, logOf }) => {
 	})
 })
 
-describe.each(moments)('upkeep at the moment when $moment', ({ call, object }) => {
+describe.each(moments)('upkeep at the moment when $moment', { timeout: 60_000 }, ({ call, object }) => {
 	const start = async (path: string, place: string) =>
 		(await scene(path)).reader({ call, key: new RegExp(`^${place}${object}`) })
 
