@@ -42,6 +42,8 @@ export type Examination = {
 	parents: MissingParent[]
 	timelines: Timelines
 	findings: Finding[]
+	/** OIDs of live tables whose triggers stand in the way: a finding says so. */
+	unsuppressible: ReadonlySet<number>
 	through: bigint
 }
 
@@ -90,6 +92,7 @@ async function examineRequests(
 		request.conflict,
 	)
 	const findings = [...driftFindings(tables)]
+	const unsuppressible = new Set<number>()
 	const rights = await readRights(tx, oids)
 	for (const component of components) {
 		const members = lives.filter((live) => component.tables.includes(live.oid))
@@ -103,7 +106,9 @@ async function examineRequests(
 			updated: isUpdating(tables, request) ? await readIncoming(tx, component.tables) : [],
 			triggers: request.triggers,
 		})
-		if ('code' in choice) findings.push(choice)
+		if (!('code' in choice)) continue
+		findings.push(choice)
+		for (const { oid } of members) unsuppressible.add(oid)
 	}
 	return {
 		request,
@@ -115,6 +120,7 @@ async function examineRequests(
 		parents,
 		timelines,
 		findings,
+		unsuppressible,
 		through: context.through,
 	}
 }
