@@ -1,7 +1,7 @@
 import { entryPath } from '../paths.ts'
 import { corrupt, isCorrupt } from '../seal.ts'
 import { putOnce, type Store } from '../store.ts'
-import { type Entry, type FixedColumn, formatEntry, parseEntry } from './actions.ts'
+import { type Entry, type FixedColumn, formatEntry, parseEntry, unlisted } from './actions.ts'
 import { findCheckpoint, newestCheckpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { type GrowingState, growState, type LogState } from './state.ts'
 
@@ -59,7 +59,8 @@ export function openLog(
 		const version = current.version + 1
 		const key = `${folder}/${entryPath(version)}`
 		const previous = version === 0 ? undefined : current.digest
-		const bytes = formatEntry({ ...proposal, previous, timestamp: options.now() }, options.columns)
+		const meta = proposal.meta ?? unlisted(current.meta, options.columns)
+		const bytes = formatEntry({ ...proposal, meta, previous, timestamp: options.now() }, options.columns)
 		if ((await putOnce(store, key, bytes)) === 'exists') return undefined
 		const { digest, ...entry } = parseEntry(key, bytes)
 		if (await isVoid(store, folder, { version, digest })) {
