@@ -28,6 +28,19 @@ export const promotionGuards: Mutant[] = [
 		tests: { [promotion]: [undone] },
 	},
 	{
+		name: 'takes a change of another timeline at its place for it',
+		rule: '1.3',
+		file: 'packages/restore/src/execute/batch.ts',
+		before: '${timeline(row)}/${rows.position[row]}',
+		after: '1/${rows.position[row]}',
+		tests: {
+			'test/restore/timelines.test.ts': [
+				'changes at one place of two timelines are restored together, of one key the newer',
+				'a change of one timeline is restored without what the other has at its place',
+			],
+		},
+	},
+	{
 		name: 'says nothing of what a promotion undid',
 		rule: '1.3',
 		file: `${lineage}/promotion.ts`,
