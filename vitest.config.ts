@@ -13,7 +13,7 @@ export default defineConfig({
 						'apps/*/src/**/*.test.ts',
 						'test/words/**/*.test.ts',
 						'test/simulation/**/*.test.ts',
-						'test/vault/rot.test.ts',
+						'test/vault/{racing,rot}.test.ts',
 					],
 				},
 			},
@@ -21,7 +21,7 @@ export default defineConfig({
 				test: {
 					name: 'real',
 					include: ['test/**/*.test.ts'],
-					exclude: ['test/words/**', 'test/simulation/**', 'test/vault/rot.test.ts', '**/node_modules/**'],
+					exclude: ['test/words/**', 'test/simulation/**', 'test/vault/{racing,rot}.test.ts', '**/node_modules/**'],
 					globalSetup: ['test/support/global-setup.ts'],
 					testTimeout: 60_000,
 					hookTimeout: 60_000,

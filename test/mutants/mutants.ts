@@ -1,5 +1,6 @@
 import { captureGuards } from './guards/capture.ts'
 import { kafkaGuards } from './guards/kafka.ts'
+import { promotionGuards } from './guards/promotion.ts'
 import { protectGuards } from './guards/protect.ts'
 import { restoreGuards } from './guards/restore.ts'
 import { runGuards } from './guards/runs.ts'
@@ -12,6 +13,7 @@ export const mutants: readonly Mutant[] = [
 	...protectGuards,
 	...runGuards,
 	...captureGuards,
+	...promotionGuards,
 	...kafkaGuards,
 	...vaultGuards,
 	...restoreGuards,

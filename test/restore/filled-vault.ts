@@ -3,6 +3,7 @@ import {
 	type ArchivedTransaction,
 	type ChangeRows,
 	formatTableName,
+	type Position,
 	parseTableName,
 	quoteIdentifier,
 	quoteTable,
@@ -23,6 +24,8 @@ export type FilledVault = Vault & {
 	archiveRows(sql: Session, table: string, where: string): Promise<bigint>
 	/** Archives changes as one transaction; answers its position. */
 	transaction(rows: Archived[], job?: { run: string }): Promise<bigint>
+	/** Archives changes at a position that the first timeline has too, as a transaction of the second; both count. */
+	onSecondTimeline(rows: Archived[], position: bigint): Promise<void>
 	/** The rows as changes of kind delete. */
 	copy(sql: Session, table: string, where: string): Promise<Archived[]>
 }
@@ -57,6 +60,13 @@ export function filledVault(folder: string): FilledVault {
 	async function transaction(changes: Archived[], job?: { run: string }): Promise<bigint> {
 		const position = next
 		next += 0x10n
+		await record(changes, { timeline: 1, lsn: position }, job)
+		return position
+	}
+
+	async function record(changes: Archived[], place: Position, job?: { run: string }): Promise<void> {
+		const { timeline, lsn: position } = place
+		const source = timeline === 1 ? filled.lineage : `${filled.lineage}@${timeline}`
 		const placed = changes.map((change, ordinal) => ({ ...change, position, ordinal }))
 		const counts: ArchivedTransaction['rows'] = {}
 		for (const [name, rows] of Map.groupBy(placed, (change) => formatTableName(change.table))) {
@@ -65,7 +75,7 @@ export function filledVault(folder: string): FilledVault {
 				relinked: rows.filter((row) => row.op === 1).length,
 			}
 			const table = filled.table(parseTableName(name))
-			await table.commit({ source: filled.lineage, position, segments: await table.write(chunk(rows)) })
+			await table.commit({ source, position, segments: await table.write(chunk(rows, timeline)) })
 		}
 		const tag: Tag = {
 			kind: 'run',
@@ -77,16 +87,16 @@ export function filledVault(folder: string): FilledVault {
 			reason: 'test',
 		}
 		const archived: ArchivedTransaction = {
-			position: { timeline: 1, lsn: position },
+			position: place,
 			end: position + 8n,
-			xid: Number(position),
+			xid: Number(position) + timeline,
 			committedAt: committedAt(position),
 			rows: counts,
 			barriers: [],
 			...(job && { tag }),
 		}
-		await filled.transactions.append({ source: filled.lineage, position, transactions: [archived] })
-		return position
+		const { lineage } = filled
+		await filled.transactions.append({ source, lineage, position, transactions: [archived] })
 	}
 
 	const filled: FilledVault = {
@@ -94,6 +104,7 @@ export function filledVault(folder: string): FilledVault {
 		lineage: '',
 		copy,
 		transaction,
+		onSecondTimeline: (rows, lsn) => record(rows, { timeline: 2, lsn }),
 		async deleteRows(sql, table, where, job) {
 			const gone = await copy(sql, table, where)
 			await sql.unsafe(`delete from ${quoteTable(parseTableName(table))} t where ${where}`)
@@ -109,7 +120,7 @@ export function committedAt(position: bigint): bigint {
 	return 1_700_000_000_000_000n + position
 }
 
-function chunk(rows: Archived[]): ChangeRows {
+function chunk(rows: Archived[], timeline: number): ChangeRows {
 	const table = (rows[0] as Archived).table
 	return {
 		table,
@@ -118,7 +129,7 @@ function chunk(rows: Archived[]): ChangeRows {
 		op: Uint8Array.from(rows, (row) => row.op),
 		position: BigUint64Array.from(rows, (row) => row.position),
 		ordinal: Uint32Array.from(rows, (row) => row.ordinal),
-		xid: Uint32Array.from(rows, (row) => Number(row.position)),
+		xid: Uint32Array.from(rows, (row) => Number(row.position) + timeline),
 		committedAt: BigInt64Array.from(rows, (row) => committedAt(row.position)),
 		leaf: rows.map(() => null),
 		rewritten: rows.map((row) => row.rewritten),

@@ -152,6 +152,22 @@ test('triggers that are to fire fire, and the report names the rows that they ch
 	])
 })
 
+test('of triggers that cannot be kept from firing a preview says that, and no more', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql.unsafe(`create table public.t (id int primary key); insert into public.t values (1);
+		create function public.touch() returns trigger language plpgsql as 'begin return new; end';
+		create trigger touch before insert on public.t for each row execute function public.touch();
+		alter table public.t enable always trigger touch;
+		create rule swallow as on insert to public.t where new.id < 0 do instead nothing`)
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	for (const triggers of ['suppress', 'fire'] as const) {
+		const { findings } = await preview(scene, { selection: { run: 'r' }, triggers })
+		const told = findings.filter(({ code }) => code.startsWith('triggers'))
+		expect(told).toMatchObject([{ code: 'triggersNotSuppressible', table: 't' }])
+	}
+})
+
 test('a deferrable unique constraint is still enforced where triggers are suppressed', async () => {
 	await using scene = await openScene()
 	const { sql, vault } = scene

@@ -43,6 +43,29 @@ test('a call without a key is counted, not recorded', async () => {
 	expect((await service.call('GET', '/metrics')).body).toMatch(/reprieve_unauthenticated_total 1\b/)
 })
 
+test('a change that nobody can read is recorded by its name, a read is not', async () => {
+	await using database = await freshDatabase()
+	await using service = await startTestService(database)
+	const send = async (path: string, body: string) => {
+		const headers = { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' }
+		return (await fetch(`${service.url}${path}`, { method: 'POST', headers, body })).status
+	}
+	const cut = '{"name": "a'
+	const twice = '{"name": "a", "name": "b", "role": "viewer"}'
+	expect(await send('/api/v1/tokens', cut)).toBe(400)
+	expect(await send('/api/v1/tokens', twice)).toBe(400)
+	expect(await send('/api/v1/tokens', JSON.stringify({ name: 'a\0', role: 'viewer' }))).toBe(400)
+	expect(await send('/trpc/v1/tokens.create', twice)).toBe(400)
+	expect(await send('/trpc/v1/tokens.create,tokens.revoke?batch=1', '{}')).toBe(400)
+	expect(await send('/api/v1/archive/search', cut)).toBe(400)
+	expect(await send('/api/v1/nothing', cut)).toBe(404)
+	const recorded = await database.sql`select act, outcome, target from reprieve.audit order by seq`
+	expect(recorded.map(({ act, outcome, target }) => [act, outcome, target])).toEqual([
+		...Array.from({ length: 5 }, () => ['tokens.create', 'INVALID', null]),
+		['tokens.revoke', 'INVALID', null],
+	])
+})
+
 test('where the audit cannot be written, nothing is done', async () => {
 	await using database = await freshDatabase()
 	await using service = await startTestService(database)

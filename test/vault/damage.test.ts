@@ -132,6 +132,31 @@ test('a missing entry in the middle is named by verify', async () => {
 	expect(problems.map(({ object }) => object)).toContain(entry)
 })
 
+test('a missing checkpoint that the hint names, and its entry, are named by verify', async () => {
+	for (const object of ['00000000000000000002.checkpoint.parquet', '00000000000000000002.json']) {
+		await using folder = await freshFolder()
+		await archive(folder.path)
+		const log = 'shop/public/customer/_delta_log'
+		for (const cleaned of [0, 1]) await rm(join(folder.path, log, `${String(cleaned).padStart(20, '0')}.json`))
+		expect((await Array.fromAsync(reopen(folder.path).verify())).filter(({ problem }) => problem)).toEqual([])
+		await rm(join(folder.path, log, object))
+		const problems = (await Array.fromAsync(reopen(folder.path).verify())).filter(({ problem }) => problem)
+		expect(problems.map(({ object }) => object)).toContain(`${log}/${object}`)
+	}
+})
+
+test('a damaged segment is named though the entry that added it was cleaned away, and its successor was not', async () => {
+	await using folder = await freshFolder()
+	await archive(folder.path)
+	const log = join(folder.path, 'shop/public/customer/_delta_log')
+	const entry = join(log, `${'0'.repeat(20)}.json`)
+	const path = /"path":"(data[^"]*)"/.exec(await readFile(entry, 'utf8'))?.[1] ?? ''
+	await rm(entry)
+	await rm(join(folder.path, 'shop/public/customer', path))
+	const problems = (await Array.fromAsync(reopen(folder.path).verify())).filter(({ problem }) => problem)
+	expect(problems.map(({ object }) => object)).toEqual([`shop/public/customer/${path}`])
+})
+
 test("a missing newest entry is named by the log of transactions, also one of another process's", async () => {
 	await using folder = await freshFolder()
 	await archive(folder.path)

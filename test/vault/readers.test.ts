@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileStore, openVault } from '@reprieve/vault'
@@ -334,4 +334,33 @@ test('they read the log of transactions', async () => {
 	const seen = await readers?.(join(folder, 'transactions', '_transactions'), [['position', '10']])
 	for (const found of Object.values(seen?.rows ?? {}))
 		expect(found).toMatchObject([{ position: '10', end: '11', committed_at: '5000000', rows: JSON.stringify(rows) }])
+})
+
+test('they read records with a lineage in a log that was begun before records had one', async () => {
+	await cp(new URL('golden/before-lineage', import.meta.url), join(folder, 'older'), { recursive: true })
+	const { transactions } = openVault({ store: fileStore(folder), database: 'older' })
+	for (const lsn of [20n, 30n]) {
+		const of = { end: lsn + 1n, xid: 9, committedAt: lsn, rows: {}, barriers: [] }
+		await transactions.append({
+			source: 'lineage',
+			position: lsn,
+			transactions: [{ position: { timeline: 1, lsn }, ...of }],
+		})
+	}
+	const entries = [0, 1, 2].map((at) =>
+		join(folder, `older/_transactions/_delta_log/${`${at}`.padStart(20, '0')}.json`),
+	)
+	const lists = await Promise.all(entries.map(async (entry) => (await readFile(entry, 'utf8')).includes('"metaData"')))
+	expect(lists).toEqual([true, true, false])
+	const path = join(folder, 'older', '_transactions')
+	const seen = await readers?.(path, [['lineage', 'lineage']])
+	for (const [engine, rows] of Object.entries(seen?.rows ?? {})) {
+		const told = rows.map(({ position, lineage }) => [Number(position), lineage]).sort()
+		expect(told, engine).toEqual([
+			[10, null],
+			[20, 'lineage'],
+			[30, 'lineage'],
+		])
+	}
+	for (const [engine, counts] of Object.entries(seen?.found ?? {})) expect(counts, engine).toEqual([2])
 })

@@ -19,6 +19,7 @@ import { serveRest } from './rest/serve.ts'
 import { router } from './router.ts'
 import { systemStatus } from './system/status.ts'
 import type { Call } from './trpc.ts'
+import { recordUnread } from './unread.ts'
 import { refuseAmbiguous } from './unreadable.ts'
 
 /** Largest body: the longest lists that the contract allows fit. */
@@ -125,16 +126,18 @@ function serveTrpc(app: Hono, callFor: (c: Context) => Call): void {
 async function refuseUnread(
 	c: Context,
 	call: Call,
-	calls: readonly { procedure: AnyProcedure | null }[],
+	calls: readonly { path: string; procedure: AnyProcedure | null }[],
 ): Promise<void> {
-	if (calls.length > 1 && calls.some(({ procedure }) => procedure?._def.type === 'mutation')) {
-		throw new ReprieveError('INVALID', 'a mutation came in a batch', { hint: 'Send each mutation alone.' })
+	const changes = calls.filter(({ procedure }) => procedure?._def.type === 'mutation')
+	const principal = await call.authenticate().catch(() => undefined)
+	try {
+		if (calls.length > 1 && changes.length > 0)
+			throw new ReprieveError('INVALID', 'a mutation came in a batch', { hint: 'Send each mutation alone.' })
+		if (principal) await readText(c)
+	} catch (cause) {
+		if (principal) for (const { path } of changes) await recordUnread(call, principal, { path, cause })
+		throw cause
 	}
-	const isKnown = await call.authenticate().then(
-		() => true,
-		() => false,
-	)
-	if (isKnown) await readText(c)
 }
 
 function serveDocument(app: Hono): void {

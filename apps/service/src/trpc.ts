@@ -61,12 +61,17 @@ const mapped = t.procedure.use(async ({ ctx, path, next }) => {
 	throw asTrpcError(error)
 })
 
-const guarded = mapped.use(async ({ ctx, meta, path, getRawInput, next }) => {
+const guarded = mapped.use(async ({ ctx, meta, path, type, getRawInput, next }) => {
 	const { services, rate, authenticate } = callOf(ctx)
 	const principal = await authenticate()
 	rate.take(principal.id)
 	const input = await getRawInput()
-	refuseUnstorable(input)
+	try {
+		refuseUnstorable(input)
+	} catch (cause) {
+		if (type === 'mutation') await recordRefusal(services, principal, path, asReprieveError(cause))
+		throw cause
+	}
 	try {
 		requireRole(principal, meta?.role ?? 'admin')
 	} catch (cause) {

@@ -3,7 +3,7 @@ import { assignColumns, type VaultColumn } from './columns.ts'
 import type { SegmentFile, TableMeta } from './log/actions.ts'
 import { findSlices } from './lookup/find.ts'
 import { type Selector, segmentTest, selectRows } from './query.ts'
-import { corrupt, digestOf } from './seal.ts'
+import { corrupt, digestOf, MissingObject } from './seal.ts'
 import { decryptSegment, type SegmentKeys } from './segment/cipher.ts'
 import { openParquet } from './segment/parquet.ts'
 import { comparePlaces, parseRange, type Range } from './segment/range.ts'
@@ -69,7 +69,7 @@ export async function readWhole(place: Place, file: Pick<SegmentFile, 'path' | '
 export async function readStored({ store, folder }: Place, file: Pick<SegmentFile, 'path' | 'size' | 'sha256'>) {
 	const object = `${folder}/${file.path}`
 	const bytes = await store.get(object)
-	if (bytes === undefined) throw corrupt(object, 'it is missing')
+	if (bytes === undefined) throw new MissingObject(object)
 	if (bytes.length !== file.size) throw corrupt(object, `it has ${bytes.length} bytes, the log says ${file.size}`)
 	const digest = digestOf(bytes)
 	if (digest !== file.sha256) throw corrupt(object, `its digest is ${digest}, the log says ${file.sha256}`)
@@ -106,7 +106,7 @@ async function readWanted(place: Place, file: Wanted): Promise<Uint8Array[]> {
 async function readSlice({ store, folder }: Place, { path, size }: SegmentFile, slice: Slice): Promise<Uint8Array> {
 	const object = `${folder}/${path}`
 	const bytes = await store.getRange(object, slice.offset, Math.min(slice.offset + slice.size, size))
-	if (bytes === undefined) throw corrupt(object, 'it is missing')
+	if (bytes === undefined) throw new MissingObject(object)
 	return openSlice(object, { path, offset: slice.offset }, bytes)
 }
 

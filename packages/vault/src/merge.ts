@@ -2,6 +2,7 @@ import type { SourceTable } from '@reprieve/contracts'
 import { type Place, readWhole, sourceOf } from './archive.ts'
 import { bookkeeping, hasKey, keyColumns, openColumns, type VaultColumn } from './columns.ts'
 import { type CompactOptions, commitMerge, maxValues, planMerges, planSlicing } from './compact.ts'
+import { unlessLetGo } from './let-go.ts'
 import type { SegmentFile, TableMeta } from './log/actions.ts'
 import type { Log } from './log/log.ts'
 import { refreshIndex } from './lookup/refresh.ts'
@@ -31,7 +32,8 @@ export async function compactTable(
 		.filter((file) => hasKey(sourceOf(meta, file).table))
 		.map((file) => [file])
 	for (const inputs of [...merges, ...single]) {
-		const outputs = await writeSorted(place, { meta, inputs }, now())
+		const outputs = await unlessLetGo(writeSorted(place, { meta, inputs }, now()), place, log)
+		if (!outputs) continue
 		if (await commitMerge(log, { inputs, outputs }, { now, newId: place.newId })) {
 			counts.merged += inputs.length
 			counts.written += outputs.length

@@ -50,6 +50,17 @@ export function corrupt(
 	return new ReprieveError('VAULT_CORRUPT', `vault object ${object} is corrupt: ${problem}`, { hint, cause })
 }
 
+/** The error of an object that is not there, which may be so because the log let go of it: let-go.ts asks. */
+export class MissingObject extends ReprieveError {
+	readonly object: string
+
+	constructor(object: string, options: { hint?: string } = {}) {
+		const { message, hint } = corrupt(object, 'it is missing', options)
+		super('VAULT_CORRUPT', message, { hint })
+		this.object = object
+	}
+}
+
 /** Whether an error says so. */
 export function isCorrupt(error: unknown): error is ReprieveError {
 	return error instanceof ReprieveError && error.code === 'VAULT_CORRUPT'

@@ -1,4 +1,5 @@
 import type { Place } from './archive.ts'
+import { indexPaths } from './let-go.ts'
 import { newestCheckpoint } from './log/checkpoint.ts'
 import type { Log } from './log/log.ts'
 import type { Store, StoredObject } from './store.ts'
@@ -25,7 +26,7 @@ export async function sweepTable(
 	const objects = await Array.fromAsync(store.list(`${folder}/data/`))
 	for await (const object of store.list(`${folder}/_index/`)) objects.push(object)
 	const { files, tombstones, meta } = await log.refresh()
-	const shards = new Set(meta?.index?.flatMap((run) => run.shards.map(({ path }) => path)))
+	const shards = indexPaths(meta)
 	const unused = objects.filter(({ key, modifiedAt }) => {
 		const path = key.slice(folder.length + 1)
 		return !files.has(path) && !shards.has(path) && (tombstones.get(path)?.removedAt ?? modifiedAt) < before

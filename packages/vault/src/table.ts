@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { type ChangeRows, ReprieveError, type SourceTable, type TableName } from '@reprieve/contracts'
 import { type Place, readChanges } from './archive.ts'
 import { assignColumns, bookkeeping, fitsColumns, missingColumns, openColumns, type VaultColumn } from './columns.ts'
+import { wasLetGo } from './let-go.ts'
 import type { SegmentFile, TableMeta } from './log/actions.ts'
 import { type Log, openLog } from './log/log.ts'
 import type { LogState } from './log/state.ts'
@@ -10,7 +11,7 @@ import { putSegment } from './segment/put.ts'
 import { parseRange } from './segment/range.ts'
 import { buildSegment, newPath, splitRows } from './segment/write.ts'
 import { sweepTable } from './sweep.ts'
-import type { CommitOutcome, PendingSegment, TableCommit, VaultTable } from './vault.ts'
+import type { CommitOutcome, PendingSegment, ReadQuery, TableCommit, VaultTable } from './vault.ts'
 import { verifyTable } from './verify.ts'
 
 export type TableOptions = {
@@ -42,10 +43,7 @@ export function openTable(place: Place, name: TableName, options: TableOptions):
 		},
 		commit: (entry) => commitSegments(log, entry, { now: options.now, newId: place.newId }),
 		schemas: async () => (await log.refresh()).meta?.schemas ?? [],
-		async *read(query) {
-			const { meta, files } = await log.refresh()
-			if (meta) yield* readChanges(place, { meta, files: [...files.values()] }, query)
-		},
+		read: (query) => readTable(place, log, query),
 		rowCount: async () => {
 			const { files } = await log.refresh()
 			let rows = 0
@@ -54,9 +52,32 @@ export function openTable(place: Place, name: TableName, options: TableOptions):
 		},
 		compact: (limits) => compactTable(place, log, { ...limits, now: options.now }),
 		checkpoint: ({ every = 20 } = {}) => log.checkpoint(every),
-		verify: () => verifyTable(place),
+		verify: () => verifyTable(place, log),
 		sweep: (limits) => sweepTable(place, log, { ...limits, now: options.now }),
 	}
+}
+
+/** Where the log let go of what is being read, its newest state is read on behind what was handed out. */
+async function* readTable(place: Place, log: Log, query: ReadQuery): AsyncIterable<ChangeRows> {
+	for (let rest = query; ; ) {
+		const { meta, files } = await log.refresh()
+		if (!meta) return
+		try {
+			for await (const rows of readChanges(place, { meta, files: [...files.values()] }, rest)) {
+				yield rows
+				rest = behind(rest, rows)
+			}
+			return
+		} catch (error) {
+			if (!(await wasLetGo(error, place, log))) throw error
+		}
+	}
+}
+
+/** What is left of a query behind rows that it answered with. */
+function behind({ limit, ...query }: ReadQuery, { count, position, ordinal }: ChangeRows): ReadQuery {
+	const after = { position: position[count - 1] as bigint, ordinal: ordinal[count - 1] as number }
+	return { ...query, after, ...(limit === undefined ? {} : { limit: limit - count }) }
 }
 
 async function writeSegments(place: Place, rows: ChangeRows, columns: VaultColumn[]): Promise<PendingSegment[]> {

@@ -2,6 +2,7 @@ import type { ArchivedTransaction } from '@reprieve/contracts'
 import { type Place, readWhole } from './archive.ts'
 import { type EndedTimeline, endedTimelines, isBeyondEnd } from './branch.ts'
 import { type CompactOptions, commitMerge, planMerges } from './compact.ts'
+import { unlessLetGo, wasLetGo } from './let-go.ts'
 import type { FixedColumn, SegmentFile, TableMeta } from './log/actions.ts'
 import { type Log, openLog } from './log/log.ts'
 import { digestOf } from './seal.ts'
@@ -85,7 +86,7 @@ export function openTransactions(
 		compact: (limits) => compactTransactions(place, log, { ...limits, now: options.now }),
 		checkpoint: ({ every = 20 } = {}) => log.checkpoint(every),
 		verify: async function* () {
-			yield* verifyTable(place)
+			yield* verifyTable(place, log)
 			yield* verifyHeads(place)
 		},
 		sweep: (limits) => sweepTable(place, log, { ...limits, now: options.now }),
@@ -103,9 +104,8 @@ async function compactTransactions(
 ): Promise<{ merged: number; written: number }> {
 	const counts = { merged: 0, written: 0 }
 	for (const inputs of planMerges((await log.refresh()).files.values(), options)) {
-		const transactions: Stored[] = []
-		for (const file of inputs) transactions.push(...(await transactionsIn(place, file)))
-		transactions.sort(byPosition)
+		const transactions = await unlessLetGo(transactionsOf(place, inputs), place, log)
+		if (!transactions) continue
 		const output = await writeTransactions(place, transactions, now())
 		if (await commitMerge(log, { inputs, outputs: [output] }, { now, newId: place.newId })) {
 			counts.merged += inputs.length
@@ -113,6 +113,12 @@ async function compactTransactions(
 		} else await place.store.delete(`${place.folder}/${output.path}`)
 	}
 	return counts
+}
+
+async function transactionsOf(place: Place, files: readonly SegmentFile[]): Promise<Stored[]> {
+	const transactions: Stored[] = []
+	for (const file of files) transactions.push(...(await transactionsIn(place, file)))
+	return transactions.sort(byPosition)
 }
 
 async function writeTransactions(
@@ -179,10 +185,32 @@ function byPosition(a: ArchivedTransaction, b: ArchivedTransaction): number {
 type Query = Parameters<TransactionLog['read']>[0]
 
 async function* readTransactions(place: Place, log: Log, query: Query): AsyncIterable<RecordedTransaction> {
-	const { files, transactions } = await log.refresh()
-	const isUndone = undoneTest(endedTimelines(transactions))
-	for await (const transaction of readStored(place, [...files.values()], query))
-		yield isUndone(transaction) ? { ...transaction, isUndone: true } : transaction
+	/** Those handed out at the newest position: several timelines may have one there. */
+	let handedOut: Stored[] = []
+	for (;;) {
+		const { files, transactions } = await log.refresh()
+		const isUndone = undoneTest(endedTimelines(transactions))
+		const before = handedOut
+		try {
+			for await (const transaction of readStored(place, [...files.values()], query)) {
+				if (isBehind(before, transaction)) continue
+				const isBeside = handedOut[0]?.position.lsn === transaction.position.lsn
+				handedOut = isBeside ? [...handedOut, transaction] : [transaction]
+				yield isUndone(transaction) ? { ...transaction, isUndone: true } : transaction
+			}
+			return
+		} catch (error) {
+			if (!(await wasLetGo(error, place, log))) throw error
+		}
+	}
+}
+
+/** Whether a transaction was handed out before the reading began again. */
+function isBehind(handedOut: readonly Stored[], { position, lineage }: Stored): boolean {
+	const newest = handedOut[0]?.position.lsn
+	if (newest === undefined || position.lsn > newest) return false
+	const isSame = (other: Stored) => other.position.timeline === position.timeline && other.lineage === lineage
+	return position.lsn < newest || handedOut.some(isSame)
 }
 
 /** Records of before they named their lineage can only be told apart where there is but one that left a timeline. */

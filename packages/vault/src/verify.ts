@@ -1,47 +1,98 @@
 import { type Place, readStored, readWhole } from './archive.ts'
+import { wasLetGo } from './let-go.ts'
 import { parseEntry, type SegmentFile } from './log/actions.ts'
-import { checkCheckpoint, findCheckpoint, newestCheckpoint, readCheckpoint } from './log/checkpoint.ts'
-import { type GrowingState, growState } from './log/state.ts'
+import { checkCheckpoint, newestCheckpoint, readCheckpoint } from './log/checkpoint.ts'
+import type { Log } from './log/log.ts'
+import { type GrowingState, growState, type LogState } from './log/state.ts'
 import { checkpointDigestPath, checkpointPath, entryPath } from './paths.ts'
 import { digestOf, isCorrupt, unlessCorrupt } from './seal.ts'
 import type { VerifiedObject } from './vault.ts'
 
 /**
  * Reads every object of one table's log and data: entries from the oldest that is left (seal and chain), checkpoints, and
- * the segments and index objects that the log names. It goes on past damage, so that one run names every bad object.
+ * the segments and index objects that the log names. It goes on past damage, so that one run names every bad object; what
+ * upkeep cleans away meanwhile is none.
  */
-export async function* verifyTable(place: Place): AsyncIterable<VerifiedObject> {
-	const { store, folder } = place
-	const checkpoints: number[] = []
+export async function* verifyTable(place: Place, log: Log): AsyncIterable<VerifiedObject> {
+	const listed = await listLog(place)
+	const isCleaned = cleanedTest(place)
+	const sealed = new Map<number, string | undefined>()
+	for (const version of listed.checkpoints) {
+		const { result, digest } = await verifyCheckpoint(place, version)
+		if (result.problem && (await isCleaned(version))) continue
+		yield result
+		if (!result.problem) sealed.set(version, digest)
+	}
+	const state = await stateAt(place, [...sealed.keys()])
+	const start = state.version
+	let expected: string | undefined
+	for (const version of listed.entries) {
+		const { result, entry } = await verifyEntry(place, version, { follows: expected, sealed: sealed.get(version) })
+		expected = entry?.digest
+		if (entry && version > start) state.advance(entry, entry.digest)
+		if (!result.problem || !(await isCleaned(version))) yield result
+	}
+	const isOutdated = await isCleaned(listed.entries[0] ?? Number.POSITIVE_INFINITY)
+	yield* verifyNamed(place, log, (isOutdated && (await unlessCorrupt(log.refresh()))) || state)
+}
+
+/** The objects that a state names; those of the log's newest in place of what it let go of since. */
+async function* verifyNamed(place: Place, log: Log, state: LogState): AsyncIterable<VerifiedObject> {
+	const verified = new Set<string>()
+	for (let named: Named[] | undefined = namedBy(state); named; ) {
+		const left = named.filter(({ path }) => !verified.has(path))
+		named = undefined
+		for (const file of left) {
+			const result = await verifyObject(place, log, file)
+			if (result) yield result
+			else named ??= namedBy(await log.refresh())
+			verified.add(file.path)
+		}
+	}
+}
+
+type Named = Pick<SegmentFile, 'path' | 'size' | 'sha256'>
+
+function namedBy({ files, meta }: LogState): Named[] {
+	return [...files.values(), ...(meta?.index ?? []).flatMap((run) => run.shards)]
+}
+
+/** Checkpoints that are there, and every entry that must be: from the oldest, or the newest checkpoint's, to the newest. */
+async function listLog({ store, folder }: Place): Promise<{ checkpoints: number[]; entries: number[] }> {
+	const named = await newestCheckpoint(store, folder)
+	const checkpoints = new Set(named < 0 ? [] : [named])
+	const floors = [named]
 	const entries: number[] = []
 	for await (const { key } of store.list(`${folder}/_delta_log/`)) {
-		const entry = /\/(\d{20})\.json$/.exec(key)
-		const checkpoint = /\/(\d{20})\.checkpoint\.parquet$/.exec(key)
-		if (entry) entries.push(Number(entry[1]))
-		if (checkpoint) checkpoints.push(Number(checkpoint[1]))
+		const [, version, kind] = /\/(\d{20})\.(json|checkpoint\.\w+)$/.exec(key) ?? []
+		if (kind === 'json') entries.push(Number(version))
+		if (kind === 'checkpoint.parquet') checkpoints.add(Number(version))
+		if (kind === 'checkpoint.seal') floors.push(Number(version))
 	}
-	const sealed = new Map<number, string | undefined>()
-	for (const version of checkpoints) {
-		const { result, digest } = await verifyCheckpoint(place, version)
-		yield result
-		sealed.set(version, digest)
+	const floor = Math.max(...floors)
+	const oldest = Math.min(entries[0] ?? floor, floor < 0 ? Number.POSITIVE_INFINITY : floor)
+	const newest = Math.max(entries.at(-1) ?? -1, floor)
+	const length = newest < 0 ? 0 : newest - oldest + 1
+	return {
+		checkpoints: [...checkpoints].sort((a, b) => a - b),
+		entries: Array.from({ length }, (_, at) => oldest + at),
 	}
-	const state = await stateBefore(place, entries[0] ?? 0)
-	let expected: string | undefined
-	let next = entries[0] ?? 0
-	for (const version of entries) {
-		for (; next < version; next++) yield { object: `${folder}/${entryPath(next)}`, bytes: 0, problem: 'it is missing' }
-		next = version + 1
-		const follows = version === entries[0] ? undefined : expected
-		const { result, entry } = await verifyEntry(place, version, { follows, sealed: sealed.get(version) })
-		yield result
-		expected = entry?.digest
-		if (entry) state.advance(entry, entry.digest)
+}
+
+/** Tells whether upkeep has cleaned the log since it was listed, up to an entry or a checkpoint and beyond it. */
+function cleanedTest({ store, folder }: Place): (version: number) => Promise<boolean> {
+	let oldest = -1
+	return async (version) => {
+		if (version < oldest) return true
+		if (version >= (await newestCheckpoint(store, folder))) return false
+		for await (const { key } of store.list(`${folder}/_delta_log/`)) {
+			const entry = /\/(\d{20})\.json$/.exec(key)
+			if (!entry) continue
+			oldest = Number(entry[1])
+			break
+		}
+		return version < oldest
 	}
-	const newest = Math.max(await newestCheckpoint(store, folder), await findCheckpoint(store, folder))
-	for (; next <= newest; next++) yield { object: `${folder}/${entryPath(next)}`, bytes: 0, problem: 'it is missing' }
-	for (const file of state.files.values()) yield await verifyObject(place, file)
-	for (const run of state.meta?.index ?? []) for (const shard of run.shards) yield await verifyObject(place, shard)
 }
 
 /** A table's newest entry as the log of transactions names it. */
@@ -67,15 +118,13 @@ export async function* verifyHeads({ store, folder }: Place): AsyncIterable<Veri
 	}
 }
 
-/** What a cleaned log no longer has entries for, the checkpoint at its floor has. */
-async function stateBefore({ store, folder }: Place, first: number): Promise<GrowingState> {
-	if (first === 0) return growState()
-	try {
-		return await readCheckpoint(store, folder, first)
-	} catch (error) {
-		if (isCorrupt(error)) return growState()
-		throw error
+/** What the newest sound checkpoint holds: a cleaned log has no entries for it. Without any, the state before the first entry. */
+async function stateAt({ store, folder }: Place, checkpoints: readonly number[]): Promise<GrowingState> {
+	for (const version of checkpoints.toReversed()) {
+		const state = await unlessCorrupt(readCheckpoint(store, folder, version))
+		if (state) return state
 	}
+	return growState()
 }
 
 async function verifyEntry(
@@ -86,7 +135,8 @@ async function verifyEntry(
 	const object = `${folder}/${entryPath(version)}`
 	const base = { object, bytes: 0 }
 	try {
-		const bytes = (await store.get(object)) ?? new Uint8Array()
+		const bytes = await store.get(object)
+		if (bytes === undefined) return { result: { ...base, problem: 'it is missing' }, entry: undefined }
 		base.bytes = bytes.length
 		const entry = parseEntry(object, bytes)
 		if (sealed !== undefined && entry.digest !== sealed) {
@@ -120,15 +170,14 @@ async function isUnfinished({ store, folder }: Place, version: number): Promise<
 	return !isSealed && version !== (await newestCheckpoint(store, folder))
 }
 
-async function verifyObject(
-	place: Place,
-	file: Pick<SegmentFile, 'path' | 'size' | 'sha256'>,
-): Promise<VerifiedObject> {
+/** Undefined for one that the log let go of since the state was read. */
+async function verifyObject(place: Place, log: Log, file: Named): Promise<VerifiedObject | undefined> {
 	const object = `${place.folder}/${file.path}`
 	try {
 		await (place.keys ? readWhole(place, file) : readStored(place, file))
 		return { object, bytes: file.size }
 	} catch (error) {
+		if (await unlessCorrupt(wasLetGo(error, place, log))) return undefined
 		return { object, bytes: (await place.store.size(object)) ?? 0, problem: problemOf(error) }
 	}
 }

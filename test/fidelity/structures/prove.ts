@@ -40,10 +40,10 @@ export async function proveRefusal(ground: Ground, refused: Refusal): Promise<vo
 	expect(findings).toMatchObject([{ code: refused.code, remedy: named(refused.remedy) }])
 	await unprotected.expectSame()
 	if (!refused.accepted) return
-	const { by, failure } = refused.accepted
+	const { by, told, failure } = refused.accepted
 	await ground.client.tables.protect({ tables: [`${schema}.t`], acknowledge: [named(by)], wait: 60 })
 	const before = await snapshot(ground, refused)
-	const { code, message } = await emptyByRun(ground, `${schema}.t`).then(
+	const { code, message } = await emptyByRun(ground, `${schema}.t`, told).then(
 		() => ({ code: '', message: '' }),
 		(error: unknown) => error as ReprieveError,
 	)
@@ -139,9 +139,10 @@ async function restoreAll({ client }: Ground, selection: Selection, rename: Prev
 }
 
 /** Undefined when nothing is left to delete. */
-async function emptyByRun({ client }: Ground, table: string): Promise<string | undefined> {
+/** `told` are the codes of what the plan is to find. */
+async function emptyByRun({ client }: Ground, table: string, told: string[] = []): Promise<string | undefined> {
 	const plan = await client.plans.create({ kind: 'match', table, where: { and: [] }, onRestrict: 'include' })
-	expect(plan).toMatchObject({ blocked: 0, findings: [] })
+	expect(plan).toMatchObject({ blocked: 0, findings: told.map((code) => ({ code })) })
 	if (plan.rows === 0) return undefined
 	const run = await (await client.runs.start({ planId: plan.id, reason: 'empty it' })).finished()
 	const planned = plan.dependents.reduce((sum, { rows }) => sum + rows, plan.rows)

@@ -4,8 +4,8 @@ import type { Structure } from './case.ts'
 export type Refusal = Structure & {
 	code: string
 	remedy: string
-	/** The code by which the finding is accepted, and what a run then fails with; nothing is deleted. */
-	accepted?: { by: string; failure: { code: string; message: string } }
+	/** The code by which the finding is accepted, what a plan finds then, and what a run fails with; nothing is deleted. */
+	accepted?: { by: string; told?: string[]; failure: { code: string; message: string } }
 }
 
 const numbered = {
@@ -122,9 +122,10 @@ export const refusals: Refusal[] = [
 		...userRule,
 		accepted: {
 			by: 'userRule:$.t.r',
+			told: ['ruleStopsRuns'],
 			failure: {
 				code: 'NOT_RESTORABLE',
-				message: 'PostgreSQL refused the delete (SQLSTATE 0A000): cannot perform DELETE RETURNING on relation "t"',
+				message: '$.t has the rule r on DELETE: PostgreSQL runs no batch beside it',
 			},
 		},
 	},
@@ -136,10 +137,10 @@ export const refusals: Refusal[] = [
 		...userRule,
 		accepted: {
 			by: 'userRule:$.t.r',
+			told: ['ruleStopsRuns'],
 			failure: {
 				code: 'NOT_RESTORABLE',
-				message:
-					'PostgreSQL refused the delete (SQLSTATE 0A000): DO ALSO rules are not supported for data-modifying statements in WITH',
+				message: '$.t has the rule r on DELETE: PostgreSQL runs no batch beside it',
 			},
 		},
 	},

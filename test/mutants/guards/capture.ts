@@ -137,18 +137,6 @@ export const captureGuards: Mutant[] = [
 		tests: { [lineages]: ['rows that a table has at a position of another transaction stop capture'] },
 	},
 	{
-		name: 'hands out what a promoted standby never had as if it had happened',
-		rule: '1.3',
-		file: 'packages/vault/src/transactions.ts',
-		before: 'yield isUndone(transaction) ? {',
-		after: 'yield isUndone(transaction) && transaction.end < 0n ? {',
-		tests: {
-			'test/faults/promotion.test.ts': [
-				'what a promoted standby never had is marked undone, told, and left out; capture goes on where it branched off',
-			],
-		},
-	},
-	{
 		name: 'takes a lineage that another capture holds',
 		rule: '1.1',
 		file: 'packages/vault/src/ownership.ts',

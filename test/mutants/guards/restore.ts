@@ -28,8 +28,8 @@ export const restoreGuards: Mutant[] = [
 		name: 'brings back the oldest deletion of a key',
 		rule: '9.3',
 		file: `${restore}/preview/classify.ts`,
-		before: 'order by s.${book.position} desc, s.${book.ordinal} desc)\n				as newer',
-		after: 'order by s.${book.position}, s.${book.ordinal})\n				as newer',
+		before: "order by ${newestFirst(book, 's')})",
+		after: 'order by s.${book.position}, s.${book.ordinal})',
 		tests: { [conflicts]: ['of two deletions of one key the newest is restored and the older reported as superseded'] },
 	},
 	{

@@ -7,6 +7,18 @@ const life = 'test/plans/life.test.ts'
 
 export const runGuards: Mutant[] = [
 	{
+		name: 'starts a run beside a rule that no batch gets past',
+		rule: '2.5',
+		file: 'apps/service/src/runs/start.ts',
+		before: '...rules, ',
+		after: '',
+		tests: {
+			'test/plans/rules.test.ts': [
+				'rules that no batch gets past are findings of the plan, by table and name, and refuse its run',
+			],
+		},
+	},
+	{
 		name: 'reads no gate when a batch begins',
 		rule: '5.1',
 		file: `${worker}/gate.ts`,

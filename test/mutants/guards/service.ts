@@ -117,11 +117,19 @@ export const serviceGuards: Mutant[] = [
 		tests: { 'test/hostile/http.test.ts': ['a body over the limit'] },
 	},
 	{
+		name: 'does not record a change that nobody can read',
+		rule: 'P10',
+		file: `${service}/rest/serve.ts`,
+		before: "if (declared(route).type === 'mutation') await",
+		after: "if (route.path === '') await",
+		tests: { 'test/surfaces/audit.test.ts': ['a change that nobody can read is recorded by its name, a read is not'] },
+	},
+	{
 		name: 'changes something in a batch of calls',
 		rule: 'P9',
 		file: `${service}/server.ts`,
-		before: 'if (calls.length > 1 && calls.some',
-		after: 'if (calls.length < 0 && calls.some',
+		before: 'if (calls.length > 1 && changes',
+		after: 'if (calls.length < 0 && changes',
 		tests: { [requests]: ['a mutation in a batch, a GET that changes something and a batch of 21 are refused'] },
 	},
 	{

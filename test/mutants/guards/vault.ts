@@ -3,6 +3,7 @@ import type { Mutant } from '../mutant.ts'
 const vault = 'packages/vault/src'
 const concurrency = 'test/vault/concurrency.test.ts'
 const damage = 'test/vault/damage.test.ts'
+const racing = 'test/vault/racing.test.ts'
 const schema = 'test/vault/schema.test.ts'
 const store = 'test/vault/store.test.ts'
 const flipped = 'any flipped bit is found before a row leaves, and the object is named'
@@ -176,6 +177,30 @@ export const vaultGuards: Mutant[] = [
 		tests: {
 			[damage]: ["a missing newest entry is named by the log of transactions, also one of another process's"],
 		},
+	},
+	{
+		name: 'calls corrupt what was merged and swept while it was read',
+		rule: '7.3',
+		file: `${vault}/let-go.ts`,
+		before: 'return !files.has(path) && !indexPaths(meta).has(path)',
+		after: 'return false',
+		tests: { [racing]: ['hides no row from a reader of', 'hides no transaction from a reader'] },
+	},
+	{
+		name: 'takes a log that is being cleaned for a shorter one',
+		rule: '7.3',
+		file: `${vault}/log/log.ts`,
+		before: 'return (await newestCheckpoint(store, folder)) <= state.version',
+		after: 'return true',
+		tests: { [racing]: ['hides no row from a reader of'] },
+	},
+	{
+		name: 'calls missing what is cleaned away while it verifies',
+		rule: '7.3',
+		file: `${vault}/verify.ts`,
+		before: 'if (!result.problem || !(await isCleaned(version))) yield result',
+		after: 'yield result',
+		tests: { [racing]: ['is no damage to verify at the moment when'] },
 	},
 	{
 		name: 'sweeps what a reader may still need',

@@ -10,6 +10,7 @@ import { type Evaluation, evaluatePolicy, touchedTables } from './evaluate/evalu
 import { toFailure, toPlanError } from './failure.ts'
 import { hashPlan } from './hash.ts'
 import { livenessLock } from './liveness.ts'
+import { ruleFindings } from './rules.ts'
 import type { PlanRow } from './show.ts'
 
 /**
@@ -82,7 +83,8 @@ function toColumns(services: Services, plan: PlanRow, evaluation: Evaluation) {
 async function readFindings(services: Services, evaluation: Evaluation): Promise<PlanRow['findings']> {
 	const oids = [...new Set(evaluation.body.tables.map((table) => table.oid))]
 	const answers = await readRestorability(services.pools.plan, oids)
-	const findings = [...answers.values()].flatMap((answer) => answer.findings)
+	const rules = await ruleFindings(services.pools.plan, evaluation.body)
+	const findings = [...rules, ...[...answers.values()].flatMap((answer) => answer.findings)]
 	return [...new Map(findings.map((finding) => [`${finding.code} ${finding.message}`, finding])).values()]
 }
 

@@ -2,8 +2,9 @@ import { ReprieveError } from '@reprieve/contracts'
 import type { Context, Hono } from 'hono'
 import { router } from '../router.ts'
 import { type Call, createCaller } from '../trpc.ts'
+import { recordUnread } from '../unread.ts'
 import { problemResponse } from './answer.ts'
-import { acceptsIdempotencyKey } from './procedure.ts'
+import { acceptsIdempotencyKey, declared } from './procedure.ts'
 import { readInput } from './read-input.ts'
 import type { Route } from './route.ts'
 import { routes } from './routes.ts'
@@ -23,8 +24,12 @@ export function serveRest(app: Hono, callFor: (c: Context) => Call): void {
 
 async function answer(c: Context, route: Route, hasKey: boolean, call: Call): Promise<Response> {
 	try {
-		await call.authenticate()
-		const input = await readInput(c, route, hasKey)
+		const principal = await call.authenticate()
+		const input = await readInput(c, route, hasKey).catch(async (cause: unknown) => {
+			const { procedure: path } = route
+			if (declared(route).type === 'mutation') await recordUnread(call, principal, { path, cause })
+			throw cause
+		})
 		const data = await invoke(route.procedure, input, call, c.req.raw.signal)
 		const { status, location } = route.answer?.(data as never) ?? { status: route.statuses?.[0] ?? 200 }
 		const headers = { 'content-type': 'application/json', ...(location ? { location } : {}) }

@@ -6,6 +6,7 @@ import { and, eq, notInArray, sql } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Principal, Services } from '../context.ts'
 import { movePlan } from '../plans/lifecycle.ts'
+import { ruleFindings } from '../plans/rules.ts'
 import { lockPlan, type PlanRow, readPlan, statusAt } from '../plans/show.ts'
 import { verifyPlanRows } from '../plans/verify.ts'
 import { finalStatuses } from './lifecycle.ts'
@@ -122,7 +123,8 @@ async function requireRestorable(services: Services, plan: RunnablePlan): Promis
 	const oids = [...new Set([plan.tableOid, ...plan.body.tables.map((table) => table.oid)])]
 	const answers = await readRestorability(services.pools.plan, oids)
 	const gone = oids.filter((oid) => !answers.has(oid)).map((oid) => dropped(plan, oid))
-	const findings = [...gone, ...[...answers.values()].flatMap((answer) => answer.findings)]
+	const rules = await ruleFindings(services.pools.plan, plan.body)
+	const findings = [...gone, ...rules, ...[...answers.values()].flatMap((answer) => answer.findings)]
 	if (findings.length === 0) return
 	const once = [...new Map(findings.map((finding) => [finding.message, finding])).values()]
 	throw new ReprieveError('NOT_RESTORABLE', once.map((finding) => finding.message).join('; '), {

@@ -31,7 +31,15 @@ export type BatchContext = {
 	timeline: number
 }
 
-type Listed = { seq: number; t: number; position: string; ordinal: number; relink: boolean; seen: string | null }
+type Listed = {
+	seq: number
+	t: number
+	timeline: number
+	position: string
+	ordinal: number
+	relink: boolean
+	seen: string | null
+}
 
 /**
  * Restores one batch inside the caller's transaction, up to but not including its commit: lock, tag, stage, compare,
@@ -88,7 +96,7 @@ async function releaseChecked(tx: Transaction, suppression: Suppression): Promis
 
 async function readList(tx: Transaction, id: string, batch: number): Promise<Listed[]> {
 	return await tx.unsafe<Listed[]>(
-		`select seq::float8 as seq, t, position::text as position, ordinal::float8 as ordinal, relink, seen
+		`select seq::float8 as seq, t, timeline, position::text as position, ordinal::float8 as ordinal, relink, seen
 		from ${listTable(id)} where batch = $1 order by seq`,
 		[batch],
 	)
@@ -154,7 +162,7 @@ async function fillStage(
 	work: { stage: Stage; rows: Listed[]; timelines: ReturnType<typeof openTimelines> },
 ): Promise<void> {
 	const { stage, timelines } = work
-	const listed = new Map(work.rows.map((row) => [`${row.position}/${row.ordinal}`, { n: row.seq, seen: row.seen }]))
+	const listed = new Map(work.rows.map((row) => [`${row.timeline}/${row.position}/${row.ordinal}`, row]))
 	const changes = work.rows.map((row) => ({ position: BigInt(row.position), ordinal: row.ordinal }))
 	const rename = ownEntry(context.request.rename, stage.archivedName) ?? {}
 	for await (const rows of context.vault.table(parseTableName(stage.archivedName)).read({ changes })) {
@@ -162,13 +170,16 @@ async function fillStage(
 		const drift = stage.maps[version]?.findings.find((finding) => finding.code === driftCode)
 		if (drift)
 			throw new ReprieveError('SCHEMA_DRIFT', `${stage.archivedName}: ${drift.message}`, { hint: drift.remedy })
-		const at = Uint32Array.from({ length: rows.count }, (_, i) => i).filter((i) =>
-			listed.has(`${rows.position[i]}/${rows.ordinal[i]}`),
-		)
-		await timelines.learn({ rows, at })
-		const of = (row: number) =>
-			listed.get(`${rows.position[row]}/${rows.ordinal[row]}`) as { n: number; seen: string | null }
-		await stageRows(tx, stage, { rows, at, timeline: (row) => timelines.of(rows, row), listed: of }, version)
+		const all = Uint32Array.from({ length: rows.count }, (_, row) => row)
+		await timelines.learn({ rows, at: all })
+		const timeline = (row: number) => timelines.of(rows, row)
+		const find = (row: number) => listed.get(`${timeline(row)}/${rows.position[row]}/${rows.ordinal[row]}`)
+		const at = all.filter((row) => find(row) !== undefined)
+		const of = (row: number) => {
+			const { seq, seen } = find(row) as Listed
+			return { n: seq, seen }
+		}
+		await stageRows(tx, stage, { rows, at, timeline, listed: of }, version)
 	}
 	if (stage.rows === work.rows.length) return
 	throw new ReprieveError(

@@ -4,7 +4,7 @@ import { type Load, packLoads } from '../order/pack.ts'
 import type { Examination } from '../preview/examine.ts'
 import { stageOf } from '../preview/examine.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
-import { keyObject } from '../stage/columns.ts'
+import { keyObject, timelineOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
 
 /** What the executor needs to go on after a crash, besides the list: the restore's `cursor`. */
@@ -38,7 +38,7 @@ export async function enlist(
 ): Promise<RestoreCursor> {
 	const target = listTable(restore.id)
 	await tx.unsafe(`create table ${target} (seq int8 primary key, batch int4 not null, t int4 not null,
-		position int8 not null, ordinal int8 not null, relink bool not null, seen text)`)
+		timeline int4 not null, position int8 not null, ordinal int8 not null, relink bool not null, seen text)`)
 	const state = { seq: 0, batch: 0 }
 	const index = (stage: Stage) => examination.tables.findIndex((table) => table.stage === stage)
 	const partsOf = (loads: Load[], filter: string) =>
@@ -89,7 +89,8 @@ function countRows(examination: Examination, oid: number, isRelink: boolean): nu
 
 function part(stage: Stage, t: number, filter: string): string {
 	const { book } = stage
-	return `select ${t} as t, s.${book.position} as position, s.${book.ordinal} as ordinal,
+	return `select ${t} as t, ${timelineOf(book, 's')} as timeline, s.${book.position} as position,
+		s.${book.ordinal} as ordinal,
 		case when f.state = 'different' then f.version end as seen
 		from ${stage.sql} s join ${stage.fate} f on f.n = s.${book.n} where ${filter}`
 }
@@ -104,9 +105,11 @@ async function append(
 ): Promise<void> {
 	if (share.parts.length === 0) return
 	const [row] = await tx.unsafe<{ seq: string | null; batch: number | null }[]>(
-		`with added as (insert into ${target} (seq, batch, t, position, ordinal, relink, seen)
-			select $1::int8 + place, $2::int4 + 1 + ((place - 1) / $3::int8)::int4, t, position, ordinal, $4::text::bool, seen
-			from (select *, row_number() over (order by position ${share.order}, ordinal ${share.order}) as place
+		`with added as (insert into ${target} (seq, batch, t, timeline, position, ordinal, relink, seen)
+			select $1::int8 + place, $2::int4 + 1 + ((place - 1) / $3::int8)::int4, t, timeline, position, ordinal, $4::text::bool,
+				seen
+			from (select *, row_number() over (order by position ${share.order}, timeline ${share.order},
+					ordinal ${share.order}) as place
 				from (${share.parts.join(' union all ')}) all_parts) placed returning seq, batch)
 		select max(seq)::text as seq, max(batch) as batch from added`,
 		[state.seq, state.batch, share.batchRows, String(share.relink)],
@@ -123,7 +126,8 @@ async function moveEarly(tx: Transaction, target: string, examination: Examinati
 		const { book } = stage
 		const key = keyUnique(stage.live, examination.uniques)
 		const listed = (l: string, s: string) =>
-			`${l}.t = ${t} and ${l}.position = ${s}.${book.position} and ${l}.ordinal = ${s}.${book.ordinal}`
+			`${l}.t = ${t} and ${l}.position = ${s}.${book.position} and ${l}.ordinal = ${s}.${book.ordinal}
+				and ${l}.timeline = ${timelineOf(book, s)}`
 		await tx.unsafe(`update ${target} l set batch = whole.batch
 			from ${stage.sql} s, ${stage.sql} d join ${stage.fate} f on f.n = d.${book.n} and f.state = 'missing'
 				join ${target} whole on ${listed('whole', 'd')}

@@ -2,7 +2,7 @@ import { quoteIdentifier } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import type { Unique } from '../catalog/uniques.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
-import { literal, textOf } from '../stage/columns.ts'
+import { literal, newestFirst, textOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
 
 /**
@@ -14,7 +14,7 @@ export async function foldRelinks(tx: Transaction, stage: Stage, uniques: Unique
 	const keys = live.key.map((name) => `s.${quoteIdentifier(name)}`).join(', ')
 	await tx.unsafe(`update ${stage.fate} f set note = r.rank
 		from (select s.${book.n} as n, (row_number() over (partition by ${keys}
-				order by s.${book.position} desc, s.${book.ordinal} desc))::text as rank
+				order by ${newestFirst(book, 's')}))::text as rank
 			from ${stage.sql} s join ${stage.fate} g on g.n = s.${book.n} and g.state = 'relinkable') r where r.n = f.n`)
 	const [most] = await tx.unsafe<{ ranks: number }[]>(
 		`select coalesce(max(note::int4), 0) as ranks from ${stage.fate} where state = 'relinkable'`,

@@ -3,7 +3,7 @@ import type { Transaction } from '@reprieve/postgres'
 import type { Unique } from '../catalog/uniques.ts'
 import { rewrittenIs } from '../preview/classify.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
-import { literal, ownRows, textOf } from '../stage/columns.ts'
+import { literal, newestFirst, ownRows, textOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
 
 /**
@@ -16,7 +16,7 @@ export async function writeRelinks(tx: Transaction, stage: Stage, uniques: Uniqu
 	const partition = stage.live.key.map((name) => `s.${quoteIdentifier(name)}`).join(', ')
 	await tx.unsafe(`update ${stage.fate} f set state = 'pending', note = r.rank
 		from (select s.${book.n} as n, (row_number() over (partition by ${partition}
-			order by s.${book.position} desc, s.${book.ordinal} desc))::text as rank from ${stage.sql} s) r where r.n = f.n`)
+			order by ${newestFirst(book, 's')}))::text as rank from ${stage.sql} s) r where r.n = f.n`)
 	const [most] = await tx.unsafe<{ ranks: number }[]>(`select coalesce(max(note::int4), 0) as ranks from ${stage.fate}`)
 	for (let rank = 1; rank <= (most?.ranks ?? 0); rank++) await writeRank(tx, stage, key, rank)
 }

@@ -1,7 +1,7 @@
 import { quoteIdentifier } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import type { Unique } from '../catalog/uniques.ts'
-import { freshPrefix, keyColumns, list, literal, ownRows, sameImage, textOf } from '../stage/columns.ts'
+import { freshPrefix, keyColumns, list, literal, newestFirst, ownRows, sameImage, textOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
 import { keyUnique, sameKey } from './key.ts'
 
@@ -45,7 +45,7 @@ async function classifyRows(tx: Transaction, stage: Stage, key: Unique): Promise
 			case when s.newer > 1 then 'superseded' when t.tableoid is null then 'missing'
 				when ${sameRow(stage)} then 'same' else 'different' end,
 			case when s.newer = 1 then t.xmin::text end
-		from (select s.*, row_number() over (partition by ${partition} order by s.${book.position} desc, s.${book.ordinal} desc)
+		from (select s.*, row_number() over (partition by ${partition} order by ${newestFirst(book, 's')})
 				as newer
 			from ${stage.sql} s where s.${book.op} <> ${relinkOp}) s
 		left join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}`)
@@ -110,7 +110,7 @@ async function markTaken(tx: Transaction, stage: Stage, unique: Unique): Promise
 	await tx.unsafe(
 		`update ${stage.fate} f set state = 'taken', note = $1
 		from (select a.${book.n} as n, row_number() over (partition by ${values.map((value) => `a.${value}`).join(', ')}
-				order by a.${book.position} desc, a.${book.ordinal} desc) as newer
+				order by ${newestFirst(book, 'a')}) as newer
 			from ${staged} a join ${stage.fate} g on g.n = a.${book.n} and g.state = 'missing' ${present}) w
 		where w.n = f.n and w.newer > 1`,
 		[unique.name],

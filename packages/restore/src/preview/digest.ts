@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { ReprieveError } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
+import { newestFirst, timelineOf } from '../stage/columns.ts'
 import type { Examination } from './examine.ts'
 
 /**
- * Hash that a start must present: over the options, every resolved (table, position, ordinal) and, where live rows are
+ * Hash that a start must present: over the options, every resolved (table, timeline, position, ordinal) and, where live rows are
  * to be overwritten, their versions; it also carries the position through which the archive was looked at.
  */
 export async function digest(tx: Transaction, examination: Examination): Promise<string> {
@@ -19,8 +20,8 @@ export async function digest(tx: Transaction, examination: Examination): Promise
 		const version =
 			examination.request.conflict === 'overwrite' ? "case when f.state = 'different' then f.version end" : 'null'
 		const query = tx.unsafe<{ line: string }[]>(
-			`select concat_ws(' ', s.${book.position}, s.${book.ordinal}, ${version}) as line
-			from ${stage.sql} s join ${stage.fate} f on f.n = s.${book.n} order by s.${book.position}, s.${book.ordinal}`,
+			`select concat_ws(' ', ${timelineOf(book, 's')}, s.${book.position}, s.${book.ordinal}, ${version}) as line
+			from ${stage.sql} s join ${stage.fate} f on f.n = s.${book.n} order by ${newestFirst(book, 's')}`,
 		)
 		await query.cursor(10_000, (rows) => {
 			hash.update(rows.map((row) => row.line).join('\n'))

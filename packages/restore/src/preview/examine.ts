@@ -42,6 +42,8 @@ export type Examination = {
 	parents: MissingParent[]
 	timelines: Timelines
 	findings: Finding[]
+	/** OIDs of live tables whose triggers stand in the way: a finding says so. */
+	unsuppressible: ReadonlySet<number>
 	through: bigint
 }
 
@@ -90,6 +92,7 @@ async function examineRequests(
 		conflict: request.conflict,
 	})
 	const findings = [...driftFindings(tables)]
+	const unsuppressible = new Set<number>()
 	const rights = await readRights(tx, oids)
 	const updated = isUpdating(tables, request) ? await readIncoming(tx, oids) : []
 	const components = orderByForeignKeys(oids, references).map((component): SuppressedComponent => {
@@ -106,6 +109,7 @@ async function examineRequests(
 		})
 		if (!('code' in choice)) return { ...component, mode: choice.mode }
 		findings.push(choice)
+		for (const { oid } of members) unsuppressible.add(oid)
 		return { ...component, mode: undefined }
 	})
 	return {
@@ -118,6 +122,7 @@ async function examineRequests(
 		parents,
 		timelines,
 		findings,
+		unsuppressible,
 		through: context.through,
 	}
 }

@@ -36,7 +36,7 @@ export async function gather(tx: Transaction, context: GatherContext, requests: 
 /** Two requests may have brought the same change. */
 async function dropTwins(tx: Transaction, { sql, book }: Stage): Promise<void> {
 	await tx.unsafe(`delete from ${sql} a using ${sql} b
-		where a.${book.position} = b.${book.position} and a.${book.ordinal} = b.${book.ordinal} and a.${book.n} > b.${book.n}`)
+		where a.${book.change} = b.${book.change} and a.${book.n} > b.${book.n}`)
 }
 
 /** The live table of an archived one: the same OID under whatever name, else the same name. */

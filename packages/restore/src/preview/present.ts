@@ -122,7 +122,7 @@ function noteFindings(examination: Examination): Finding[] {
 			})
 		}
 		const hooks = examination.hooks.filter((hook) => hook.root === stage.live.oid).map((hook) => hook.name)
-		if (hooks.length > 0) {
+		if (hooks.length > 0 && !examination.unsuppressible.has(stage.live.oid)) {
 			const fire = examination.request.triggers === 'fire'
 			findings.push({
 				code: fire ? 'triggersFire' : 'triggersSuppressed',

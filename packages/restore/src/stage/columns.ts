@@ -42,6 +42,16 @@ export function bookFor(table: SourceTable): Book {
 	}
 }
 
+/** SQL of a staged change's timeline: two may have a change each at one place. */
+export function timelineOf(book: Book, alias: string): string {
+	return `split_part(${alias}.${book.change}, '-', 1)::int4`
+}
+
+/** SQL of the order in which staged changes count, newest first. */
+export function newestFirst(book: Book, alias: string): string {
+	return `${alias}.${book.position} desc, ${timelineOf(book, alias)} desc, ${alias}.${book.ordinal} desc`
+}
+
 /** SQL of a value's own text output; NULL only for NULL (a composite of NULLs is none). */
 export function textOf(expression: string): string {
 	return `case when ${expression} is distinct from null then format('%s', ${expression}) end`

@@ -34,6 +34,8 @@ export type TableMeta = {
 	columns: VaultColumn[]
 	/** Every schema version of the source, oldest first. */
 	schemas: SourceTable[]
+	/** Names of the fixed columns that the log's metadata lists; absent before the first entry. */
+	listed?: string[]
 	/** The key index: its large run, then its small one; absent before the first compaction. */
 	index?: IndexRun[]
 }
@@ -180,6 +182,11 @@ export function metaDataOf(meta: TableMeta, fixed: readonly FixedColumn[]) {
 	}
 }
 
+/** The metadata of a log that does not list every fixed column, to be written again: it is older than one of them. */
+export function unlisted(meta: TableMeta | undefined, fixed: readonly FixedColumn[]): TableMeta | undefined {
+	return meta && fixed.some(({ name }) => !meta.listed?.includes(name)) ? meta : undefined
+}
+
 /** Inverse of {@link metaDataOf}. */
 export function metaOf(action: MetaData): TableMeta {
 	const schema = JSON.parse(action.schemaString) as {
@@ -190,6 +197,7 @@ export function metaOf(action: MetaData): TableMeta {
 		if (oid === undefined || attnum === undefined || typeOid === undefined) return []
 		return [{ name, type, oid, attnum, typeOid }]
 	})
+	const listed = schema.fields.flatMap(({ name, metadata }) => (metadata['reprieve.oid'] === undefined ? [name] : []))
 	const schemas = JSON.parse(action.configuration[schemasKey] ?? '[]') as SourceTable[]
 	const index = action.configuration[indexKey]
 	return {
@@ -197,6 +205,7 @@ export function metaOf(action: MetaData): TableMeta {
 		createdAt: Number(action.createdTime),
 		columns,
 		schemas,
+		listed,
 		...(index === undefined ? {} : { index: JSON.parse(index) as IndexRun[] }),
 	}
 }

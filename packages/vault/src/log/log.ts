@@ -1,7 +1,7 @@
 import { entryPath } from '../paths.ts'
-import { corrupt } from '../seal.ts'
+import { corrupt, isCorrupt } from '../seal.ts'
 import { putOnce, type Store } from '../store.ts'
-import { type Entry, type FixedColumn, formatEntry, parseEntry } from './actions.ts'
+import { type Entry, type FixedColumn, formatEntry, parseEntry, unlisted } from './actions.ts'
 import { findCheckpoint, newestCheckpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { type GrowingState, growState, type LogState } from './state.ts'
 
@@ -45,12 +45,12 @@ export function openLog(
 		return state
 	}
 	const refresh = async (): Promise<GrowingState> => {
-		const current = await known()
-		const before = current.version
-		await rollForward(store, folder, current)
-		if (current.version > before) await store.settle(logFolder)
-		else if ((await newestCheckpoint(store, folder)) > current.version) state = await load(store, folder)
-		return await known()
+		if (!state) return await known()
+		const before = state.version
+		const isReached = await rollForward(store, folder, state)
+		if (state.version > before) await store.settle(logFolder)
+		if (!isReached) state = await load(store, folder)
+		return state
 	}
 	const tryAppend = async (propose: Proposal): Promise<{ isAppended: boolean; version: number } | undefined> => {
 		const current = await known()
@@ -59,7 +59,8 @@ export function openLog(
 		const version = current.version + 1
 		const key = `${folder}/${entryPath(version)}`
 		const previous = version === 0 ? undefined : current.digest
-		const bytes = formatEntry({ ...proposal, previous, timestamp: options.now() }, options.columns)
+		const meta = proposal.meta ?? unlisted(current.meta, options.columns)
+		const bytes = formatEntry({ ...proposal, meta, previous, timestamp: options.now() }, options.columns)
 		if ((await putOnce(store, key, bytes)) === 'exists') return undefined
 		const { digest, ...entry } = parseEntry(key, bytes)
 		if (await isVoid(store, folder, { version, digest })) {
@@ -114,23 +115,41 @@ async function isVoid(store: Store, folder: string, own: { version: number; dige
 /** Starts from the newest checkpoint; without any, from the first entry. */
 async function load(store: Store, folder: string): Promise<GrowingState> {
 	await store.settle(`${folder}/_delta_log/`)
+	for (;;) {
+		const state = await startOf(store, folder)
+		if (state && (await rollForward(store, folder, state))) return state
+	}
+}
+
+/** The state to start from; undefined where another checkpoint took the place of the newest while it was read. */
+async function startOf(store: Store, folder: string): Promise<GrowingState | undefined> {
 	let start = await newestCheckpoint(store, folder)
 	if (start < 0 && (await store.size(`${folder}/${entryPath(0)}`)) === undefined)
 		start = await findCheckpoint(store, folder)
-	const state = start < 0 ? growState() : await readCheckpoint(store, folder, start)
-	await rollForward(store, folder, state)
-	return state
+	if (start < 0) return growState()
+	try {
+		return await readCheckpoint(store, folder, start)
+	} catch (error) {
+		if (isCorrupt(error) && (await newestCheckpoint(store, folder)) > start) return undefined
+		throw error
+	}
 }
 
-async function rollForward(store: Store, folder: string, state: GrowingState): Promise<void> {
-	for (;;) {
-		const key = `${folder}/${entryPath(state.version + 1)}`
-		const bytes = await store.get(key)
-		if (bytes === undefined) return
-		const { digest, ...entry } = parseEntry(key, bytes)
-		const expected = state.version < 0 ? undefined : state.digest
-		if (entry.previous !== expected)
-			throw corrupt(key, `it follows the entry ${entry.previous}, the one before it is ${expected}`)
-		state.advance(entry, digest)
+/** Takes in the entries that follow; answers false where they were cleaned away: a checkpoint stands behind what is left. */
+async function rollForward(store: Store, folder: string, state: GrowingState): Promise<boolean> {
+	try {
+		for (;;) {
+			const key = `${folder}/${entryPath(state.version + 1)}`
+			const bytes = await store.get(key)
+			if (bytes === undefined) return (await newestCheckpoint(store, folder)) <= state.version
+			const { digest, ...entry } = parseEntry(key, bytes)
+			const expected = state.version < 0 ? undefined : state.digest
+			if (entry.previous !== expected)
+				throw corrupt(key, `it follows the entry ${entry.previous}, the one before it is ${expected}`)
+			state.advance(entry, digest)
+		}
+	} catch (error) {
+		if (isCorrupt(error) && (await newestCheckpoint(store, folder)) > state.version) return false
+		throw error
 	}
 }

@@ -1,7 +1,7 @@
 import type { SourceTable } from '@reprieve/contracts'
 import type { Place } from '../archive.ts'
 import type { SegmentFile, TableMeta } from '../log/actions.ts'
-import { corrupt } from '../seal.ts'
+import { MissingObject } from '../seal.ts'
 import type { Slice } from '../segment/slices.ts'
 import { type Entries, everywhere, unpackSlice } from './entries.ts'
 import { filterSeed, mayHold, parseFilters } from './filter.ts'
@@ -119,7 +119,7 @@ async function readPages(place: Place, pages: readonly Wanted[]): Promise<Hit[]>
 async function readPage({ store, folder }: Place, { shard, page, hashes }: Wanted): Promise<Hit[]> {
 	const object = `${folder}/${shard.path}`
 	const bytes = await store.getRange(object, page * pageBytes, (page + 1) * pageBytes)
-	if (!bytes) throw corrupt(object, 'it is missing', { hint: rebuildHint })
+	if (!bytes) throw new MissingObject(object, { hint: rebuildHint })
 	return pick(decodePage(object, { path: shard.path, page }, bytes), hashes)
 }
 

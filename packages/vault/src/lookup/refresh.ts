@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Place, readWhole, sourceOf } from '../archive.ts'
 import { hasKey, keyColumns } from '../columns.ts'
 import { type CompactOptions, minSegments } from '../compact.ts'
+import { unlessLetGo } from '../let-go.ts'
 import type { SegmentFile, TableMeta } from '../log/actions.ts'
 import type { Log } from '../log/log.ts'
 import { openParquet } from '../segment/parquet.ts'
@@ -33,7 +34,8 @@ export async function refreshIndex(
 		const runs = (await areThere(place, meta.index ?? [])) ? (meta.index ?? []) : []
 		const open = uncovered(meta, files.values(), runs).filter(({ path }) => present?.has(path))
 		if (open.length === 0 || (isFirst && open.length < fewest && open.every(({ filters }) => filters))) return
-		const fresh = await entriesOf(place, { meta, files: open }, batchRows)
+		const fresh = await unlessLetGo(entriesOf(place, { meta, files: open }, batchRows), place, log)
+		if (!fresh) continue
 		const sources = { fresh, isLive: (path: string) => files.has(path) }
 		const index = await mergeRuns(place, runs, sources, batchRows)
 		if (!(await commitIndex(place, log, { before: meta.index, index, now }))) return
