@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { PostgresVersion } from '../support/postgres.ts'
 import { type Ground, openGround } from './ground.ts'
 import { columns } from './odd/columns.ts'
+import { full } from './odd/full.ts'
 import { keys, keysFirst } from './odd/keys.ts'
 import { names } from './odd/names.ts'
 import { hostileSettings } from './odd/settings.ts'
@@ -12,7 +13,7 @@ import { endless, renamedLabels, types, typesFirst } from './odd/types.ts'
  * where `byRun` each by a run as well.
  */
 export function describeVersion(version: PostgresVersion, { byRun }: { byRun: boolean }): void {
-	const all = [...types, endless, renamedLabels, ...keys, ...names, ...columns]
+	const all = [...types, endless, renamedLabels, ...keys, ...names, ...columns, ...full]
 	const odd = all.filter(({ since }) => since === undefined || since <= version)
 	const tables = odd.map(({ table }) => table)
 
