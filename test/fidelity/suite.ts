@@ -31,7 +31,7 @@ export function describeVersion(version: PostgresVersion, { byRun }: { byRun: bo
 		}, 120_000)
 		afterAll(async () => await ground?.[Symbol.asyncDispose]())
 
-		test.for(byRun ? odd : [])('brings back $what, deleted by a run', { timeout: 120_000 }, async ({ table }) => {
+		test.for(byRun ? odd : [])('brings back $what, deleted by a run', { timeout: 240_000 }, async ({ table }) => {
 			const restore = await ground.bringBack({ selection: await ground.emptyByRun(table) })
 			expect(restore).toMatchObject({ status: 'succeeded', conflicts: 0, skipped: 0, restored: restore.selected })
 			expect(await ground.differences(table)).toEqual([])
