@@ -1,4 +1,5 @@
-import { openSessions } from '@reprieve/postgres'
+import { openControl } from '@reprieve/control'
+import { openSessions, type Session } from '@reprieve/postgres'
 import { expect, test } from 'vitest'
 import { freshDatabase } from './support/postgres.ts'
 
@@ -34,6 +35,23 @@ test('a session has its own settings, whatever those of role and database are', 
 		const [row] = await session.sql`select current_setting(${name}) as value`
 		expect(row?.value.startsWith(own), `${name} is ${row?.value}`).toBe(true)
 	}
+})
+
+test('no session is held to the transaction_timeout of role and database', async () => {
+	await using database = await freshDatabase()
+	const { sql, name, url } = database
+	await sql.unsafe(`alter database ${name} set transaction_timeout = '7s'`)
+	await sql.unsafe(`alter role current_user in database ${name} set transaction_timeout = '8s'`)
+	const shown = async (session: Session) =>
+		await session`select current_setting('transaction_timeout') as value`.then(([row]) => row?.value)
+	await using session = disposable(openSessions(url, { applicationName: 'pinned', max: 2 }))
+	expect(await session.sql.begin(shown)).toBe('0')
+	const reserved = await session.sql.reserve()
+	expect(await shown(reserved)).toBe('0')
+	reserved.release()
+	const control = openControl(url)
+	expect(await shown(control.sql)).toBe('0')
+	await control.close()
 })
 
 test('a session to which row security applies fails instead of seeing less', async () => {

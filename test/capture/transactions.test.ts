@@ -42,6 +42,8 @@ test('a transaction many times larger than the buffer is archived whole and in o
 	const rows = 200_000
 	await sql`create table public.t (id int primary key, note text)`
 	await sql`insert into public.t select n, repeat('x', n % 50) from generate_series(1, ${rows}::int) n`
+	// A database may set it for short transactions; decoding is one, and takes as long as it takes.
+	await sql.unsafe(`alter database ${ground.name} set transaction_timeout = '50ms'`)
 	await ground.start({ bufferBytes: 1024 * 1024 })
 	await publish(ground, 'public.t')
 	await sql`delete from public.t where id = 1`

@@ -81,6 +81,7 @@ function lockBackwards({ database: { sql } }: CrashWorld): { stop(): Promise<voi
 async function setTimeouts({ sql, name }: TestDatabase): Promise<void> {
 	const settings = {
 		...{ statement_timeout: '40ms', lock_timeout: '40ms', idle_in_transaction_session_timeout: '40ms' },
+		transaction_timeout: '40ms',
 		...{
 			idle_session_timeout: '1s',
 			default_transaction_read_only: 'on',

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { PostgresVersion } from '../support/postgres.ts'
 import { type Ground, openGround } from './ground.ts'
 import { columns } from './odd/columns.ts'
+import { full } from './odd/full.ts'
 import { keys, keysFirst } from './odd/keys.ts'
 import { names } from './odd/names.ts'
 import { hostileSettings } from './odd/settings.ts'
@@ -12,7 +13,7 @@ import { endless, renamedLabels, types, typesFirst } from './odd/types.ts'
  * where `byRun` each by a run as well.
  */
 export function describeVersion(version: PostgresVersion, { byRun }: { byRun: boolean }): void {
-	const all = [...types, endless, renamedLabels, ...keys, ...names, ...columns]
+	const all = [...types, endless, renamedLabels, ...keys, ...names, ...columns, ...full]
 	const odd = all.filter(({ since }) => since === undefined || since <= version)
 	const tables = odd.map(({ table }) => table)
 
@@ -30,7 +31,7 @@ export function describeVersion(version: PostgresVersion, { byRun }: { byRun: bo
 		}, 120_000)
 		afterAll(async () => await ground?.[Symbol.asyncDispose]())
 
-		test.for(byRun ? odd : [])('brings back $what, deleted by a run', { timeout: 120_000 }, async ({ table }) => {
+		test.for(byRun ? odd : [])('brings back $what, deleted by a run', { timeout: 240_000 }, async ({ table }) => {
 			const restore = await ground.bringBack({ selection: await ground.emptyByRun(table) })
 			expect(restore).toMatchObject({ status: 'succeeded', conflicts: 0, skipped: 0, restored: restore.selected })
 			expect(await ground.differences(table)).toEqual([])

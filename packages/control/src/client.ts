@@ -33,11 +33,16 @@ export const controlSettings = {
 	idle_session_timeout: '0',
 } as const
 
+/** What a session on the control schema runs first: PostgreSQL 17 has a time-out that older servers do not know. */
+export const controlSetup = `select pg_catalog.set_config('transaction_timeout', '0', false)
+	where pg_catalog.current_setting('server_version_num')::int4 >= 170000`
+
 /** Opens the control schema's pool. `max` connections, default 8. */
 export function openControl(url: string, options: { max?: number; applicationName?: string } = {}): Control {
 	const sql = postgres(url, {
 		max: options.max ?? 8,
 		onnotice: () => {},
+		setup: controlSetup,
 		connection: { ...controlSettings, application_name: options.applicationName ?? 'reprieve control' } as object,
 	})
 	return { db: drizzle(sql, { schema }), sql, close: () => sql.end({ timeout: 5 }) }

@@ -4,7 +4,7 @@ import { ReprieveError } from '@reprieve/contracts'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator'
 import postgres from 'postgres'
-import { controlSettings } from './client.ts'
+import { controlSettings, controlSetup } from './client.ts'
 
 /** Any constant: one migrating process at a time per database. */
 const lockKey = 7_236_514_201
@@ -17,7 +17,7 @@ const folder = fileURLToPath(new URL('../migrations', import.meta.url))
 export async function migrateControl(url: string): Promise<void> {
 	const { search_path: _, ...settings } = controlSettings
 	const connection = { ...settings, application_name: 'reprieve migrate' } as object
-	const sql = postgres(url, { max: 1, onnotice: () => {}, connection })
+	const sql = postgres(url, { max: 1, onnotice: () => {}, setup: controlSetup, connection })
 	try {
 		await sql`select pg_advisory_lock(${lockKey})`
 		await refuseNewerSchema(sql)

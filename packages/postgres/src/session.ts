@@ -27,6 +27,10 @@ export const pinnedSettings = {
 	check_function_bodies: 'off',
 } as const
 
+/** What a session runs first: PostgreSQL 17 has a time-out that no older server would take at the start of a session. */
+export const sessionSetup = `select pg_catalog.set_config('transaction_timeout', '0', false)
+	where pg_catalog.current_setting('server_version_num')::int4 >= 170000`
+
 export type Sql = postgres.Sql
 export type Transaction = postgres.TransactionSql
 export type Session = postgres.Sql | postgres.TransactionSql | postgres.ReservedSql
@@ -57,6 +61,7 @@ export function openSessions(url: string, options: SessionOptions): Sql {
 		max: options.max ?? 4,
 		onnotice: () => {},
 		fetch_types: false,
+		setup: sessionSetup,
 		types: { date: textInstead },
 		connection: settings as object,
 	}) as unknown as Sql

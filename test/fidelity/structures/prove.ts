@@ -37,17 +37,19 @@ export async function proveRefusal(ground: Ground, refused: Refusal): Promise<vo
 	const findings = tables[0]?.restorability.findings.filter(
 		({ table }) => table === undefined || table === `${schema}.t`,
 	)
-	expect(findings).toMatchObject([{ code: refused.code, remedy: named(refused.remedy) }])
+	const { code, message } = refused
+	const found = { code, remedy: named(refused.remedy), ...(message && { message: named(message) }) }
+	expect(findings).toMatchObject([found])
 	await unprotected.expectSame()
 	if (!refused.accepted) return
 	const { by, told, failure } = refused.accepted
 	await ground.client.tables.protect({ tables: [`${schema}.t`], acknowledge: [named(by)], wait: 60 })
 	const before = await snapshot(ground, refused)
-	const { code, message } = await emptyByRun(ground, `${schema}.t`, told).then(
+	const failed = await emptyByRun(ground, `${schema}.t`, told).then(
 		() => ({ code: '', message: '' }),
 		(error: unknown) => error as ReprieveError,
 	)
-	expect({ code, message }).toEqual({ ...failure, message: named(failure.message) })
+	expect({ code: failed.code, message: failed.message }).toEqual({ ...failure, message: named(failure.message) })
 	await before.expectSame()
 }
 

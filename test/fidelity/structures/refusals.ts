@@ -3,6 +3,7 @@ import type { Structure } from './case.ts'
 /** A table `t` that is not protected just so. `$` stands for the schema. */
 export type Refusal = Structure & {
 	code: string
+	message?: string
 	remedy: string
 	/** The code by which the finding is accepted, what a plan finds then, and what a run fails with; nothing is deleted. */
 	accepted?: { by: string; told?: string[]; failure: { code: string; message: string } }
@@ -12,6 +13,21 @@ const numbered = {
 	ddl: 'create table t (id int primary key, note text)',
 	rows: `insert into t values (1, 'a'), (2, 'b')`,
 }
+/** Types whose text loses something, means something else in another database, or is taken by no input function. */
+const inexact: { type: string; shown?: string; first?: string }[] = [
+	...['xml', 'xml[]', 'regclass', 'regrole', 'aclitem[]'].map((type) => ({ type })),
+	...['pg_node_tree', 'pg_ndistinct', 'pg_mcv_list', 'gtsvector', 'pg_brin_bloom_summary'].map((type) => ({ type })),
+	{ type: 'public.seg', first: 'create extension if not exists seg schema public' },
+	{ type: 'public.gtrgm', first: 'create extension if not exists pg_trgm schema public' },
+	{ type: 'public.gbtreekey8', first: 'create extension if not exists btree_gist schema public' },
+	{ type: 'd', shown: '$.d', first: 'create domain d as xml[]' },
+	{ type: 'pair', shown: '$.pair', first: 'create type pair as (a int, b regtype)' },
+	{
+		type: 'span',
+		shown: '$.span',
+		first: 'create type span as range (subtype = regclass, subtype_opclass = pg_catalog.oid_ops)',
+	},
+]
 const trigger = (body: string) => `
 	create function f() returns trigger language plpgsql as $f$ begin ${body} end $f$;
 	create trigger f before delete on t for each row execute function f()`
@@ -70,6 +86,14 @@ export const refusals: Refusal[] = [
 		code: 'notValid',
 		remedy: 'Run ALTER DOMAIN $.small VALIDATE CONSTRAINT tiny, or acknowledge `notValid:$.t.tiny`.',
 	},
+	...inexact.map(({ type, shown = type, first = '' }) => ({
+		name: `a column of type ${type}`,
+		ddl: `${first}; create table t (id int primary key, "C" ${type})`,
+		rows: 'insert into t values (1)',
+		code: 'inexactType',
+		message: `$.t.C: type ${shown} has no exact text form`,
+		remedy: "Change the column's type, or acknowledge `inexactType:$.t.C`.",
+	})),
 	{
 		name: 'a trigger that raises',
 		...numbered,

@@ -353,4 +353,16 @@ export const captureGuards: Mutant[] = [
 			],
 		},
 	},
+	{
+		name: "lets the database's transaction_timeout cut decoding",
+		rule: '3',
+		file: 'packages/postgres/src/stream/open.ts',
+		before: '\t\tsetup: sessionSetup,\n',
+		after: '',
+		tests: {
+			'test/capture/transactions.test.ts': [
+				'a transaction many times larger than the buffer is archived whole and in order',
+			],
+		},
+	},
 ]

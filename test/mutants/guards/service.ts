@@ -140,4 +140,16 @@ export const serviceGuards: Mutant[] = [
 		after: 'if (!found) {',
 		tests: { 'test/surfaces/incidents.test.ts': ['an incident that stopped capture is resolved by adopting alone'] },
 	},
+	{
+		name: 'plans rows that are too long to be archived',
+		rule: '6.6',
+		file: 'apps/service/src/plans/evaluate/evaluate.ts',
+		before: '\tawait refuseLongRows(sql, measured)\n',
+		after: '',
+		tests: {
+			'test/plans/long-rows.test.ts': [
+				'a plan with a row that is too long to be archived is refused by table, key and column',
+			],
+		},
+	},
 ]

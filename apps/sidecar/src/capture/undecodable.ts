@@ -1,4 +1,4 @@
-import { formatLsn } from '@reprieve/contracts'
+import { formatLsn, parseLsn } from '@reprieve/contracts'
 import { adoptRemedy, CaptureStopped } from '../incident.ts'
 
 /** Errors of the server's decoding that would come again for ever; a server short of memory (53200) is not among them. */
@@ -13,14 +13,16 @@ const duringDecoding =
 export function streamFailure(error: unknown, received: bigint | undefined): unknown {
 	const { code, message, where } = error as { code?: string; message?: string; where?: string }
 	if (!undecodable.has(code ?? '') || !duringDecoding.test(message ?? '')) return error
-	const behind = received === undefined ? '' : ` behind ${formatLsn(received)}`
+	const change = /associated LSN ([0-9A-F]+\/[0-9A-F]+)/.exec(where ?? '')?.[1]
+	const place = change ? ` at ${change}` : received === undefined ? '' : ` behind ${formatLsn(received)}`
 	return new CaptureStopped(
 		'CAPTURE_GAP',
 		{
 			code: 'UNDECODABLE',
-			message: `the server cannot decode a transaction${behind}: ${message}${where ? ` (${where})` : ''}`,
-			remedy: `The value must be archived by hand. ${adoptRemedy}`,
-			position: received,
+			message: `the server cannot decode a transaction${place}: ${message}${where ? ` (${where})` : ''}`,
+			remedy: `See docs/how-to/undecodable.md: find the row, and take it from a backup if it is needed. ${adoptRemedy}`,
+			// The same change is the same incident, however often capture comes to it.
+			position: change ? parseLsn(change) : received,
 		},
 		error,
 	)

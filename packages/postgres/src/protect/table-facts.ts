@@ -137,7 +137,8 @@ function inexactColumns(sql: Session) {
 		select coalesce(json_agg(distinct jsonb_build_object('column', p.attname, 'type', p.outer_type)), '[]')
 		from parts p join pg_type t on t.oid = p.oid
 		where t.typname in ('xml', 'seg', 'pg_node_tree', 'pg_ndistinct', 'pg_dependencies', 'pg_mcv_list', 'gtsvector',
-				'pg_brin_bloom_summary', 'pg_brin_minmax_multi_summary', 'aclitem')
+				'pg_brin_bloom_summary', 'pg_brin_minmax_multi_summary', 'aclitem', 'gtrgm', 'ghstore', 'ltree_gist')
+			or t.typname like 'gbtreekey%'
 			or (t.typnamespace = 'pg_catalog'::regnamespace and t.typname like 'reg%')`
 }
 

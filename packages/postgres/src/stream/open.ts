@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { ReprieveError } from '@reprieve/contracts'
 import postgres from 'postgres'
-import { pinnedSettings } from '../session.ts'
+import { pinnedSettings, sessionSetup } from '../session.ts'
 import { readFrame, type StreamFrame, statusUpdate } from './frame.ts'
 import { startCommand } from './slot.ts'
 
@@ -56,6 +56,7 @@ export async function openStream(options: StreamOptions): Promise<ReplicationStr
 		idle_timeout: 0,
 		max_lifetime: null,
 		onnotice: () => {},
+		setup: sessionSetup,
 		connection: { application_name: 'reprieve capture', replication: 'database', ...walsenderSettings } as object,
 	})
 	try {

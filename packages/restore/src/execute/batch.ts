@@ -9,7 +9,7 @@ import { chooseSuppression, type Suppression } from '../order/suppression.ts'
 import { classify } from '../preview/classify.ts'
 import type { RestoreRequest } from '../preview/examine.ts'
 import { openTimelines } from '../selection/timelines.ts'
-import { openStage, type Stage, stageRows, versionOf } from '../stage/open.ts'
+import { dropStage, openStage, type Stage, stageRows, versionOf } from '../stage/open.ts'
 import { advanceSequences } from './advance-sequences.ts'
 import { checkReference } from './check-references.ts'
 import { decide } from './decide.ts'
@@ -81,7 +81,7 @@ export async function restoreBatch(
 		const verified = relinks ? 0 : await verifyRows(tx, stage, uniques)
 		counts.set(stage.archivedName, { ...(await recordRows(tx, stage, context.by.id)), verified })
 	}
-	for (const stage of stages) await tx.unsafe(`drop table ${stage.sql}, ${stage.fate}`)
+	for (const stage of stages) await dropStage(tx, stage)
 	return counts
 }
 

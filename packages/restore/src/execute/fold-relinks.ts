@@ -40,11 +40,16 @@ async function foldRank(
 		return `${name} = case when ${rewritten} ? ${archived} and ${isStill} then s.${name} else d.${name} end`
 	})
 	if (set.length === 0) return
+	const folded = `${stage.sql} s join ${stage.fate} f on f.n = s.${book.n} and f.state = 'relinkable' and f.note = $1`
+	const which = `s.${book.v} = ${at.version} and g.state = 'missing' and ${sameKey(live, keyUnique(live, at.uniques), 's', 'd')}`
+	const { apart, bookTable } = stage
 	await tx.unsafe(
-		`update ${stage.sql} d set ${set.join(', ')}
-		from ${stage.sql} s join ${stage.fate} f on f.n = s.${book.n} and f.state = 'relinkable' and f.note = $1, ${stage.fate} g
-		where s.${book.v} = ${at.version} and g.n = d.${book.n} and g.state = 'missing'
-			and ${sameKey(live, keyUnique(live, at.uniques), 's', 'd')}`,
+		apart
+			? `with moved as (update ${apart.table} d set ${set.join(', ')} from ${folded}, ${bookTable} b, ${stage.fate} g
+					where d.ctid = b.${apart.place} and g.n = b.${book.n} and ${which} returning b.${book.n} as n, d.ctid as place)
+				update ${bookTable} b set ${apart.place} = moved.place from moved where moved.n = b.${book.n}`
+			: `update ${bookTable} d set ${set.join(', ')} from ${folded}, ${stage.fate} g
+				where g.n = d.${book.n} and ${which}`,
 		[String(at.rank)],
 	)
 }

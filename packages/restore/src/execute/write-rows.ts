@@ -101,7 +101,7 @@ export function refusedWrite(error: unknown): unknown {
 			cause: error,
 		})
 	}
-	if (code?.startsWith('22') || code?.startsWith('23')) {
+	if (code?.startsWith('22') || code?.startsWith('23') || code === '54000') {
 		return new ReprieveError('SCHEMA_DRIFT', text, { hint: 'The live table refuses the archived row.', cause: error })
 	}
 	return error

@@ -13,8 +13,8 @@ const relinkOp = 1
  * were), `gone` or `changed`.
  */
 export async function classify(tx: Transaction, stage: Stage, uniques: Unique[]): Promise<void> {
-	await tx.unsafe(`create unique index on ${stage.sql} (${stage.book.n})`)
-	await tx.unsafe(`analyze ${stage.sql}`)
+	await tx.unsafe(`create unique index on ${stage.bookTable} (${stage.book.n})`)
+	await tx.unsafe(`analyze ${[stage.bookTable, ...(stage.apart ? [stage.apart.table] : [])].join(', ')}`)
 	const key = keyUnique(stage.live, uniques)
 	await classifyRows(tx, stage, key)
 	await classifyRelinks(tx, stage, key)

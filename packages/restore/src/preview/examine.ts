@@ -9,7 +9,7 @@ import { type Component, orderByForeignKeys } from '../order/components.ts'
 import { chooseSuppression, type Suppression } from '../order/suppression.ts'
 import { resolveSelection, type TableRequest } from '../selection/resolve.ts'
 import { openTimelines, type Timelines } from '../selection/timelines.ts'
-import type { Stage } from '../stage/open.ts'
+import { dropStage, type Stage } from '../stage/open.ts'
 import { classify, countFates } from './classify.ts'
 import { type Gathered, gather } from './gather.ts'
 import { type MissingParent, missingParents, requestParents } from './parents.ts'
@@ -136,7 +136,7 @@ async function forgetOlder(tx: Transaction, table: Gathered): Promise<void> {
 	const { stage, requests } = table
 	if (!stage || requests.some((request) => !request.newestOnly)) return
 	await tx.unsafe(`with old as (delete from ${stage.fate} where state in ('superseded', 'same') returning n)
-		delete from ${stage.sql} where ${stage.book.n} in (select n from old)`)
+		delete from ${stage.bookTable} where ${stage.book.n} in (select n from old)`)
 }
 
 async function findMissingParents(
@@ -182,7 +182,7 @@ function driftFindings(tables: Examined[]): Finding[] {
 }
 
 async function dropStages(tx: Transaction, tables: Gathered[]): Promise<void> {
-	for (const { stage } of tables) if (stage) await tx.unsafe(`drop table ${stage.sql}, ${stage.fate}`)
+	for (const { stage } of tables) if (stage) await dropStage(tx, stage)
 }
 
 /** The stage of a live table. */

@@ -34,8 +34,8 @@ export async function gather(tx: Transaction, context: GatherContext, requests: 
 }
 
 /** Two requests may have brought the same change. */
-async function dropTwins(tx: Transaction, { sql, book }: Stage): Promise<void> {
-	await tx.unsafe(`delete from ${sql} a using ${sql} b
+async function dropTwins(tx: Transaction, { bookTable, book }: Stage): Promise<void> {
+	await tx.unsafe(`delete from ${bookTable} a using ${bookTable} b
 		where a.${book.change} = b.${book.change} and a.${book.n} > b.${book.n}`)
 }
 

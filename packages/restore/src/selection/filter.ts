@@ -1,7 +1,7 @@
 import { type ChangeRows, changeOps, quoteIdentifier, type Where } from '@reprieve/contracts'
 import { compileWhere, type Transaction } from '@reprieve/postgres'
+import { copyInto } from '../stage/copy-rows.ts'
 import { copyText } from '../stage/copy-text.ts'
-import { copyInto } from '../stage/open.ts'
 import type { TableRequest } from './resolve.ts'
 
 /** Indices of the chunk's rows that a request wants; its predicate is evaluated by PostgreSQL on the archived types. */

@@ -1,16 +1,14 @@
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { type ChangeRows, quoteIdentifier, quoteTable, ReprieveError, type SourceTable } from '@reprieve/contracts'
+import { type ChangeRows, quoteIdentifier, ReprieveError, type SourceTable } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import { mapColumns, type TableMap } from '../drift/map-columns.ts'
 import { formatChangeId } from '../selection/identity.ts'
-import { type Book, bookFor, literal, textOf } from './columns.ts'
+import { literal, textOf } from './columns.ts'
+import { copyInto, copyRows } from './copy-rows.ts'
 import { copyText } from './copy-text.ts'
+import { type Layout, makeTables } from './layout.ts'
 
-/** Archived rows of one live table in a temporary table of its column types, gone with the transaction. */
-export type Stage = {
-	/** SQL name of the temporary table. */
-	sql: string
+/** Archived rows of one live table in temporary tables of its column types, gone with the transaction. */
+export type Stage = Layout & {
 	/**
 	 * SQL name of the table with what is to become of each row (`n`, `state`, `version`, `note`). `early`: as it was
 	 * archived it would reference nothing, so it comes back with its older relinks undone.
@@ -19,47 +17,32 @@ export type Stage = {
 	live: SourceTable
 	/** formatTableName of the archived table, as the vault knows it. */
 	archivedName: string
-	book: Book
 	/** One map per schema version met, in order of appearance. */
 	maps: TableMap[]
 	rows: number
+	/** Place of the newest row where the values lie apart. */
+	filled: string
 }
 
-/**
- * Makes an empty stage. Stored generated columns are computed in it as in the live table; nothing in it is NOT NULL, so
- * that the archive's NULLs reach the live table's own check.
- */
+/** Makes an empty stage. */
 export async function openStage(
 	tx: Transaction,
 	live: SourceTable,
 	archivedName: string,
 	number: number,
 ): Promise<Stage> {
-	const sql = `pg_temp.stage_${number}`
+	const layout = await makeTables(tx, live, number)
 	const fate = `pg_temp.fate_${number}`
-	const book = bookFor(live)
-	await tx.unsafe(`create temp table stage_${number} (like ${quoteTable(live)} including generated) on commit drop`)
-	const loosened = live.columns
-		.filter((column) => column.notNull)
-		.map((column) => `alter ${quoteIdentifier(column.name)} drop not null`)
-	const added = Object.entries(book).map(([field, name]) => `add ${name} ${bookTypes[field as keyof Book]}`)
-	await tx.unsafe(`alter table ${sql} ${[...loosened, ...added].join(', ')}`)
 	await tx.unsafe(
 		`create temp table fate_${number} (n int8 not null, state text not null, version text, note text,
 			early bool not null default false) on commit drop`,
 	)
-	return { sql, fate, live, archivedName, book, maps: [], rows: 0 }
+	return { ...layout, fate, live, archivedName, maps: [], rows: 0, filled: '(0,0)' }
 }
 
-const bookTypes: Record<keyof Book, string> = {
-	n: 'int8',
-	v: 'int4',
-	position: 'int8',
-	ordinal: 'int8',
-	op: 'int2',
-	rewritten: 'text',
-	seen: 'text',
-	change: 'text',
+/** Drops what {@link openStage} made. */
+export async function dropStage(tx: Transaction, { bookTable, apart, fate }: Stage): Promise<void> {
+	await tx.unsafe(`drop table ${[bookTable, fate, ...(apart ? [apart.table] : [])].join(', ')}`)
 }
 
 /**
@@ -102,14 +85,11 @@ export async function stageRows(
 			}),
 		]
 	}
-	const names = [...Object.values(stage.book), ...map.columns.map((column) => quoteIdentifier(column.to.name))]
-	const lines = copyText(
-		rows,
-		at,
-		map.columns.map((column) => column.from),
-		leading,
-	)
-	await copyInto(tx, `copy ${stage.sql} (${names.join(', ')}) from stdin`, lines, stage)
+	await copyRows(tx, stage, {
+		...{ rows, at, leading },
+		from: map.columns.map((column) => column.from),
+		names: map.columns.map((column) => quoteIdentifier(column.to.name)),
+	})
 	await checkRetyped(tx, stage, map, { rows, at, n: (row) => listed(row).n })
 	stage.rows += at.length
 }
@@ -130,27 +110,6 @@ export function versionOf(stage: Stage, archived: SourceTable, rename: Record<st
 	if (known >= 0) return known
 	stage.maps.push(mapColumns(archived, stage.live, rename))
 	return stage.maps.length - 1
-}
-
-/** Runs a COPY FROM STDIN inside the transaction. */
-export async function copyInto(
-	tx: Transaction,
-	command: string,
-	lines: Iterable<Buffer>,
-	stage: Pick<Stage, 'archivedName'>,
-): Promise<void> {
-	try {
-		const sink = await tx.unsafe(command).writable()
-		await pipeline(Readable.from(lines, { objectMode: false }), sink)
-	} catch (error) {
-		const code = (error as { code?: string }).code ?? ''
-		if (!/^(22|23)/.test(code)) throw error
-		const where = (error as { where?: string }).where ?? ''
-		throw new ReprieveError('SCHEMA_DRIFT', `${stage.archivedName}: ${(error as Error).message} (${where})`, {
-			hint: 'The live column refuses the archived value: widen the column, or map it elsewhere with rename.',
-			cause: error,
-		})
-	}
 }
 
 /** A value accepted under another type must read back as the archived text ('007' is not 7). */

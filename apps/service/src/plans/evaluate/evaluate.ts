@@ -10,6 +10,7 @@ import { matchRows } from './match.ts'
 import { estimate, type MeasuredTable, readSample } from './measure.ts'
 import { numberUnits } from './order.ts'
 import { collectRelinks, listRelinks } from './relink.ts'
+import { refuseLongRows } from './weigh.ts'
 import { createStages, openWorkspace, type Workspace } from './workspace.ts'
 import { writeClosure, writeMatches } from './write.ts'
 
@@ -80,6 +81,7 @@ async function describeWritten(work: Workspace, candidates: Candidates, written:
 	const { tables, rows, blocked, units } = written
 	const oids = [...new Set(tables.map((table) => table.oid))]
 	const measured = tables.map((planned) => measure(work, planned))
+	await refuseLongRows(sql, measured)
 	const body: PlanBody = {
 		tables,
 		witness: candidates.witness,

@@ -5,6 +5,8 @@ import { isSameRow, type KeyColumn } from '../source.ts'
 
 /** Rows shown of a plan. */
 const sampleRows = 10
+/** Characters shown of a value: a row may have hundreds of megabytes. */
+const shownCharacters = 10_000
 /** Rows weighed for the estimate of a table. */
 const weighedRows = 200
 /** Rows that a run deletes in a second: assumed while no run of this database has succeeded. */
@@ -14,9 +16,11 @@ const recentRuns = 20
 
 export type MeasuredTable = { planned: PlannedTable; table: SourceTable; key: KeyColumn[] }
 
-/** The first planned rows of the policy's table, whole. */
+/** The first planned rows of the policy's table; long values by their beginning. */
 export async function readSample(sql: Transaction, { planned, table, key }: MeasuredTable): Promise<Row[]> {
-	const columns = table.columns.map((column, index) => `t.${quoteIdentifier(column.name)}::text as c${index}`)
+	const columns = table.columns.map(
+		(column, index) => `left(t.${quoteIdentifier(column.name)}::text, ${shownCharacters}) as c${index}`,
+	)
 	const rows = await sql.unsafe<Record<string, string | null>[]>(`
 		select ${columns.join(', ')} from (select * from reprieve.${planned.rowsTable} order by unit, n limit ${sampleRows}) p
 		join ${quoteTable(table)} t on t.tableoid = p.leaf and ${isSameRow(key, 't', 'p')} order by p.unit, p.n`)
