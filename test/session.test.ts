@@ -1,6 +1,7 @@
 import { openSessions } from '@reprieve/postgres'
 import { expect, test } from 'vitest'
 import { freshDatabase } from './support/postgres.ts'
+import { until } from './support/wait.ts'
 
 /** Settings as the database has them, and as a session fixes them. */
 const settings: [name: string, odd: string, own: string][] = [
@@ -34,6 +35,32 @@ test('a session has its own settings, whatever those of role and database are', 
 		const [row] = await session.sql`select current_setting(${name}) as value`
 		expect(row?.value.startsWith(own), `${name} is ${row?.value}`).toBe(true)
 	}
+})
+
+test('a transaction that lost its connection says nothing on the one that comes after', async () => {
+	await using database = await freshDatabase()
+	const { sql: admin } = database
+	await admin`create table public.t (id int)`
+	await using session = disposable(openSessions(database.url, { applicationName: 'lost', max: 1 }))
+	const { sql } = session
+	const { promise: other, resolve: goOn } = Promise.withResolvers<void>()
+	const statements: Promise<unknown>[] = []
+	const lost = sql.begin(async (tx) => {
+		await tx`insert into public.t values (1)`
+		await admin`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lost'`
+		await other
+		statements.push(...[2, 3].map((id) => tx`insert into public.t values (${id})`.execute()))
+		await Promise.all(statements)
+	})
+	await expect(lost).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+	await sql.begin(async (tx) => {
+		await tx`insert into public.t values (4)`
+		goOn()
+		await until(() => statements.length === 2, 'the lost transaction to go on')
+		expect((await Promise.allSettled(statements)).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+		await tx`insert into public.t values (5)`
+	})
+	expect(await sql`select id from public.t order by id`).toEqual([{ id: 4 }, { id: 5 }])
 })
 
 test('a session to which row security applies fails instead of seeing less', async () => {
