@@ -1,7 +1,10 @@
 import { Writable } from 'node:stream'
+import { watchConnections } from '@reprieve/postgres'
 import { pino } from 'pino'
+import postgres from 'postgres'
 import { expect, test } from 'vitest'
 import { archivedRows, captureGround, publish } from '../capture/ground.ts'
+import { freshDatabase } from '../support/postgres.ts'
 import { until } from '../support/wait.ts'
 import { startProxy } from './proxy.ts'
 
@@ -41,4 +44,38 @@ test('a quiet stream is asked for a sign, and is not taken for dead', { timeout:
 	const first = await now()
 	await until(async () => (await now()) > first + 6_000, 'six quiet seconds', 40_000)
 	expect(starts).toBe(1)
+})
+
+test('a statement on a half-open connection fails, its locks are free, and a long one may be long', {
+	timeout: 60_000,
+}, async () => {
+	await using database = await freshDatabase()
+	const { sql } = database
+	await sql`create table public.t (id int primary key)`
+	await using proxy = await startProxy(database.url)
+	const [lost, patient] = ['the lost', 'the patient'].map((application_name) => {
+		const onconnected = watchConnections(proxy.url, 200)
+		return postgres(proxy.url, { max: 1, fetch_types: false, onconnected, connection: { application_name } })
+	}) as [postgres.Sql, postgres.Sql]
+	try {
+		let waiting: Promise<unknown> = Promise.resolve()
+		const failing = lost.begin(async (tx) => {
+			await tx`lock table public.t`
+			waiting = patient`insert into public.t values (1)`.execute()
+			const since = `select from pg_stat_activity where application_name = 'the patient'
+				and wait_event_type = 'Lock' and query_start < clock_timestamp() - interval '3 s'`
+			await until(async () => (await sql.unsafe(since)).length, 'many looks at who waits for a lock', 30_000)
+			expect(proxy.hang('the lost')).toBe(1)
+			await tx`insert into public.t values (2)`
+		})
+		await expect(failing).rejects.toMatchObject({
+			code: 'CONNECTION_SILENT',
+			message: expect.stringMatching(/half open/),
+		})
+		await waiting
+		expect(await sql`select id from public.t`).toEqual([{ id: 1 }])
+		expect(await lost`select 1 as again`).toEqual([{ again: 1 }])
+	} finally {
+		await Promise.all([lost.end({ timeout: 0 }), patient.end({ timeout: 0 })])
+	}
 })

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { createSigner, type Signer } from '@reprieve/cdc'
 import { ReprieveError } from '@reprieve/contracts'
 import { keepSecret, migrateControl, openControl } from '@reprieve/control'
-import { openSessions } from '@reprieve/postgres'
+import { openSessions, watchConnections } from '@reprieve/postgres'
 import { openVaultAt, type Vault } from '@reprieve/vault'
 import { pino } from 'pino'
 import type { Config } from './config.ts'
@@ -20,11 +20,12 @@ export async function openServices(
 	config: Config,
 	dependencies: Dependencies = {},
 ): Promise<Services & { close(): Promise<void> }> {
-	await migrateControl(config.urls.owner)
+	await migrateControl(config.urls.owner, watchConnections(config.urls.owner))
 	await using opening = new AsyncDisposableStack()
 	const clock = dependencies.clock ?? { now: () => new Date() }
 	const log = dependencies.log ?? pino({ level: config.logLevel, redact: ['*.secret', '*.authorization'] })
-	const control = openControl(config.urls.control, { applicationName: 'reprieve service' })
+	const watch = watchConnections(config.urls.control)
+	const control = openControl(config.urls.control, { applicationName: 'reprieve service', watch })
 	opening.defer(control.close)
 	const pools = openPools(config)
 	opening.defer(() => closePools(pools))
