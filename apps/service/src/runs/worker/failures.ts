@@ -24,6 +24,12 @@ const retried: ReadonlySet<string> = new Set([
 /** The connection ended, or there was none to be had; whether the batch committed is in the run's row. */
 const disconnected = /^(08...|57P0[123]|53300|CONNECTION_.*|CONNECT_TIMEOUT|ECONN.*|EPIPE|ETIMEDOUT)$/
 
+/** A table or column was renamed or dropped since its name was read. */
+export function isNameMissing(error: unknown): boolean {
+	const { code } = error as { code?: unknown }
+	return code === '42P01' || code === '42703'
+}
+
 /** Tells what an error of a batch means. */
 export function judgeFailure(error: unknown): Verdict {
 	if (error instanceof LeaseLost) return 'leave'
