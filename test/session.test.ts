@@ -63,6 +63,14 @@ test('a transaction that lost its connection says nothing on the one that comes 
 	expect(await sql`select id from public.t order by id`).toEqual([{ id: 4 }, { id: 5 }])
 })
 
+test('the first statement of a connection answers with its own rows, not with what the one before it left', async () => {
+	await using database = await freshDatabase()
+	await using session = disposable(openSessions(database.url, { applicationName: 'ended', max: 1 }))
+	const { sql } = session
+	await expect(sql`select pg_terminate_backend(pg_backend_pid())`).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+	expect(await sql`select 1 as one`).toEqual([{ one: 1 }])
+})
+
 test('a session to which row security applies fails instead of seeing less', async () => {
 	await using database = await freshDatabase()
 	const { sql, name } = database
