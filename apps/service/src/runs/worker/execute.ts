@@ -153,12 +153,16 @@ async function settleError(
 		return false
 	}
 	if (verdict === 'gate') return await pause(base, gateWaiting(error as GateClosed))
+	if (verdict === 'wait') return await pause(base, diskFull)
 	if (verdict === 'retry' && hold && ++hold.attempts < options.attempts) return await retry(hold)
 	const failure = toFailure(error)
 	const tries = verdict === 'retry' ? { message: `${options.attempts} attempts failed: ${failure.message}` } : {}
 	await endRun(services, run.lease, 'fail', { ...failure, ...tries })
 	return true
 }
+
+/** Why a job waits until somebody makes room. */
+export const diskFull: Waiting = { reason: 'diskFull', reading: 1, limit: 0 }
 
 function gateWaiting(closed: GateClosed): Waiting {
 	return { reason: closed.findings[0]?.code ?? 'gate', reading: closed.findings.length, limit: 0 }
