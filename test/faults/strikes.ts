@@ -10,13 +10,16 @@ export type Strikes = AsyncDisposable & {
 	struck(): string[]
 }
 
-/** Opens named faults to processes of this machine. */
+/** Opens named faults to processes of this machine; they happen one after the other. */
 export async function openStrikes(faults: Record<string, () => Promise<unknown>>): Promise<Strikes> {
 	const struck: string[] = []
+	let turn: Promise<unknown> = Promise.resolve()
 	const server = createServer((request, response) => {
 		const name = decodeURIComponent(request.url?.slice(1) ?? '')
 		const fault = faults[name] ?? (() => Promise.reject(new Error(`no fault ${name}`)))
-		fault().then(
+		const done = turn.then(fault)
+		turn = done.catch(() => {})
+		done.then(
 			() => {
 				struck.push(name)
 				response.end()
