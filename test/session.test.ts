@@ -1,7 +1,8 @@
 import { openControl } from '@reprieve/control'
-import { openSessions, type Session } from '@reprieve/postgres'
+import { openSessions, type Session, watchConnections } from '@reprieve/postgres'
 import { expect, test } from 'vitest'
 import { freshDatabase } from './support/postgres.ts'
+import { until } from './support/wait.ts'
 
 /** Settings as the database has them, and as a session fixes them. */
 const settings: [name: string, odd: string, own: string][] = [
@@ -49,9 +50,43 @@ test('no session is held to the transaction_timeout of role and database', async
 	const reserved = await session.sql.reserve()
 	expect(await shown(reserved)).toBe('0')
 	reserved.release()
-	const control = openControl(url)
+	const control = openControl(url, { watch: watchConnections(url) })
 	expect(await shown(control.sql)).toBe('0')
 	await control.close()
+})
+
+test('a transaction that lost its connection says nothing on the one that comes after', async () => {
+	await using database = await freshDatabase()
+	const { sql: admin } = database
+	await admin`create table public.t (id int)`
+	await using session = disposable(openSessions(database.url, { applicationName: 'lost', max: 1 }))
+	const { sql } = session
+	const { promise: other, resolve: goOn } = Promise.withResolvers<void>()
+	const statements: Promise<unknown>[] = []
+	const lost = sql.begin(async (tx) => {
+		await tx`insert into public.t values (1)`
+		await admin`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lost'`
+		await other
+		statements.push(...[2, 3].map((id) => tx`insert into public.t values (${id})`.execute()))
+		await Promise.all(statements)
+	})
+	await expect(lost).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+	await sql.begin(async (tx) => {
+		await tx`insert into public.t values (4)`
+		goOn()
+		await until(() => statements.length === 2, 'the lost transaction to go on')
+		expect((await Promise.allSettled(statements)).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+		await tx`insert into public.t values (5)`
+	})
+	expect(await sql`select id from public.t order by id`).toEqual([{ id: 4 }, { id: 5 }])
+})
+
+test('the first statement of a connection answers with its own rows, not with what the one before it left', async () => {
+	await using database = await freshDatabase()
+	await using session = disposable(openSessions(database.url, { applicationName: 'ended', max: 1 }))
+	const { sql } = session
+	await expect(sql`select pg_terminate_backend(pg_backend_pid())`).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+	expect(await sql`select 1 as one`).toEqual([{ one: 1 }])
 })
 
 test('a session to which row security applies fails instead of seeing less', async () => {

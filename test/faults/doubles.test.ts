@@ -1,21 +1,12 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { until } from '../support/wait.ts'
 import { judge } from './crash/judge.ts'
-import type { Edit, Place } from './crash/point.ts'
+import type { Place } from './crash/point.ts'
+import { bystander } from './crash/settings.ts'
 import { tellStory } from './crash/story.ts'
 import { type CrashWorld, crashCluster, type Kept, startCrashWorld, telling } from './crash/world.ts'
 
 const batch = 'apps/service/src/runs/worker/delete-batch.ts'
-
-/** A service that answers calls and leaves the work to others. */
-const bystander: Edit[] = [
-	{ file: 'apps/service/src/runs/worker/loop.ts', at: 'concurrency: 2', instead: 'concurrency: 0' },
-	{
-		file: 'apps/service/src/restores/worker/loop.ts',
-		at: 'return await claimRestore(services, owner, leaseMs)',
-		instead: 'return undefined',
-	},
-]
 
 /** Where a worker stands still until another has taken over. */
 const frozenWorkers: Place[] = [

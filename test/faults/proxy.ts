@@ -7,6 +7,8 @@ export type Proxy = AsyncDisposable & {
 	url: string
 	/** Connections so far whose startup packet holds the text carry nothing any more, and stay open. Answers how many. */
 	hang(startup?: string): number
+	/** As {@link hang}, and every connection from now on is the same, until it is called off. */
+	cut(): { heal(): void }
 }
 
 type Link = { client: Socket; server: Socket; startup: string }
@@ -15,6 +17,7 @@ type Link = { client: Socket; server: Socket; startup: string }
 export async function startProxy(url: string): Promise<Proxy> {
 	const { hostname, port } = new URL(url)
 	const links = new Set<Link>()
+	let isCut = false
 	const listener = createServer((client) => {
 		const server = connect(Number(port), hostname)
 		const link = { client, server, startup: '' }
@@ -22,8 +25,8 @@ export async function startProxy(url: string): Promise<Proxy> {
 		client.once('data', (bytes) => {
 			link.startup = bytes.toString('latin1')
 		})
-		client.pipe(server)
-		server.pipe(client)
+		if (!isCut) client.pipe(server)
+		if (!isCut) server.pipe(client)
 		const end = () => {
 			links.delete(link)
 			client.destroy()
@@ -35,14 +38,24 @@ export async function startProxy(url: string): Promise<Proxy> {
 	await once(listener, 'listening')
 	const through = new URL(url)
 	through.port = String((listener.address() as AddressInfo).port)
+	const hang = (startup = '') => {
+		const chosen = [...links].filter((link) => link.startup.includes(startup))
+		for (const { client, server } of chosen) {
+			for (const socket of [client, server]) socket.unpipe().pause()
+		}
+		return chosen.length
+	}
 	return {
 		url: through.href,
-		hang(startup = '') {
-			const chosen = [...links].filter((link) => link.startup.includes(startup))
-			for (const { client, server } of chosen) {
-				for (const socket of [client, server]) socket.unpipe().pause()
+		hang,
+		cut() {
+			hang()
+			isCut = true
+			return {
+				heal() {
+					isCut = false
+				},
 			}
-			return chosen.length
 		},
 		async [Symbol.asyncDispose]() {
 			for (const { client, server } of links) for (const socket of [client, server]) socket.destroy()

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { migrateControl, openControl } from '@reprieve/control'
-import { readIdentity } from '@reprieve/postgres'
+import { readIdentity, watchConnections } from '@reprieve/postgres'
 import {
 	type FramesConfig,
 	type KafkaConfig,
@@ -112,7 +112,7 @@ export async function archiveGround(
 		rows: (table) => archivedNotes(vault, table),
 		records: (topic) => readRecords(client, topic),
 		async park(place) {
-			const control = openControl(database.url, { max: 1 })
+			const control = openControl(database.url, { max: 1, watch: watchConnections(database.url) })
 			try {
 				const ground = { kafka: client, sql: database.sql, control, vault }
 				return await parkRecord(ground, { ...place, reason: 'a test', principal: 'tester' })

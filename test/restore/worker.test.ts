@@ -11,6 +11,7 @@ import { claimRestore } from '../../apps/service/src/restores/worker/claim.ts'
 import { executeRestore } from '../../apps/service/src/restores/worker/execute.ts'
 import { startRestoreWorkers } from '../../apps/service/src/restores/worker/loop.ts'
 import { admin } from '../support/services.ts'
+import { until } from '../support/wait.ts'
 import { differences, keep, openScene, preview, type Scene, work } from './scene.ts'
 
 /** A restore of 100 rows in ten batches, queued. */
@@ -135,4 +136,23 @@ test('a change that the archive lost fails the batch instead of being left out',
 		}),
 	}
 	expect(await work(scene, id)).toMatchObject({ status: 'failed', restored: 50, failure: { code: 'VAULT_CORRUPT' } })
+})
+
+test('a restore waits for as long as the disk of the server is full, and says so', async () => {
+	await using scene = await openScene()
+	const id = await queuedRestore(scene)
+	const { sql, services } = scene
+	await sql.unsafe(`create sequence public.refused;
+		create function public.refuse() returns trigger language plpgsql as $$ begin
+			perform pg_catalog.nextval('public.refused'); raise 'no space' using errcode = 'disk_full'; end $$;
+		create trigger refuse before update of cursor on reprieve.restores execute function public.refuse()`)
+	const claimed = await claimRestore(services, 'one', 60_000)
+	const working = executeRestore(services, claimed as NonNullable<typeof claimed>, signal())
+	await until(async () => Number((await sql`select last_value from public.refused`)[0]?.last_value) > 1, 'two tries')
+	const waiting = { reason: 'diskFull', reading: 1, limit: 0 }
+	expect(await getRestore(services, admin, { id })).toMatchObject({ status: 'running', restored: 0, waiting })
+	await sql`drop trigger refuse on reprieve.restores`
+	await working
+	const restored = await getRestore(services, admin, { id })
+	expect([restored.status, restored.restored, restored.waiting]).toEqual(['succeeded', 100, undefined])
 })

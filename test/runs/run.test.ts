@@ -90,6 +90,29 @@ test('the window in rows holds too', async () => {
 	}
 })
 
+test('a run waits for as long as the disk of the server is full, and says so', async () => {
+	await using shop = await openShop(sessions)
+	const { services, database } = shop
+	const { id } = await startStale(shop)
+	await database.sql.unsafe(`create sequence public.refused;
+		create function public.refuse() returns trigger language plpgsql as $$ begin
+			perform pg_catalog.nextval('public.refused'); raise 'no space' using errcode = 'disk_full'; end $$;
+		create trigger refuse before insert on reprieve.batches execute function public.refuse()`)
+	const workers = await startWorkers(services, { pollMs: 10, attempts: 2 })
+	try {
+		await until(
+			async () => Number((await database.sql`select last_value from public.refused`)[0]?.last_value) > 4,
+			'tries',
+		)
+		const waiting = { reason: 'diskFull', reading: 1, limit: 0 }
+		expect(await getRun(services, admin, { id })).toMatchObject({ status: 'running', deleted: 0, waiting })
+		await database.sql`drop trigger refuse on reprieve.batches`
+		await until(async () => (await getRun(services, admin, { id })).deleted === 500, 'the rows to go')
+	} finally {
+		await workers.stop()
+	}
+})
+
 test('a run that is paused stops between two batches, resumes where it was, and cancelled keeps what it did', async () => {
 	await using shop = await openShop(sessions, { limits: { exposureBatches: 2 } })
 	const { services } = shop

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSigner } from '@reprieve/cdc'
 import { lineages, migrateControl, openControl } from '@reprieve/control'
-import { openSessions, type Sql } from '@reprieve/postgres'
+import { openSessions, type Sql, watchConnections } from '@reprieve/postgres'
 import type { Principal, Services } from '@reprieve/service'
 import { fileStore, openVault, type Vault } from '@reprieve/vault'
 import { pino } from 'pino'
@@ -29,7 +29,8 @@ export type TestServicesOptions = {
  */
 export async function testServices(database: TestDatabase, options: TestServicesOptions = {}): Promise<TestServices> {
 	await migrateControl(database.url)
-	const control = openControl(database.url, { max: 4, applicationName: 'test control' })
+	const watch = watchConnections(database.url)
+	const control = openControl(database.url, { max: 4, applicationName: 'test control', watch })
 	const pool = (name: string) => openSessions(database.url, { applicationName: `test ${name}`, max: 4 })
 	const pools = { plan: pool('plan'), delete: pool('delete'), restore: pool('restore'), owner: pool('owner') }
 	const vaultFolder = await mkdtemp(join(tmpdir(), 'reprieve-vault-'))

@@ -5,7 +5,7 @@ import type { Sql } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import type { Logger } from 'pino'
 
-/** Time as the service sees it; tests inject their own. */
+/** Time as the service sees it: the database's. Tests inject their own. */
 export type Clock = { now(): Date }
 
 /** What every verb works with: built once in main, passed as the first argument. */

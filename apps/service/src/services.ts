@@ -2,9 +2,10 @@ import { generateKeyPairSync } from 'node:crypto'
 import { createSigner, type Signer } from '@reprieve/cdc'
 import { ReprieveError } from '@reprieve/contracts'
 import { keepSecret, migrateControl, openControl } from '@reprieve/control'
-import { openSessions } from '@reprieve/postgres'
+import { openSessions, watchConnections } from '@reprieve/postgres'
 import { openVaultAt, type Vault } from '@reprieve/vault'
 import { pino } from 'pino'
+import { openDatabaseClock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Clock, Services } from './context.ts'
 
@@ -20,12 +21,13 @@ export async function openServices(
 	config: Config,
 	dependencies: Dependencies = {},
 ): Promise<Services & { close(): Promise<void> }> {
-	await migrateControl(config.urls.owner)
+	await migrateControl(config.urls.owner, watchConnections(config.urls.owner))
 	await using opening = new AsyncDisposableStack()
-	const clock = dependencies.clock ?? { now: () => new Date() }
 	const log = dependencies.log ?? pino({ level: config.logLevel, redact: ['*.secret', '*.authorization'] })
-	const control = openControl(config.urls.control, { applicationName: 'reprieve service' })
+	const watch = watchConnections(config.urls.control)
+	const control = openControl(config.urls.control, { applicationName: 'reprieve service', watch })
 	opening.defer(control.close)
+	const clock = dependencies.clock ?? opening.adopt(await openDatabaseClock(control.sql), ({ close }) => close())
 	const pools = openPools(config)
 	opening.defer(() => closePools(pools))
 	const vault = dependencies.vault ?? (await openOwnVault(config, control.sql))

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { openControl } from '@reprieve/control'
-import { openSessions } from '@reprieve/postgres'
+import { openSessions, watchConnections } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import { type Logger, pino } from 'pino'
 import { recordFindings, recordIncident, recordStandpoint } from './archive/record.ts'
@@ -50,7 +50,8 @@ export function startSessions(config: SidecarConfig, parts: SidecarParts, progra
 	const log = parts.log ?? pino({ name: 'sidecar' })
 	const stopping = new AbortController()
 	const sql = openSessions(config.databaseUrl, { applicationName: 'reprieve sidecar', max: 2 })
-	const control = openControl(config.databaseUrl, { max: 3, applicationName: 'reprieve sidecar control' })
+	const watch = watchConnections(config.databaseUrl)
+	const control = openControl(config.databaseUrl, { max: 3, applicationName: 'reprieve sidecar control', watch })
 	const owner = openSessions(config.ownerUrl ?? config.databaseUrl, { applicationName: 'reprieve upkeep', max: 1 })
 	const name = randomUUID()
 	const upkeep = startUpkeep({ config, vault: parts.vault, owner, name, log }, program.duties)
@@ -87,7 +88,8 @@ export async function adopt(
 	parts: { vault: Vault; principal: string },
 ): Promise<Adopted> {
 	const sql = openSessions(config.databaseUrl, { applicationName: 'reprieve adopt', max: 1 })
-	const control = openControl(config.databaseUrl, { max: 1, applicationName: 'reprieve adopt' })
+	const watch = watchConnections(config.databaseUrl)
+	const control = openControl(config.databaseUrl, { max: 1, applicationName: 'reprieve adopt', watch })
 	const ground: Ground = { config, sql, control, vault: parts.vault }
 	try {
 		const adopted = await adoptLineage(ground, parts.principal)

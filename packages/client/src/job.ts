@@ -106,13 +106,13 @@ async function isWoken(listen: (wake: () => void) => void): Promise<boolean> {
 
 /** A service that restarts is waited for: the job goes on where it was. */
 async function patiently<T>(read: () => Promise<T>): Promise<T> {
-	const deadline = Date.now() + longestOutageMs
+	const deadline = performance.now() + longestOutageMs
 	for (;;) {
 		try {
 			return await read()
 		} catch (error) {
 			const unavailable = error instanceof ReprieveError && error.retryable
-			if (!unavailable || Date.now() > deadline) throw error
+			if (!unavailable || performance.now() > deadline) throw error
 			await pause(pollMs)
 		}
 	}

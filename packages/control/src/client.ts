@@ -37,13 +37,22 @@ export const controlSettings = {
 export const controlSetup = `select pg_catalog.set_config('transaction_timeout', '0', false)
 	where pg_catalog.current_setting('server_version_num')::int4 >= 170000`
 
-/** Opens the control schema's pool. `max` connections, default 8. */
-export function openControl(url: string, options: { max?: number; applicationName?: string } = {}): Control {
+export type ControlOptions = {
+	/** Keeps an eye on each connection: postgres.js waits for an answer for ever. */
+	watch: (connection: postgres.Connected) => void
+	/** Connections. Default 8. */
+	max?: number
+	applicationName?: string
+}
+
+/** Opens the control schema's pool. */
+export function openControl(url: string, options: ControlOptions): Control {
 	const sql = postgres(url, {
 		max: options.max ?? 8,
 		onnotice: () => {},
 		setup: controlSetup,
 		connection: { ...controlSettings, application_name: options.applicationName ?? 'reprieve control' } as object,
+		onconnected: options.watch,
 	})
 	return { db: drizzle(sql, { schema }), sql, close: () => sql.end({ timeout: 5 }) }
 }

@@ -4,7 +4,7 @@ import { ReprieveError } from '@reprieve/contracts'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator'
 import postgres from 'postgres'
-import { controlSettings, controlSetup } from './client.ts'
+import { type ControlOptions, controlSettings, controlSetup } from './client.ts'
 
 /** Any constant: one migrating process at a time per database. */
 const lockKey = 7_236_514_201
@@ -14,10 +14,10 @@ const folder = fileURLToPath(new URL('../migrations', import.meta.url))
  * Brings the control schema of the database up to this release; safe to call from several processes at once.
  * Throws CONFLICT when a newer release has migrated it beyond what this one knows.
  */
-export async function migrateControl(url: string): Promise<void> {
+export async function migrateControl(url: string, watch?: ControlOptions['watch']): Promise<void> {
 	const { search_path: _, ...settings } = controlSettings
 	const connection = { ...settings, application_name: 'reprieve migrate' } as object
-	const sql = postgres(url, { max: 1, onnotice: () => {}, setup: controlSetup, connection })
+	const sql = postgres(url, { max: 1, onnotice: () => {}, setup: controlSetup, connection, onconnected: watch })
 	try {
 		await sql`select pg_advisory_lock(${lockKey})`
 		await refuseNewerSchema(sql)

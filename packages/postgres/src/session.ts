@@ -1,4 +1,5 @@
 import postgres from 'postgres'
+import { watchConnections } from './watch.ts'
 
 /**
  * Settings that every session on user tables fixes itself, whatever the role's or the database's own are
@@ -48,7 +49,7 @@ export type SessionOptions = {
 /**
  * Opens a pool whose sessions have {@link pinnedSettings}. postgres.js turns small integers, booleans and json into
  * JavaScript values and leaves everything else text; timestamps and dates stay text too. Arrays are bound by
- * `arrayLiteral` and a cast.
+ * `arrayLiteral` and a cast. A half-open connection is ended ({@link watchConnections}).
  */
 export function openSessions(url: string, options: SessionOptions): Sql {
 	const settings: Record<string, string> = {
@@ -64,6 +65,7 @@ export function openSessions(url: string, options: SessionOptions): Sql {
 		setup: sessionSetup,
 		types: { date: textInstead },
 		connection: settings as object,
+		onconnected: watchConnections(url),
 	}) as unknown as Sql
 }
 

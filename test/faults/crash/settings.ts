@@ -13,6 +13,7 @@ export const shortened: Edit[] = [
 	setting('apps/service/src/idempotency/claim.ts', 'claimSeconds = 30', 'claimSeconds = 3'),
 	setting('apps/service/src/work.ts', 'sweepMs = 60_000', 'sweepMs = 1_000'),
 	setting('apps/service/src/plans/sweep.ts', 'startWithinMs = 60_000', 'startWithinMs = 6_000'),
+	setting('packages/postgres/src/watch.ts', 'usualLookMs = 5_000', 'usualLookMs = 500'),
 	setting('apps/sidecar/src/config.ts', 'min(1_000).default(10_000)', 'min(1_000).default(3_000)'),
 	setting('apps/sidecar/src/config.ts', 'min(0).default(30_000)', 'min(0).default(1_000)'),
 	setting('packages/vault/src/table.ts', 'every = 20', 'every = 5'),
@@ -28,6 +29,16 @@ export const sweptSoon: Edit[] = [
 /** The index takes in segments however few they are. */
 export const indexedSoon: Edit[] = [
 	setting('packages/vault/src/lookup/refresh.ts', 'fewest = minSegments,', 'fewest = 1,'),
+]
+
+/** A service that answers calls and leaves the work to others. */
+export const bystander: Edit[] = [
+	setting('apps/service/src/runs/worker/loop.ts', 'concurrency: 2', 'concurrency: 0'),
+	setting(
+		'apps/service/src/restores/worker/loop.ts',
+		'return await claimRestore(services, owner, leaseMs)',
+		'return undefined',
+	),
 ]
 
 function setting(file: string, at: string, instead: string): Edit {

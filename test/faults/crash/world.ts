@@ -27,7 +27,7 @@ export type Program = keyof typeof programs
 export type Point = Place & { edits?: Edit[]; told?: string }
 
 /** What is changed in a process: always, and in its first, second ... life. */
-export type Part = { edits?: Edit[]; places?: readonly Point[] }
+export type Part = { edits?: Edit[]; places?: readonly Point[]; env?: Record<string, string> }
 
 /** A process that is started again, with the next of its places, whenever it is killed. */
 export type Kept = {
@@ -70,13 +70,15 @@ export type WorldOptions = {
 	prepare?: (database: TestDatabase) => Promise<void>
 	/** Changes go through Kafka: capture sends them there, and one more process archives them. */
 	brokers?: string[]
+	/** The address at which the processes see the database, when it is not its own. */
+	address?: (url: string) => string
 }
 
 /** Opens a world over a filled database of a cluster with room for it ({@link crashCluster}). */
 export async function startCrashWorld(
 	cluster: { url: string },
 	parts: Partial<Record<Program, Part>> = {},
-	{ prepare, brokers }: WorldOptions = {},
+	{ prepare, brokers, address }: WorldOptions = {},
 ): Promise<CrashWorld> {
 	await using stack = new AsyncDisposableStack()
 	const database = stack.use(await freshDatabase(cluster))
@@ -86,7 +88,12 @@ export async function startCrashWorld(
 	stack.defer(() => rm(folder, { recursive: true, force: true }))
 	const vaultUrl = pathToFileURL(join(folder, 'vault')).href
 	const env = {
-		...{ DATABASE_URL: database.url, REPRIEVE_DATA: folder, REPRIEVE_VAULT: vaultUrl, REPRIEVE_ADMIN_KEY: adminKey },
+		...{
+			DATABASE_URL: address?.(database.url) ?? database.url,
+			REPRIEVE_DATA: folder,
+			REPRIEVE_VAULT: vaultUrl,
+			REPRIEVE_ADMIN_KEY: adminKey,
+		},
 		...{ REPRIEVE_PORT: '0', REPRIEVE_RATE_LIMIT: '1000000', REPRIEVE_LOG_LEVEL: 'info' },
 		...(brokers && { KAFKA_BROKERS: brokers.join(','), REPRIEVE_KAFKA_PARTITIONS: '2' }),
 		...(brokers && { REPRIEVE_KAFKA_PREFIX: `crash.${database.name}` }),
@@ -131,12 +138,12 @@ function urlOf(service: Kept): string {
 function openSupervisor(folder: string, env: Record<string, string>) {
 	const all = new Set<Kept>()
 	let isOver = false
-	const run = async (program: Program, { edits = [], places = [] }: Part, life: number) => {
+	const run = async (program: Program, { edits = [], places = [], env: own = {} }: Part, life: number) => {
 		const place = places[life]
-		const own = place ? [...(place.edits ?? []), editAt(place)] : []
+		const point = place ? [...(place.edits ?? []), editAt(place)] : []
 		const path = join(folder, `preload-${crypto.randomUUID()}`)
-		await writeFile(path, JSON.stringify([...shortened, ...edits, ...own]))
-		return launch(['--import', hook, ...programs[program]], { ...env, CRASH_PRELOAD: path })
+		await writeFile(path, JSON.stringify([...shortened, ...edits, ...point]))
+		return launch(['--import', hook, ...programs[program]], { ...env, ...own, CRASH_PRELOAD: path })
 	}
 	const keep = async (kept: Kept, part: Part) => {
 		for (;;) {

@@ -4,6 +4,7 @@ const protect = 'packages/postgres/src/protect'
 const changes = 'test/protect/changes.test.ts'
 const proof = 'test/protect/proof.test.ts'
 const plans = 'apps/service/src/plans'
+const halfOpen = 'test/faults/half-open.test.ts'
 const session = 'test/session.test.ts'
 
 export const protectGuards: Mutant[] = [
@@ -118,6 +119,26 @@ export const protectGuards: Mutant[] = [
 		before: "row_security: 'off',",
 		after: "row_security: 'on',",
 		tests: { [session]: ['a session to which row security applies fails instead of seeing less'] },
+	},
+	{
+		name: 'waits for ever on a connection that is half open',
+		rule: '3',
+		file: 'packages/postgres/src/watch.ts',
+		before: 'socket.destroy(silence(pid))',
+		after: '',
+		tests: {
+			[halfOpen]: ['a statement on a half-open connection fails, its locks are free, and a long one may be long'],
+		},
+	},
+	{
+		name: 'takes a statement that waits for a lock for one that is lost',
+		rule: '3',
+		file: 'packages/postgres/src/watch.ts',
+		before: "coalesce(a.wait_event in ('ClientRead', 'ClientWrite'), false)",
+		after: 'true',
+		tests: {
+			[halfOpen]: ['a statement on a half-open connection fails, its locks are free, and a long one may be long'],
+		},
 	},
 	{
 		name: 'looks names up where the database says',

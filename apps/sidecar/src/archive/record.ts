@@ -132,16 +132,12 @@ export async function recordNonce(
 
 async function copyTransactions(tx: ControlTransaction, transactions: Receipted[], lineage: string): Promise<void> {
 	const archived = transactions.flatMap((transaction) => transaction.archived ?? [])
-	const now = formatInstant(BigInt(Date.now()) * 1000n)
-	await insertReceipts(tx, { archived, lineage, now })
-	await recordBarriers(tx, archived, now)
+	await insertReceipts(tx, archived, lineage)
+	await recordBarriers(tx, archived)
 	for (const transaction of transactions) await recordTroubles(tx, transaction, lineage)
 }
 
-async function insertReceipts(
-	tx: ControlTransaction,
-	{ archived, lineage, now }: { archived: ArchivedTransaction[]; lineage: string; now: string },
-): Promise<void> {
+async function insertReceipts(tx: ControlTransaction, archived: ArchivedTransaction[], lineage: string): Promise<void> {
 	const rows = archived
 		.filter((transaction) => transaction.tag || Object.keys(transaction.rows).length > 0)
 		.map(({ position, xid, committedAt, tag, seal, rows }) => ({
@@ -152,18 +148,18 @@ async function insertReceipts(
 	if (rows.length === 0) return
 	await tx.execute(sql`
 		insert into ${receipts} (lineage, timeline, position, xid, committed_at, archived_at, kind, job_id, batch, rows, sealed, collateral)
-		select ${lineage}, timeline, position, xid, committed_at, ${now}, kind, job_id, batch, rows, sealed, collateral
+		select ${lineage}, timeline, position, xid, committed_at, clock_timestamp(), kind, job_id, batch, rows, sealed, collateral
 		from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as given(timeline int, position pg_lsn, xid bigint,
 			committed_at timestamptz, kind text, job_id text, batch int, rows jsonb, sealed jsonb, collateral jsonb)
 		on conflict do nothing`)
 }
 
-async function recordBarriers(tx: ControlTransaction, archived: ArchivedTransaction[], now: string): Promise<void> {
+async function recordBarriers(tx: ControlTransaction, archived: ArchivedTransaction[]): Promise<void> {
 	const rows = archived.flatMap(({ position, barriers }) => barriers.map((nonce) => ({ ...placeOf(position), nonce })))
 	if (rows.length === 0) return
 	await tx.execute(sql`
 		insert into ${barriers} (nonce, position, timeline, archived_at)
-		select nonce, position, timeline, ${now}
+		select nonce, position, timeline, clock_timestamp()
 		from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as given(nonce text, position pg_lsn, timeline int)
 		on conflict do nothing`)
 }

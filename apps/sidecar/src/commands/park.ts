@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os'
 import { ReprieveError } from '@reprieve/contracts'
 import { openControl } from '@reprieve/control'
-import { openSessions } from '@reprieve/postgres'
+import { openSessions, watchConnections } from '@reprieve/postgres'
 import { parkRecord } from '../frames/park.ts'
 import { openKafka } from '../kafka/client.ts'
 import type { CommandInput } from './command.ts'
@@ -15,7 +15,8 @@ export async function parkCommand({ config, vault, database, options, say }: Com
 	const place = { topic, partition: Number(numberOf('partition', partition)), offset: numberOf('offset', offset) }
 	const kafka = await kafkaOf(config, database)
 	const sql = openSessions(config.sidecar.databaseUrl, { applicationName: 'reprieve park', max: 1 })
-	const control = openControl(config.sidecar.databaseUrl, { applicationName: 'reprieve park', max: 1 })
+	const watch = watchConnections(config.sidecar.databaseUrl)
+	const control = openControl(config.sidecar.databaseUrl, { applicationName: 'reprieve park', max: 1, watch })
 	try {
 		const ground = { kafka: openKafka(kafka, processLog(config.logLevel)), sql, control, vault }
 		const copy = await parkRecord(ground, { ...place, reason, principal: userInfo().username })

@@ -12,11 +12,11 @@ const pauseMs = 50
 export async function lockTables(tx: Transaction, tables: TableName[], withinMs: number): Promise<boolean> {
 	if (tables.length === 0) return true
 	const names = tables.map((table) => `only ${quoteTable(table)}`).join(', ')
-	const deadline = Date.now() + withinMs
+	const deadline = performance.now() + withinMs
 	for (;;) {
-		const isLocked = await tryLock(tx, names, Math.max(1, Math.min(attemptMs, deadline - Date.now())))
+		const isLocked = await tryLock(tx, names, Math.max(1, Math.min(attemptMs, deadline - performance.now())))
 		if (isLocked) return true
-		if (Date.now() + pauseMs > deadline) return false
+		if (performance.now() + pauseMs > deadline) return false
 		await new Promise((resolve) => setTimeout(resolve, pauseMs))
 	}
 }

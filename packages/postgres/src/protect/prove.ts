@@ -28,7 +28,7 @@ const pollMs = 25
  * steps; a table that changes meanwhile stays pending.
  */
 export async function finishProtecting(sql: Sql, options: FinishOptions): Promise<Finished> {
-	const deadline = Date.now() + options.waitMs
+	const deadline = performance.now() + options.waitMs
 	const pending = await readPending(sql)
 	if (pending.length === 0) return { ready: [], findings: [] }
 	const closed = await openedStream(sql, deadline)
@@ -51,7 +51,7 @@ const notProved: Finding = {
 async function openedStream(sql: Sql, deadline: number): Promise<Finding[]> {
 	for (;;) {
 		const findings = streamFindings(await readServerFacts(sql))
-		if (findings.length === 0 || Date.now() > deadline) return findings
+		if (findings.length === 0 || performance.now() > deadline) return findings
 		await new Promise((resolve) => setTimeout(resolve, pollMs))
 	}
 }
@@ -71,7 +71,7 @@ async function settle(
 		const older = await Promise.all(pending.map((table) => readOlderTransactions(sql, table)))
 		const settled = pending.filter((_, index) => older[index]?.length === 0)
 		if (settled.length === pending.length) return { settled, findings: [] }
-		if (Date.now() > deadline) return { settled, findings: [olderFinding(older.flat())] }
+		if (performance.now() > deadline) return { settled, findings: [olderFinding(older.flat())] }
 		await new Promise((resolve) => setTimeout(resolve, pollMs))
 	}
 }
@@ -104,7 +104,7 @@ export async function passBarrier(sql: Sql, nonce: string, deadline: number): Pr
 	for (;;) {
 		const passed = await sql`select from reprieve.barriers where nonce = ${nonce}`
 		if (passed.length > 0) return true
-		if (Date.now() > deadline) return false
+		if (performance.now() > deadline) return false
 		await new Promise((resolve) => setTimeout(resolve, pollMs))
 	}
 }

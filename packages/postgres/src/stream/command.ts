@@ -1,6 +1,7 @@
 import { parseLsn, quoteIdentifier } from '@reprieve/contracts'
 import postgres from 'postgres'
 import { sessionSetup } from '../session.ts'
+import { watchConnections } from '../watch.ts'
 
 /** A timeline that the server's own one came from, and where it ended. */
 export type LeftTimeline = { timeline: number; end: bigint }
@@ -31,7 +32,7 @@ export async function enableFailover(url: string, slot: string): Promise<void> {
 
 async function overReplication<T>(url: string, work: (connection: postgres.Sql) => Promise<T>): Promise<T> {
 	const connection = postgres(url, {
-		...{ max: 1, fetch_types: false, onnotice: () => {}, setup: sessionSetup },
+		...{ max: 1, fetch_types: false, onnotice: () => {}, setup: sessionSetup, onconnected: watchConnections(url) },
 		connection: { application_name: 'reprieve lineage', replication: 'database' } as object,
 	})
 	try {

@@ -3,12 +3,16 @@ import { type Failure, ReprieveError } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import { type BatchCounts, type RestoreCursor, restoreBatch } from '@reprieve/restore'
 import type { Services } from '../../context.ts'
+import { diskFull } from '../../runs/worker/execute.ts'
+import { isDiskFull } from '../../runs/worker/failures.ts'
 import type { TableCounts } from '../read.ts'
 import { type ClaimedRestore, endRestore, type RestoreLease, readHeld, releaseRestore } from './claim.ts'
 
 /** Tries of one batch against contention and absent storage, and the first pause between two; it doubles. */
 const attempts = 8
 const pauseMs = 100
+/** Milliseconds between two looks whether a full disk has room again. */
+const roomMs = 1_000
 
 /** Works a claimed restore to its end, or until it is paused, cancelled, taken over or the signal is aborted. */
 export async function executeRestore(services: Services, claimed: ClaimedRestore, signal: AbortSignal): Promise<void> {
@@ -23,14 +27,22 @@ export async function executeRestore(services: Services, claimed: ClaimedRestore
 			tried = 0
 		} catch (error) {
 			if (error instanceof RestoreLeaseLost) return
-			if (!isPassing(error) || ++tried >= attempts) {
+			if (isDiskFull(error)) await tellDiskFull(services, lease)
+			else if (!isPassing(error) || ++tried >= attempts) {
 				services.log.error({ err: error, restore: lease.id }, 'the restore failed')
 				return await endRestore(services, lease, 'fail', toFailure(error))
 			}
-			await sleep(pauseMs * 2 ** tried, undefined, { signal }).catch(() => {})
+			await sleep(isDiskFull(error) ? roomMs : pauseMs * 2 ** tried, undefined, { signal }).catch(() => {})
 		}
 	}
 	await releaseRestore(services, lease)
+}
+
+async function tellDiskFull(services: Services, lease: RestoreLease): Promise<void> {
+	services.log.warn({ restore: lease.id }, 'the disk of the database is full; the restore waits')
+	await services.control.sql`
+		update reprieve.restores set waiting = ${JSON.stringify(diskFull)}::text::jsonb
+		where id = ${lease.id} and epoch = ${lease.epoch}`
 }
 
 /** Another worker holds the restore under a newer epoch. */
@@ -69,7 +81,7 @@ async function advance(
 		update reprieve.restores set restored = restored + ${sum('restored')}, identical = identical + ${sum('identical')},
 			skipped = skipped + ${sum('skipped')}, conflicts = conflicts + ${sum('conflicts')},
 			relinked = relinked + ${sum('relinked')}, verified = verified + ${sum('verified')},
-			cursor = jsonb_set(cursor, '{done}', to_jsonb(${cursor.done + 1}::int4))
+			cursor = jsonb_set(cursor, '{done}', to_jsonb(${cursor.done + 1}::int4)), waiting = null
 		where id = ${lease.id} and epoch = ${lease.epoch} and lease_owner = ${lease.owner}
 			and (cursor ->> 'done')::int4 = ${cursor.done}
 		returning report`

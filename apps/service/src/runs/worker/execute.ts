@@ -3,7 +3,7 @@ import type { Services } from '../../context.ts'
 import { checkPlan } from '../../plans/verify.ts'
 import { type ClaimedRun, endRun, type RunState, readRunState, releaseRun } from './claim.ts'
 import { type BatchLimits, deleteBatch } from './delete-batch.ts'
-import { judgeFailure } from './failures.ts'
+import { isNameMissing, judgeFailure } from './failures.ts'
 import { toFailure } from './finding.ts'
 import type { GateClosed } from './gate.ts'
 import { type RunShape, readShape } from './shape.ts'
@@ -50,6 +50,18 @@ export async function executeRun(services: Services, run: ClaimedRun, options: E
 	await releaseRun(services, run.lease)
 }
 
+/** Takes the names that tables and columns have by now; throws why it cannot, and the error when none has changed. */
+async function followNames(hold: Hold, error: unknown): Promise<void> {
+	if (!isNameMissing(error)) throw error
+	const { shape } = await openHold(hold.services, hold.run, hold.options)
+	if (namesOf(shape) === namesOf(hold.shape)) throw error
+	hold.shape = shape
+}
+
+function namesOf({ tables, read }: RunShape): string {
+	return JSON.stringify([tables.map(({ source, key }) => [source, key]), read])
+}
+
 /** A run that was claimed before resumes: its plan's rows are compared with what was approved once more. */
 async function openHold(services: Services, run: ClaimedRun, options: ExecuteOptions): Promise<Hold> {
 	if (run.lease.epoch > 1) await checkPlan(services, run.planId)
@@ -73,7 +85,7 @@ async function takeTurn(hold: Hold): Promise<boolean> {
 	const limits = { ...hold.options.throttle, exposureRows: run.exposureRows }
 	const waiting = throttle(readings, limits, range.rows)
 	if (waiting) return await pause(hold, waiting)
-	await deleteOne(hold, state, range)
+	await deleteOne(hold, state, range).catch((error: unknown) => followNames(hold, error))
 	return false
 }
 
@@ -141,12 +153,16 @@ async function settleError(
 		return false
 	}
 	if (verdict === 'gate') return await pause(base, gateWaiting(error as GateClosed))
+	if (verdict === 'wait') return await pause(base, diskFull)
 	if (verdict === 'retry' && hold && ++hold.attempts < options.attempts) return await retry(hold)
 	const failure = toFailure(error)
 	const tries = verdict === 'retry' ? { message: `${options.attempts} attempts failed: ${failure.message}` } : {}
 	await endRun(services, run.lease, 'fail', { ...failure, ...tries })
 	return true
 }
+
+/** Why a job waits until somebody makes room. */
+export const diskFull: Waiting = { reason: 'diskFull', reading: 1, limit: 0 }
 
 function gateWaiting(closed: GateClosed): Waiting {
 	return { reason: closed.findings[0]?.code ?? 'gate', reading: closed.findings.length, limit: 0 }

@@ -6,10 +6,11 @@ import { LeaseLost } from './record.ts'
 
 const withCode = (code: string) => Object.assign(new Error(code), { code })
 
-test('contention is tried again, a lost connection is looked at anew, all else fails', () => {
-	for (const code of ['40001', '40P01', '55P03', '57014', '53100', '53200', '25P03', '25P04', '57P05']) {
+test('contention is tried again, a full disk waited for, a lost connection looked at anew, all else fails', () => {
+	for (const code of ['40001', '40P01', '55P03', '57014', '53200', '25P03', '25P04', '57P05']) {
 		expect(judgeFailure(withCode(code))).toBe('retry')
 	}
+	expect(judgeFailure(withCode('53100'))).toBe('wait')
 	for (const code of ['08006', '57P01', '53300', 'CONNECTION_CLOSED', 'ECONNREFUSED']) {
 		expect(judgeFailure(withCode(code))).toBe('reconnect')
 	}

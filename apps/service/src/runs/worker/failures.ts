@@ -3,10 +3,10 @@ import { GateClosed } from './gate.ts'
 import { LeaseLost } from './record.ts'
 
 /** What a failed batch asks of its loop. */
-export type Verdict = 'leave' | 'gate' | 'retry' | 'reconnect' | 'fail'
+export type Verdict = 'leave' | 'gate' | 'retry' | 'wait' | 'reconnect' | 'fail'
 
 /**
- * Serialization failure, deadlock, lock timeout, statement timeout, out of memory or disk, and the server's own limits on
+ * Serialization failure, deadlock, lock timeout, statement timeout, out of memory, and the server's own limits on
  * a transaction (a process that was stopped for a minute meets them): nothing was changed, the same may succeed.
  */
 const retried: ReadonlySet<string> = new Set([
@@ -15,7 +15,6 @@ const retried: ReadonlySet<string> = new Set([
 	'55P03',
 	'57014',
 	'53000',
-	'53100',
 	'53200',
 	'25P03',
 	'25P04',
@@ -24,6 +23,17 @@ const retried: ReadonlySet<string> = new Set([
 /** The connection ended, or there was none to be had; whether the batch committed is in the run's row. */
 const disconnected = /^(08...|57P0[123]|53300|CONNECTION_.*|CONNECT_TIMEOUT|ECONN.*|EPIPE|ETIMEDOUT)$/
 
+/** The server's disk is full: nothing was changed, and it lasts until somebody makes room. */
+export function isDiskFull(error: unknown): boolean {
+	return (error as { code?: unknown }).code === '53100'
+}
+
+/** A table or column was renamed or dropped since its name was read. */
+export function isNameMissing(error: unknown): boolean {
+	const { code } = error as { code?: unknown }
+	return code === '42P01' || code === '42703'
+}
+
 /** Tells what an error of a batch means. */
 export function judgeFailure(error: unknown): Verdict {
 	if (error instanceof LeaseLost) return 'leave'
@@ -31,5 +41,6 @@ export function judgeFailure(error: unknown): Verdict {
 	if (error instanceof ReprieveError) return 'fail'
 	const code = String((error as { code?: unknown }).code ?? '')
 	if (retried.has(code)) return 'retry'
+	if (isDiskFull(error)) return 'wait'
 	return disconnected.test(code) ? 'reconnect' : 'fail'
 }
