@@ -154,10 +154,10 @@ function pageOf(
 	return { bytes: Buffer.concat([head, body]), plainSize: head.length + plain.length }
 }
 
-/** In one piece: by default the result grows in steps of 16 KiB. */
+/** The result grows by a quarter of the input at a time: room for all that it could take would be mostly waste. */
 function compress(bytes: Uint8Array): Uint8Array {
 	return zstdCompressSync(bytes, {
-		chunkSize: bytes.length + (bytes.length >> 7) + 128,
+		chunkSize: Math.max(4096, bytes.length >> 2),
 		params: { [constants.ZSTD_c_compressionLevel]: zstdLevel },
 	})
 }
