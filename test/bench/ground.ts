@@ -23,7 +23,8 @@ export type ServiceGround = AsyncDisposable & {
 /** What the benchmarks in one process need: the sidecar runs in it too. */
 export type Ground = Pick<ServiceGround, 'url' | 'sql' | 'client'> & AsyncDisposable
 
-const adminKey = 'bench-admin-key-of-more-than-32-characters'
+/** Of every service that a benchmark starts. */
+export const adminKey = 'bench-admin-key-of-more-than-32-characters'
 const log = pino({ level: 'silent' })
 
 /** Starts server and service in a temporary folder. */

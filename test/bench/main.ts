@@ -22,6 +22,7 @@ const benches: Record<string, Bench> = {
 	'kafka-durable': contest(async () => (await import('./kafka/durable.ts')).benchKafkaDurable),
 	'kafka-debezium': contest(async () => (await import('./kafka/debezium.ts')).benchDefaults),
 	'kafka-debezium-tuned': contest(async () => (await import('./kafka/debezium.ts')).benchTuned),
+	memory: async (options) => (await import('./memory.ts')).benchMemory(options),
 	'kafka-latency': async ({ rounds }) => (await import('./kafka/latency.ts')).benchKafkaLatency(rounds * 40),
 	'lookup-scattered': async (options) => (await import('./lookups.ts')).benchLookups(options, 'scattered'),
 	'lookup-rising': async (options) => (await import('./lookups.ts')).benchLookups(options, 'rising'),

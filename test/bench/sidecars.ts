@@ -5,6 +5,9 @@ import { type ServiceGround, startServiceGround } from './ground.ts'
 
 const sidecar = fileURLToPath(new URL('../../apps/sidecar/src/main.ts', import.meta.url))
 
+/** As the sidecar's start script has them. */
+const nodeFlags = ['--max-semi-space-size=4']
+
 /** Sidecars are processes of their own. */
 export type SidecarGround = ServiceGround & {
 	/** Runs a command of the sidecar until the ground goes. */
@@ -26,7 +29,7 @@ export async function startSidecarGround(env: Record<string, string> = {}): Prom
 	return {
 		...ground,
 		run(...args) {
-			const started = launch([sidecar, ...args], environment)
+			const started = launch([...nodeFlags, sidecar, ...args], environment)
 			running.add(started)
 			return started
 		},

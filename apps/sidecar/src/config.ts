@@ -16,7 +16,7 @@ export const configSchema = z.strictObject({
 		.number()
 		.int()
 		.min(1024)
-		.default(32 * 1024 * 1024),
+		.default(8 * 1024 * 1024),
 	/** Milliseconds between acknowledgements, each of which costs a small write to the database and to the vault. */
 	acknowledgeMs: z.number().int().min(0).default(1_000),
 	/** A quiet database's log is released at most this often (milliseconds), and only when it is worth a write: */

@@ -131,7 +131,7 @@ async function writeTransactions(
 		name,
 		encoded: codecOf(type).encode(cellsOf(rows.map((row) => row[name])), 0, rows.length),
 	}))
-	const bytes = await encodeSegment(encoded, rows.length)
+	const bytes = encodeSegment(encoded, rows.length)
 	const path = `data/${place.newId()}.parquet`
 	const position = BigUint64Array.from(transactions, (transaction) => transaction.position.lsn)
 	const range = formatRange(rangeOf({ position, ordinal: new Uint32Array(rows.length) }, 0, rows.length))

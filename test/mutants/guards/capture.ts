@@ -63,8 +63,8 @@ export const captureGuards: Mutant[] = [
 		name: 'names rows that were spilled before their commit',
 		rule: '6.1',
 		file: `${archive}/buffer.ts`,
-		before: 'if (rows.length > 0) this.#spilled.push(',
-		after: 'if (rows.length > 0) this.#ready.push(',
+		before: 'this.#spilled.push(',
+		after: 'this.#ready.push(',
 		tests: {
 			[`${archive}/buffer.test.ts`]: ['what was spilled ahead of its commit is handed over only after it'],
 		},

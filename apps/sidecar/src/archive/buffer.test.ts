@@ -1,8 +1,8 @@
 import type { Tuple } from '@reprieve/cdc'
-import type { ChangeRows, SourceTable } from '@reprieve/contracts'
+import type { ChangeRows, SourceTable, TextColumn } from '@reprieve/contracts'
 import type { PendingSegment, VaultTable } from '@reprieve/vault'
 import { expect, test } from 'vitest'
-import { type RowPlace, TableBuffer } from './buffer.ts'
+import { type BufferOptions, type RowPlace, TableBuffer } from './buffer.ts'
 
 const id = { attnum: 1, name: 'id', typeOid: 25, typmod: -1, typeName: 'text', typeKind: 'b', notNull: true } as const
 const table: SourceTable = {
@@ -52,10 +52,35 @@ test('what was spilled ahead of its commit is handed over only after it', async 
 	expect(buffer.take().spilled).toEqual([segment])
 })
 
+test('the memory of spilled rows is used again, and they are not among those that follow', async () => {
+	const spilled: string[][] = []
+	const buffer = emptyBuffer(async (versions) => {
+		spilled.push(versions.flatMap(textsOf))
+		return [segment]
+	})
+	append(buffer, 'a', 1n)
+	append(buffer, 'b', 1n)
+	await buffer.spill()
+	append(buffer, 'c', 1n)
+	await buffer.spill()
+	append(buffer, 'd', 1n)
+	buffer.settle()
+	expect(spilled).toEqual([['a', 'b'], ['c']])
+	expect(buffer.take().rows.flatMap(textsOf)).toEqual(['d'])
+	append(buffer, 'e', 2n)
+	buffer.settle()
+	expect(buffer.take().rows.flatMap(textsOf)).toEqual(['e'])
+})
+
 const segment = { path: 'data/a.parquet' } as PendingSegment
 
-function emptyBuffer(): TableBuffer {
-	return new TableBuffer('t', {} as VaultTable, { archived: 0n, known: new Map(), spill: async () => [segment] })
+function emptyBuffer(spill: BufferOptions<PendingSegment>['spill'] = async () => [segment]): TableBuffer {
+	return new TableBuffer('t', {} as VaultTable, { archived: 0n, known: new Map(), spill })
+}
+
+function textsOf({ columns, count }: ChangeRows): string[] {
+	const { bytes, offsets } = columns[0] as TextColumn
+	return Array.from({ length: count }, (_, row) => Buffer.from(bytes.slice(offsets[row], offsets[row + 1])).toString())
 }
 
 function append(buffer: TableBuffer, value: string, position: bigint): RowPlace {

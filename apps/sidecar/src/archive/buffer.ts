@@ -42,6 +42,8 @@ export class TableBuffer<Spilled = PendingSegment> {
 	readonly #spill: BufferOptions<Spilled>['spill']
 	/** By schema version: leaves may learn of a new one at different moments. */
 	readonly #versions = new Map<SourceTable, Version>()
+	/** Memory of what was spilled, for the rows of the same transaction that follow. */
+	readonly #spare = new Map<SourceTable, RowsBuilder>()
 	#spilled: Spilled[] = []
 	#ready: Spilled[] = []
 
@@ -62,7 +64,8 @@ export class TableBuffer<Spilled = PendingSegment> {
 	append(table: SourceTable, row: { tuple: Tuple; places: Int16Array; origin: RowOrigin }): RowPlace {
 		let version = this.#versions.get(table)
 		if (!version) {
-			version = { builder: new RowsBuilder(table), settled: 0, gone: 0 }
+			version = { builder: this.#spare.get(table) ?? new RowsBuilder(table), settled: 0, gone: 0 }
+			this.#spare.delete(table)
 			this.#versions.set(table, version)
 		}
 		return { version, row: version.gone + version.builder.append(row.tuple, row.places, row.origin) }
@@ -76,6 +79,7 @@ export class TableBuffer<Spilled = PendingSegment> {
 	/** The transaction under way has committed: its rows may become visible. */
 	settle(): void {
 		for (const version of this.#versions.values()) version.settled = version.builder.count
+		this.#spare.clear()
 		this.#ready.push(...this.#spilled)
 		this.#spilled = []
 	}
@@ -83,13 +87,20 @@ export class TableBuffer<Spilled = PendingSegment> {
 	/** Sets the rows of the transaction under way aside ahead of its commit; nothing names them until then. */
 	async spill(): Promise<void> {
 		const rows: ChangeRows[] = []
+		const emptied: RowsBuilder[] = []
 		for (const [table, version] of [...this.#versions]) {
 			const { builder, settled } = version
 			if (builder.count === settled) continue
+			emptied.push(builder)
 			this.#keep(table, version, { from: 0, to: settled, settled })
 			rows.push(builder.slice(settled, builder.count))
 		}
-		if (rows.length > 0) this.#spilled.push(...(await this.#spill(rows)))
+		if (rows.length === 0) return
+		this.#spilled.push(...(await this.#spill(rows)))
+		for (const builder of emptied) {
+			builder.reset()
+			this.#spare.set(builder.table, builder)
+		}
 	}
 
 	/** Hands over the committed part. */

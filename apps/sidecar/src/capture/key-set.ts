@@ -1,20 +1,24 @@
 import { hash } from 'node:crypto'
 
-/** Few: every transaction opens a set, most add nothing. */
+/** Few: most transactions that add anything add little. */
 const initialSlots = 16
 /** 32-bit words of a digest. */
 const width = 4
 
+const none = new Uint32Array(0)
+
 /** A set of keys as 128-bit digests in one array: at most 64 bytes a key, however long the key is. */
 export class KeySet {
-	#slots = new Uint32Array(initialSlots * width)
+	/** Every transaction opens a set, and most add nothing. */
+	#slots = none
 	#size = 0
 
 	add(key: string): void {
 		if (this.#size * 2 >= this.#slots.length / width) this.#grow()
-		const at = this.#find(digestOf(key))
+		const digest = digestOf(key)
+		const at = this.#find(digest)
 		if (!isFree(this.#slots, at)) return
-		this.#slots.set(digestOf(key), at)
+		this.#slots.set(digest, at)
 		this.#size++
 	}
 
@@ -32,7 +36,7 @@ export class KeySet {
 
 	#grow(): void {
 		const old = this.#slots
-		this.#slots = new Uint32Array(old.length * 2)
+		this.#slots = new Uint32Array(Math.max(old.length * 2, initialSlots * width))
 		for (let at = 0; at < old.length; at += width) {
 			if (isFree(old, at)) continue
 			const digest = old.subarray(at, at + width)

@@ -21,6 +21,16 @@ export function sliceRows(rows: ChangeRows, from: number, to: number): ChangeRow
 	}
 }
 
+/** No rows of the same kind, which hold on to the memory of none. */
+export function withoutRows({ table, columns }: ChangeRows): ChangeRows {
+	return {
+		...{ table, count: 0, leaf: [], rewritten: [] },
+		columns: columns.map(() => ({ bytes: new Uint8Array(0), offsets: new Uint32Array(1), present: new Uint8Array(0) })),
+		...{ op: new Uint8Array(0), position: new BigUint64Array(0), committedAt: new BigInt64Array(0) },
+		...{ ordinal: new Uint32Array(0), xid: new Uint32Array(0) },
+	}
+}
+
 /** Rows of several schema versions, each in order, as runs that follow each other in (position, ordinal) order. */
 export function inOrder(versions: readonly ChangeRows[]): ChangeRows[] {
 	const lanes = versions.filter((rows) => rows.count > 0).map((rows) => ({ rows, at: 0 }))

@@ -9,7 +9,7 @@ import {
 	transactionsTopic,
 } from '@reprieve/cdc'
 import { type ChangeRows, formatTableName } from '@reprieve/contracts'
-import { inOrder, sliceRows } from './order.ts'
+import { inOrder, sliceRows, withoutRows } from './order.ts'
 
 /** A frame's records for one partition, in order. */
 export type EncodedFrame = { topic: string; partition: number; records: Uint8Array[] }
@@ -120,7 +120,7 @@ export class FrameWriter {
 			this.#places.set(key, { position, ordinal: rows.ordinal[rows.count - 1] as number })
 			this.#count(key, { rows, topic, partition })
 			if (isComplete) this.#unfinished.delete(key)
-			else this.#unfinished.set(key, { rows: sliceRows(rows, 0, 0), position })
+			else this.#unfinished.set(key, { rows: withoutRows(rows), position })
 			yield this.#encode({ kind: 'rows', header, rows, isComplete })
 		}
 	}

@@ -79,6 +79,15 @@ export class RowsBuilder {
 		}
 	}
 
+	/** Forgets all rows and keeps the memory; earlier slices are overwritten by what comes. */
+	reset(): void {
+		for (const column of this.#columns) column.reset()
+		this.#origins.leaf = []
+		this.#origins.rewritten = []
+		this.#count = 0
+		this.#bytes = 0
+	}
+
 	#setOrigin(origin: RowOrigin): void {
 		const row = this.#count
 		const origins = this.#origins

@@ -32,6 +32,12 @@ export class ColumnBuilder {
 		}
 	}
 
+	/** Forgets all rows and keeps the memory; earlier slices are overwritten by what comes. */
+	reset(): void {
+		this.#count = 0
+		this.#length = 0
+	}
+
 	#copy(source: Uint8Array, start: number, length: number): void {
 		if (length > 48) this.#bytes.set(source.subarray(start, start + length), this.#length)
 		else for (let at = 0; at < length; at++) this.#bytes[this.#length + at] = source[start + at] as number

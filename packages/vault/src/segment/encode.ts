@@ -1,128 +1,151 @@
-import {
-	type Data,
-	DataType,
-	Field,
-	Map_,
-	makeData,
-	RecordBatch,
-	RecordBatchStreamWriter,
-	Schema,
-	Struct,
-	Utf8,
-} from 'apache-arrow'
 import type { Encoded } from '../values/codec.ts'
+import { isBitSet, type NativeMaps, type NativeValues } from '../values/native.ts'
+import { type Chunk, encodeChunk, encodeMapChunks } from './chunk.ts'
+import { ordersOf, schemaOf } from './schema.ts'
+import { i32, i64, list, struct, type ThriftStruct, text, writeThrift } from './thrift.ts'
 
 /** One column of a segment under construction. */
-export type SegmentColumn = { name: string; encoded: Encoded }
+export type SegmentColumn = { name: string; encoded: Encoded<NativeValues | NativeMaps> }
 
 /** Rows per row group: small enough to decode one at a time. */
 export const groupRows = 20_000
 
-/** How a segment's rows are grouped, and which columns' groups have statistics (default: all). */
+/** How a segment's rows are grouped, and which columns' groups have statistics (default: those of numbers and times). */
 export type Grouping = { rows: number; bounded?: readonly string[] }
 
-const entryType = new Struct<{ key: Utf8; value: Utf8 }>([
-	new Field('key', new Utf8(), false),
-	new Field('value', new Utf8(), true),
-])
-const mapType = new Map_<Utf8, Utf8>(new Field('key_value', entryType, false))
+const magic = Buffer.from('PAR1')
 
-/**
- * Parquet bytes (zstd) of columns of `rows` rows each. A boolean column without any value is left out, which reads as NULL:
- * apache-arrow would write it without the buffer that the encoder insists on.
- */
-export async function encodeSegment(
-	all: SegmentColumn[],
+/** Parquet bytes (zstd) of columns of `rows` rows each. */
+export function encodeSegment(
+	columns: readonly SegmentColumn[],
 	rows: number,
 	grouping: Grouping = { rows: groupRows },
-): Promise<Uint8Array> {
-	const columns = all.filter(({ encoded }) => !DataType.isBool(encoded.data.type) || encoded.nullCount < rows)
-	const schema = new Schema(columns.map(({ name, encoded }) => new Field(name, encoded.data.type, true)))
-	const struct = makeData({
-		type: new Struct(schema.fields),
-		length: rows,
-		nullCount: 0,
-		children: columns.map(({ encoded }) => encoded.data),
-	})
-	const writer = new RecordBatchStreamWriter()
-	writer.write(new RecordBatch(schema, struct))
-	writer.finish()
-	return await parquetOf(writer.toUint8Array(true), grouping)
+): Uint8Array {
+	const parts: Uint8Array[] = [magic]
+	const groups: ThriftStruct[] = []
+	let at = magic.length
+	for (let from = 0; from < rows; from += grouping.rows) {
+		const to = Math.min(from + grouping.rows, rows)
+		const chunks = columns.flatMap((column) => chunksOf(column, { from, to }, grouping))
+		groups.push(groupOf(chunks, { at, rows: to - from }))
+		for (const { pages, size } of chunks) {
+			parts.push(...pages)
+			at += size
+		}
+	}
+	const footer = footerOf(columns, groups, rows)
+	const size = Buffer.alloc(4)
+	size.writeUInt32LE(footer.length)
+	return Buffer.concat([...parts, footer, size, magic])
 }
 
-/** Loaded on first use: the encoder is several megabytes of WebAssembly. */
-async function parquetOf(stream: Uint8Array, { rows, bounded }: Grouping): Promise<Uint8Array> {
-	const parquet = await import('parquet-wasm')
-	let properties = new parquet.WriterPropertiesBuilder()
-		.setCompression(parquet.Compression.ZSTD)
-		.setMaxRowGroupSize(rows)
-		.setCreatedBy('reprieve')
-	if (bounded) {
-		properties = properties.setStatisticsEnabled(parquet.EnabledStatistics.None)
-		for (const name of bounded)
-			properties = properties.setColumnStatisticsEnabled(name, parquet.EnabledStatistics.Chunk)
-	}
-	return parquet.writeParquet(parquet.Table.fromIPCStream(stream), properties.build())
+function chunksOf(
+	{ name, encoded }: SegmentColumn,
+	part: { from: number; to: number },
+	{ bounded }: Grouping,
+): Chunk[] {
+	const { data } = encoded
+	if (data.type === 'map') return encodeMapChunks(name, data, part.from, part.to)
+	const isBounded = bounded ? bounded.includes(name) : data.valueOffsets === undefined
+	return [encodeChunk(name, data, { ...part, isBounded })]
+}
+
+function groupOf(chunks: readonly Chunk[], { at, rows }: { at: number; rows: number }): ThriftStruct {
+	let offset = at
+	const columns = chunks.map(({ size, dictionarySize, meta }) => {
+		const placed = [...meta, [9, i64(offset + dictionarySize)] as const]
+		if (dictionarySize > 0) placed.push([11, i64(offset)])
+		offset += size
+		return struct([
+			[2, i64(0)],
+			[3, struct(placed.sort(([a], [b]) => a - b))],
+		])
+	})
+	const plainSize = chunks.reduce((sum, chunk) => sum + chunk.plainSize, 0)
+	return new Map([
+		[1, list(12, columns)],
+		[2, i64(plainSize)],
+		[3, i64(rows)],
+		[5, i64(at)],
+		[6, i64(offset - at)],
+	])
+}
+
+function footerOf(columns: readonly SegmentColumn[], groups: ThriftStruct[], rows: number): Uint8Array {
+	const schema = schemaOf(columns.map(({ name, encoded }) => ({ name, type: encoded.data.type })))
+	const leaves = columns.reduce((sum, { encoded }) => sum + (encoded.data.type === 'map' ? 2 : 1), 0)
+	return writeThrift(
+		new Map([
+			[1, i32(1)],
+			[2, list(12, schema.map(struct))],
+			[3, i64(rows)],
+			[4, list(12, groups.map(struct))],
+			[6, text('reprieve')],
+			[7, ordersOf(leaves)],
+		]),
+	)
 }
 
 /** A column of text maps; a row without a map is NULL. */
-export function encodeMaps(rows: number, mapOf: (row: number) => Record<string, string | null> | null): Encoded {
+export function encodeMaps(
+	rows: number,
+	mapOf: (row: number) => Record<string, string | null> | null,
+): Encoded<NativeMaps> {
 	const nullBitmap = new Uint8Array((rows + 7) >> 3)
-	const valueOffsets = new Int32Array(rows + 1)
+	const offsets = new Int32Array(rows + 1)
 	const keys: string[] = []
 	const values: (string | null)[] = []
 	let nullCount = 0
 	for (let row = 0; row < rows; row++) {
 		const map = mapOf(row)
 		if (map === null) nullCount++
-		else nullBitmap[row >> 3] = (nullBitmap[row >> 3] as number) | (1 << (row & 7))
-		for (const [key, value] of Object.entries(map ?? {})) {
-			keys.push(key)
-			values.push(value)
+		else {
+			nullBitmap[row >> 3] = (nullBitmap[row >> 3] as number) | (1 << (row & 7))
+			for (const [key, value] of Object.entries(map)) {
+				keys.push(key)
+				values.push(value)
+			}
 		}
-		valueOffsets[row + 1] = keys.length
+		offsets[row + 1] = keys.length
 	}
-	const entries = entriesOf(keys, values)
-	return {
-		data: makeData({ type: mapType, length: rows, nullCount, nullBitmap, valueOffsets, child: entries }),
-		nullCount,
-		exact: [],
-	}
+	const [keyData, items] = [textsOf(keys).data, textsOf(values).data]
+	return { data: { type: 'map', nullBitmap, offsets, keys: keyData, items }, nullCount, exact: [] }
 }
 
-function entriesOf(keys: string[], values: (string | null)[]): Data {
-	return makeData({
-		type: entryType,
-		length: keys.length,
-		nullCount: 0,
-		children: [encodeStrings(keys).data, encodeStrings(values).data],
-	})
+function textsOf(texts: readonly (string | null)[]): Encoded {
+	return encodeStrings(texts.length, (row) => texts[row] as string | null)
 }
 
 /** A text column from strings; meant for the vault's own few and short values. */
-export function encodeStrings(texts: readonly (string | null)[]): Encoded {
-	const cells = new Map<string, Uint8Array>()
-	const cellOf = (text: string) => {
-		const known = cells.get(text)
-		if (known) return known
-		const bytes = Buffer.from(text)
-		cells.set(text, bytes)
-		return bytes
-	}
-	const nullBitmap = new Uint8Array((texts.length + 7) >> 3)
-	const valueOffsets = new Int32Array(texts.length + 1)
+export function encodeStrings(rows: number, textOf: (row: number) => string | null): Encoded {
+	const nullBitmap = new Uint8Array((rows + 7) >> 3)
+	const valueOffsets = new Int32Array(rows + 1)
+	const numbers = new Map<string, number>()
+	const cells: Uint8Array[] = []
+	const cellOf = new Int32Array(rows)
 	let nullCount = 0
-	texts.forEach((text, row) => {
+	for (let row = 0; row < rows; row++) {
+		const text = textOf(row)
+		let size = 0
 		if (text === null) nullCount++
-		else nullBitmap[row >> 3] = (nullBitmap[row >> 3] as number) | (1 << (row & 7))
-		valueOffsets[row + 1] = (valueOffsets[row] as number) + (text === null ? 0 : cellOf(text).length)
-	})
-	const data = new Uint8Array(valueOffsets[texts.length] as number)
-	texts.forEach((text, row) => {
-		if (text !== null) data.set(cellOf(text), valueOffsets[row])
-	})
-	const encoded = makeData({ type: new Utf8(), length: texts.length, nullCount, nullBitmap, valueOffsets, data })
-	return { data: encoded, nullCount, bounds: boundsOf([...cells.values()]), exact: [] }
+		else {
+			nullBitmap[row >> 3] = (nullBitmap[row >> 3] as number) | (1 << (row & 7))
+			const number = numbers.get(text) ?? numbers.size
+			if (number === cells.length) {
+				numbers.set(text, number)
+				cells.push(Buffer.from(text))
+			}
+			cellOf[row] = number
+			size = (cells[number] as Uint8Array).length
+		}
+		valueOffsets[row + 1] = (valueOffsets[row] as number) + size
+	}
+	const values = new Uint8Array(valueOffsets[rows] as number)
+	if (values.length > 0)
+		for (let row = 0; row < rows; row++)
+			if (isBitSet(nullBitmap, row)) values.set(cells[cellOf[row] as number] as Uint8Array, valueOffsets[row])
+	const bounds = boundsOf([...cells])
+	return { data: { type: 'string', nullBitmap, valueOffsets, values }, nullCount, bounds, exact: [] }
 }
 
 function boundsOf(cells: Uint8Array[]): { min: string; max: string } | undefined {

@@ -17,7 +17,7 @@ async function segment(): Promise<Uint8Array> {
 		{ name: 'note', encoded: stringCodec.encode(cellsOf(texts), 0, rows) },
 		{ name: 'none', encoded: integerCodec.encode(cellsOf(texts.map(() => null)), 0, rows) },
 	]
-	return cutSlices(path, await encodeSegment(encoded, rows, { rows: 100, bounded: ['id'] }))
+	return cutSlices(path, encodeSegment(encoded, rows, { rows: 100, bounded: ['id'] }))
 }
 
 const valuesOf = async (bytes: Uint8Array) => {

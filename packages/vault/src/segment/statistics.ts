@@ -1,9 +1,8 @@
-import { DataType } from 'apache-arrow'
 import type { SegmentColumn } from './encode.ts'
 
 /** Delta statistics of a segment as the JSON text that an `add` carries: exact or absent, never approximate. */
 export function statisticsOf(columns: SegmentColumn[], rows: number): string {
-	const plain = columns.filter(({ encoded }) => !DataType.isMap(encoded.data.type))
+	const plain = columns.filter(({ encoded }) => encoded.data.type !== 'map')
 	const bounded = plain.flatMap(({ name, encoded }) => (encoded.bounds ? [{ name, ...encoded.bounds }] : []))
 	return formatStatistics(rows, {
 		min: bounded.map(({ name, min }) => [name, min]),

@@ -9,6 +9,19 @@ export type ThriftStruct = Map<number, ThriftValue>
 
 export type ThriftList = { element: number; items: ThriftValue[] }
 
+export const i32 = (value: number): ThriftValue => ({ kind: kinds.i32, value: BigInt(value) })
+export const i64 = (value: number): ThriftValue => ({ kind: kinds.i64, value: BigInt(value) })
+export const flag = (value: boolean): ThriftValue => ({ kind: value ? kinds.true : kinds.false, value })
+export const text = (value: string): ThriftValue => ({ kind: kinds.binary, value: Buffer.from(value) })
+export const struct = (fields: Iterable<readonly [number, ThriftValue]>): ThriftValue => ({
+	kind: kinds.struct,
+	value: new Map(fields),
+})
+export const list = (element: number, items: ThriftValue[]): ThriftValue => ({
+	kind: kinds.list,
+	value: { element, items },
+})
+
 /** Reads one struct of Thrift's compact protocol. Fields that nobody here knows are kept as they are. Throws a RangeError. */
 export function readThrift(bytes: Uint8Array): ThriftStruct {
 	return readStruct({ bytes, at: 0 })

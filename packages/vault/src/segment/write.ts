@@ -1,5 +1,4 @@
 import { type ChangeRows, changeOps, type TextColumn } from '@reprieve/contracts'
-import { Int32, Int64, makeData, TimestampMicrosecond } from 'apache-arrow'
 import type { VaultColumn } from '../columns.ts'
 import { type FilterPart, formatFilters } from '../lookup/filter.ts'
 import { digestOf } from '../seal.ts'
@@ -7,6 +6,7 @@ import type { Encoded } from '../values/codec.ts'
 import { instantJson } from '../values/instant.ts'
 import { cellText } from '../values/text.ts'
 import { codecOf } from '../values/types.ts'
+import { extremesOf } from './bounds.ts'
 import { encodeMaps, encodeSegment, encodeStrings, groupRows, type SegmentColumn } from './encode.ts'
 import { formatRange, rangeOf } from './range.ts'
 import { cutSlices, sliceBytes, slicesOf } from './slices.ts'
@@ -41,6 +41,7 @@ export type Segment = {
 
 /** Row ranges of about 64 MiB of input each, at least one row. */
 export function splitRows(rows: ChangeRows, limit = segmentBytes): { start: number; end: number }[] {
+	if (rows.count > 0 && sizeOf(rows) < limit) return [{ start: 0, end: rows.count }]
 	const parts: { start: number; end: number }[] = []
 	let start = 0
 	let size = 0
@@ -55,6 +56,13 @@ export function splitRows(rows: ChangeRows, limit = segmentBytes): { start: numb
 	return parts
 }
 
+function sizeOf({ count, columns }: ChangeRows): number {
+	return columns.reduce(
+		(size, { offsets }) => size + (offsets[count] as number) - (offsets[0] as number),
+		count * rowOverhead,
+	)
+}
+
 /** Encodes rows `start` to `end` as one segment under the given vault columns (parallel to the source's). */
 export async function buildSegment(
 	rows: ChangeRows,
@@ -62,7 +70,7 @@ export async function buildSegment(
 	{ path, start, end }: { path: string; start: number; end: number },
 ): Promise<Segment> {
 	const all = encodeRows(rows, columns, { start, end })
-	const bytes = await encodeSegment(all, end - start)
+	const bytes = encodeSegment(all, end - start)
 	const segment = finishSegment(rows, { start, end }, all, { path, bytes })
 	return bytes.length > wholeBytes ? segment : withFilters(segment, rows, [{ start, end }])
 }
@@ -75,14 +83,14 @@ export async function buildSliced(
 ): Promise<Segment> {
 	const part = { start: 0, end: rows.count }
 	const sample = Math.min(rows.count, sampleRows)
-	const tried = await encodeSegment(encodeRows(rows, columns, { start: 0, end: sample }), sample, {
+	const tried = encodeSegment(encodeRows(rows, columns, { start: 0, end: sample }), sample, {
 		rows: groupRows,
 		bounded: [],
 	})
 	const fitting = Math.ceil(sliceBytes / (tried.length / sample))
 	const all = encodeRows(rows, columns, part)
 	const grouping = { rows: Math.max(1, Math.min(fitting, groupRows)), bounded: sortedBy }
-	const bytes = cutSlices(path, await encodeSegment(all, rows.count, grouping))
+	const bytes = cutSlices(path, encodeSegment(all, rows.count, grouping))
 	const segment = finishSegment(rows, part, all, { path, bytes })
 	if (bytes.length > filteredBytes) return segment
 	const parts = slicesOf(bytes).map((slice, at) => {
@@ -132,22 +140,18 @@ function encodeColumn(column: TextColumn, target: VaultColumn, start: number, en
 }
 
 function bookkeepingOf(rows: ChangeRows, start: number, end: number): SegmentColumn[] {
-	const length = end - start
-	const ops = Array.from(rows.op.subarray(start, end), (op) => changeOps[op] as string)
 	const xid = widened(rows.xid.subarray(start, end))
 	const position = new BigInt64Array(rows.position.slice(start, end).buffer)
 	const ordinal = new Int32Array(rows.ordinal.slice(start, end).buffer)
 	const committedAt = rows.committedAt.slice(start, end)
-	const plain = { length, nullCount: 0 }
-	const time = { ...plain, type: new TimestampMicrosecond('UTC'), data: committedAt }
 	return [
-		{ name: '_op', encoded: encodeStrings(ops) },
-		{ name: '_xid', encoded: whole(makeData({ ...plain, type: new Int64(), data: xid }), xid) },
-		{ name: '_position', encoded: whole(makeData({ ...plain, type: new Int64(), data: position }), position) },
-		{ name: '_ordinal', encoded: whole(makeData({ ...plain, type: new Int32(), data: ordinal }), ordinal) },
-		{ name: '_committed_at', encoded: { ...whole(makeData(time)), bounds: boundsOf(committedAt, instantJson) } },
-		{ name: '_leaf', encoded: encodeStrings(rows.leaf.slice(start, end)) },
-		{ name: '_rewritten', encoded: encodeMaps(length, (row) => rows.rewritten[start + row] ?? null) },
+		{ name: '_op', encoded: encodeStrings(end - start, (row) => changeOps[rows.op[start + row] as number] as string) },
+		{ name: '_xid', encoded: whole('long', xid, String) },
+		{ name: '_position', encoded: whole('long', position, String) },
+		{ name: '_ordinal', encoded: whole('integer', ordinal, String) },
+		{ name: '_committed_at', encoded: whole('timestamp', committedAt, (micros) => instantJson(micros as bigint)) },
+		{ name: '_leaf', encoded: encodeStrings(end - start, (row) => rows.leaf[start + row] ?? null) },
+		{ name: '_rewritten', encoded: encodeMaps(end - start, (row) => rows.rewritten[start + row] ?? null) },
 	]
 }
 
@@ -158,21 +162,17 @@ function widened(numbers: Uint32Array): BigInt64Array {
 	return new BigInt64Array(words.buffer)
 }
 
-function whole(data: Encoded['data'], values?: Iterable<number | bigint>): Encoded {
-	return { data, nullCount: 0, bounds: values && boundsOf(values, String), exact: [] }
-}
-
-function boundsOf<T extends number | bigint>(
-	values: Iterable<T>,
-	toJson: (value: T) => string,
-): { min: string; max: string } | undefined {
-	let min: T | undefined
-	let max: T | undefined
-	for (const value of values) {
-		if (min === undefined || value < min) min = value
-		if (max === undefined || value > max) max = value
-	}
-	return min === undefined || max === undefined ? undefined : { min: toJson(min), max: toJson(max) }
+/** A column without NULL. */
+function whole(
+	type: 'integer' | 'long' | 'timestamp',
+	values: Int32Array | BigInt64Array,
+	toJson: (value: number | bigint) => string,
+): Encoded {
+	const nullBitmap = new Uint8Array((values.length + 7) >> 3).fill(0xff)
+	const data = { type, nullBitmap, values }
+	const rows = extremesOf(data, { from: 0, to: values.length, isFull: true })
+	const jsonAt = (row: number) => toJson(values[row] as number | bigint)
+	return { data, nullCount: 0, bounds: rows && { min: jsonAt(rows.min), max: jsonAt(rows.max) }, exact: [] }
 }
 
 /** The texts that native columns cannot carry, by vault column name. */

@@ -1,5 +1,5 @@
 import type { TextColumn } from '@reprieve/contracts'
-import type { Data, DataType } from 'apache-arrow'
+import type { NativeMaps, NativeValues } from './native.ts'
 
 /** A column's type in Delta's own words. */
 export type DeltaType =
@@ -15,8 +15,8 @@ export type DeltaType =
 	| 'timestamp'
 	| `decimal(${number},${number})`
 
-/** One column of a segment in Arrow's layout, with what its statistics may say. */
-export type Encoded = {
+/** One column of a segment, with what its statistics may say. */
+export type Encoded<Data extends NativeValues | NativeMaps = NativeValues> = {
 	data: Data
 	nullCount: number
 	/**
@@ -30,13 +30,12 @@ export type Encoded = {
 
 /** How one Delta type holds PostgreSQL text. What `encode` takes into the native form, `decode` gives back byte for byte. */
 export type Codec = {
-	arrow: DataType
 	encode(column: TextColumn, start: number, end: number): Encoded
 	/** PostgreSQL text of one native cell as Parquet holds it. */
 	decode(cell: unknown): string | Uint8Array
 }
 
-/** Result of {@link takeEach}: Arrow's validity bitmap and the rows that stay out of the native form. */
+/** Result of {@link takeEach}: which rows have a value, and the rows that stay out of the native form. */
 export type Taken = { nullBitmap: Uint8Array; nullCount: number; exact: number[] }
 
 /** Offers every value's span to `take`, which stores it natively or answers false when that would lose something. */

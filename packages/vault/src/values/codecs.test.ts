@@ -9,7 +9,9 @@ function native(type: DeltaType, texts: string[]): string[] {
 	const { data, exact } = encode(cellsOf(texts), 0, texts.length)
 	return texts.filter((text, row) => {
 		if (exact.includes(row)) return false
-		const cell = type.startsWith('decimal') ? bigEndian(data.values.subarray(row * 4, row * 4 + 4)) : cellAt(data, row)
+		const cell = type.startsWith('decimal')
+			? bigEndian(data.values.subarray(row * 4, row * 4 + 4) as Uint32Array)
+			: cellAt(data, row)
 		expect(String(Buffer.from(decode(cell)))).toBe(text)
 		return true
 	})

@@ -1,4 +1,3 @@
-import { Decimal, makeData } from 'apache-arrow'
 import { type Codec, takeEach } from './codec.ts'
 import { putWords, readDigits, trackBounds } from './digits.ts'
 
@@ -9,9 +8,8 @@ const wordsPerValue = 4
 
 /** numeric(precision, scale) with 0 <= scale <= precision <= 38; NaN and anything oddly spelled stays text. */
 export function decimalCodec(precision: number, scale: number): Codec {
-	const type = new Decimal(scale, precision, 128)
+	const type = `decimal(${precision},${scale})` as const
 	return {
-		arrow: type,
 		encode(column, start, end) {
 			const data = new Uint32Array((end - start) * wordsPerValue)
 			const digits = new Uint8Array(precision)
@@ -26,7 +24,7 @@ export function decimalCodec(precision: number, scale: number): Codec {
 			const found = track.bounds()
 			const toText = (value: number | bigint) => formatUnscaled(BigInt(value), scale)
 			const bounds = found && { min: toText(found.min), max: toText(found.max) }
-			return { data: makeData({ type, length: end - start, nullCount, nullBitmap, data }), nullCount, bounds, exact }
+			return { data: { type, nullBitmap, values: data }, nullCount, bounds, exact }
 		},
 		decode: (cell) => formatUnscaled(unscaledOf(cell), scale),
 	}

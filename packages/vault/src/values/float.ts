@@ -1,19 +1,17 @@
-import { type DataType, Float32, Float64, makeData } from 'apache-arrow'
 import { asciiText, type Codec, takeEach } from './codec.ts'
 
 /** double precision: whatever formatting the number again would not give back to the byte stays text, -0 and NaN too. */
-export const doubleCodec = codec(new Float64(), Float64Array, formatDouble)
+export const doubleCodec = codec('double', Float64Array, formatDouble)
 
 /** real, under the same rule. */
-export const floatCodec = codec(new Float32(), Float32Array, formatFloat)
+export const floatCodec = codec('float', Float32Array, formatFloat)
 
 function codec(
-	type: Float32 | Float64,
+	type: 'float' | 'double',
 	ArrayType: typeof Float32Array | typeof Float64Array,
 	format: (value: number) => string,
 ): Codec {
 	return {
-		arrow: type,
 		encode(column, start, end) {
 			const data = new ArrayType(end - start)
 			let min = Number.POSITIVE_INFINITY
@@ -28,7 +26,7 @@ function codec(
 				return true
 			})
 			return {
-				data: makeData({ type: type as DataType, length: end - start, nullCount, nullBitmap, data } as never),
+				data: { type, nullBitmap, values: data },
 				nullCount,
 				bounds: min <= max ? { min: String(min), max: String(max) } : undefined,
 				exact,

@@ -1,4 +1,3 @@
-import { DateDay, makeData, TimestampMicrosecond } from 'apache-arrow'
 import { asciiText, type Codec, isText, takeEach } from './codec.ts'
 import { putWords, readDigits, trackBounds } from './digits.ts'
 
@@ -13,7 +12,6 @@ const zero = 48
 
 /** date, years 1 to 9999 (infinity and BC stay text). */
 export const dateCodec: Codec = {
-	arrow: new DateDay(),
 	encode(column, start, end) {
 		const data = new Int32Array(end - start)
 		let min = Number.POSITIVE_INFINITY
@@ -27,7 +25,7 @@ export const dateCodec: Codec = {
 			return true
 		})
 		return {
-			data: makeData({ type: new DateDay(), length: end - start, nullCount, nullBitmap, data }),
+			data: { type: 'date', nullBitmap, values: data },
 			nullCount,
 			bounds: min <= max ? { min: `"${formatDay(min)}"`, max: `"${formatDay(max)}"` } : undefined,
 			exact,
@@ -38,7 +36,6 @@ export const dateCodec: Codec = {
 
 /** timestamp with time zone as a session in UTC prints it, years 1 to 9999. */
 export const timestampCodec: Codec = {
-	arrow: new TimestampMicrosecond('UTC'),
 	encode(column, start, end) {
 		const data = new BigInt64Array(end - start)
 		const words = new Uint32Array(data.buffer)
@@ -52,7 +49,7 @@ export const timestampCodec: Codec = {
 		})
 		const bounds = track.bounds()
 		return {
-			data: makeData({ type: new TimestampMicrosecond('UTC'), length: end - start, nullCount, nullBitmap, data }),
+			data: { type: 'timestamp', nullBitmap, values: data },
 			nullCount,
 			bounds: bounds && { min: instantJson(BigInt(bounds.min)), max: instantJson(BigInt(bounds.max)) },
 			exact,

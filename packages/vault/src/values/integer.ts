@@ -1,18 +1,16 @@
-import { type DataType, Int16, Int32, Int64, makeData } from 'apache-arrow'
 import { type Codec, takeEach } from './codec.ts'
 import { putWords, readInteger, trackBounds } from './digits.ts'
 
 /** smallint. */
-export const shortCodec = narrow(new Int16(), Int16Array, 0x7fff)
+export const shortCodec = narrow('short', 0x7fff)
 
 /** integer. */
-export const integerCodec = narrow(new Int32(), Int32Array, 0x7fff_ffff)
+export const integerCodec = narrow('integer', 0x7fff_ffff)
 
 const maxLong = 2n ** 63n - 1n
 
 /** bigint. */
 export const longCodec: Codec = {
-	arrow: new Int64(),
 	encode(column, start, end) {
 		const data = new BigInt64Array(end - start)
 		const words = new Uint32Array(data.buffer)
@@ -26,7 +24,7 @@ export const longCodec: Codec = {
 		})
 		const bounds = track.bounds()
 		return {
-			data: makeData({ type: new Int64(), length: end - start, nullCount, nullBitmap, data }),
+			data: { type: 'long', nullBitmap, values: data },
 			nullCount,
 			bounds: bounds && { min: String(bounds.min), max: String(bounds.max) },
 			exact,
@@ -35,11 +33,10 @@ export const longCodec: Codec = {
 	decode: String,
 }
 
-function narrow(type: Int16 | Int32, ArrayType: typeof Int16Array | typeof Int32Array, limit: number): Codec {
+function narrow(type: 'short' | 'integer', limit: number): Codec {
 	return {
-		arrow: type,
 		encode(column, start, end) {
-			const data = new ArrayType(end - start)
+			const data = new Int32Array(end - start)
 			let min = Number.POSITIVE_INFINITY
 			let max = Number.NEGATIVE_INFINITY
 			const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
@@ -51,7 +48,7 @@ function narrow(type: Int16 | Int32, ArrayType: typeof Int16Array | typeof Int32
 				return true
 			})
 			return {
-				data: makeData({ type: type as DataType, length: end - start, nullCount, nullBitmap, data } as never),
+				data: { type, nullBitmap, values: data },
 				nullCount,
 				bounds: min <= max ? { min: String(min), max: String(max) } : undefined,
 				exact,

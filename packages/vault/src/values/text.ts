@@ -1,6 +1,5 @@
 import { isUtf8 } from 'node:buffer'
 import { ReprieveError, type TextColumn } from '@reprieve/contracts'
-import { Binary, Bool, makeData, Utf8 } from 'apache-arrow'
 import { type Codec, isText, takeEach } from './codec.ts'
 
 /** Longest text that is its own bound; of a longer one the bound is cut so that it still encloses the value. */
@@ -11,15 +10,15 @@ const highest = '\u{10FFFF}'
 
 /** Any type as its PostgreSQL text, byte for byte. Throws INVALID for bytes that are not UTF-8. */
 export const stringCodec: Codec = {
-	arrow: new Utf8(),
 	encode(column, start, end) {
 		const { nullBitmap, nullCount } = takeEach(column, start, end, () => true)
 		const base = column.offsets[start] as number
-		const valueOffsets = Int32Array.from(column.offsets.subarray(start, end + 1), (offset) => offset - base)
+		const valueOffsets = new Int32Array(end - start + 1)
+		for (let row = start; row <= end; row++) valueOffsets[row - start] = (column.offsets[row] as number) - base
 		const data = column.bytes.subarray(base, column.offsets[end])
 		if (!isUtf8(data)) throw notUtf8()
 		return {
-			data: makeData({ type: new Utf8(), length: end - start, nullCount, nullBitmap, valueOffsets, data }),
+			data: { type: 'string', nullBitmap, valueOffsets, values: data },
 			nullCount,
 			bounds: textBounds(column, start, end),
 			exact: [],
@@ -30,7 +29,6 @@ export const stringCodec: Codec = {
 
 /** bytea in hex output; any other spelling stays text. */
 export const binaryCodec: Codec = {
-	arrow: new Binary(),
 	encode(column, start, end) {
 		const data = new Uint8Array((((column.offsets[end] as number) - (column.offsets[start] as number)) >> 1) + 1)
 		const valueOffsets = new Int32Array(end - start + 1)
@@ -43,19 +41,13 @@ export const binaryCodec: Codec = {
 			return true
 		})
 		carryForward(valueOffsets)
-		const type = new Binary()
-		return {
-			data: makeData({ type, length: end - start, nullCount, nullBitmap, valueOffsets, data }),
-			nullCount,
-			exact,
-		}
+		return { data: { type: 'binary', nullBitmap, valueOffsets, values: data }, nullCount, exact }
 	},
 	decode: (cell) => `\\x${Buffer.from(cell as Uint8Array).toString('hex')}`,
 }
 
 /** boolean. */
 export const booleanCodec: Codec = {
-	arrow: new Bool(),
 	encode(column, start, end) {
 		const data = new Uint8Array((end - start + 7) >> 3)
 		let hasTrue = false
@@ -69,13 +61,12 @@ export const booleanCodec: Codec = {
 			return true
 		})
 		const bounds = hasTrue || hasFalse ? { min: String(!hasFalse), max: String(hasTrue) } : undefined
-		const type = new Bool()
-		return { data: makeData({ type, length: end - start, nullCount, nullBitmap, data }), nullCount, bounds, exact }
+		return { data: { type: 'boolean', nullBitmap, values: data }, nullCount, bounds, exact }
 	},
 	decode: (cell) => (cell ? 't' : 'f'),
 }
 
-/** Offsets of rows without a value repeat the one before: an Arrow column's offsets never decrease. */
+/** Offsets of rows without a value repeat the one before. */
 function carryForward(offsets: Int32Array): void {
 	for (let row = 1; row < offsets.length; row++)
 		if ((offsets[row] as number) < (offsets[row - 1] as number)) offsets[row] = offsets[row - 1] as number

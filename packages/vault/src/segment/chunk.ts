@@ -1,0 +1,163 @@
+import { constants, zstdCompressSync } from 'node:zlib'
+import { isBitSet, type NativeMaps, type NativeValues } from '../values/native.ts'
+import { boundsOf } from './bounds.ts'
+import { countPresent, putPresence, putRun, putRuns, Runs } from './levels.ts'
+import { type Part, putPlain } from './plain.ts'
+import { physicalTypes, typeOf } from './schema.ts'
+import { Scratch } from './scratch.ts'
+import { i32, i64, list, struct, type ThriftStruct, type ThriftValue, text, writeThrift } from './thrift.ts'
+
+/** One leaf column of one row group: its pages, and what the footer says of them but for their place. */
+export type Chunk = { pages: Uint8Array[]; size: number; plainSize: number; dictionarySize: number; meta: ThriftStruct }
+
+const encodings = { plain: 0, runs: 3, dictionary: 8 }
+const pages = { data: 0, dictionary: 2 }
+const zstd = 6
+const zstdLevel = 1
+
+/** Written to by one chunk at a time, from beginning to end without a pause. */
+const scratch = new Scratch()
+
+/** The chunk of a column's rows `from` to `to`; `isBounded` gives it statistics. */
+export function encodeChunk(
+	path: string,
+	data: NativeValues,
+	{ from, to, isBounded }: { from: number; to: number; isBounded: boolean },
+): Chunk {
+	const present = countPresent(data.nullBitmap, from, to)
+	const part = { from, to, isFull: present === to - from }
+	scratch.reset()
+	putPresence(scratch, data.nullBitmap, part)
+	const count = to - from
+	const bounds = isBounded ? boundsOf(data, part) : undefined
+	const statistics =
+		bounds &&
+		struct([
+			[3, i64(count - present)],
+			[5, bounds.max],
+			[6, bounds.min],
+		])
+	return finish([path], data, { part, count, present, ...(statistics && { statistics }) })
+}
+
+/** The chunks of the keys and of the values of maps. */
+export function encodeMapChunks(path: string, maps: NativeMaps, from: number, to: number): [Chunk, Chunk] {
+	const chunkOf = (name: string, data: NativeValues, full: number) => {
+		const { repeats, levels, count } = levelsOf(maps, { from, to }, data, full)
+		scratch.reset()
+		putRuns(scratch, repeats)
+		putRuns(scratch, levels)
+		const entries = { from: maps.offsets[from] as number, to: maps.offsets[to] as number }
+		const present = countPresent(data.nullBitmap, entries.from, entries.to)
+		const part = { ...entries, isFull: present === entries.to - entries.from }
+		return finish([path, 'key_value', name], data, { part, count, present })
+	}
+	return [chunkOf('key', maps.keys, 2), chunkOf('value', maps.items, 3)]
+}
+
+/** Of every entry, and of every row without one: whether it goes on with a map, and how deep it goes (`full`: a text). */
+function levelsOf(maps: NativeMaps, rows: { from: number; to: number }, texts: NativeValues, full: number) {
+	const [repeats, levels] = [new Runs(), new Runs()]
+	let count = 0
+	for (let row = rows.from; row < rows.to; row++) {
+		const [first, end] = [maps.offsets[row] as number, maps.offsets[row + 1] as number]
+		if (first === end) levels.add(isBitSet(maps.nullBitmap, row) ? 1 : 0)
+		for (let entry = first; entry < end; entry++) levels.add(isBitSet(texts.nullBitmap, entry) ? full : 2)
+		for (let entry = first; entry < Math.max(end, first + 1); entry++) repeats.add(entry > first ? 1 : 0)
+		count += Math.max(end - first, 1)
+	}
+	return { repeats, levels, count }
+}
+
+/** The levels are in the scratch: puts the values behind them; one that all rows share stands once in a dictionary. */
+function finish(
+	path: readonly string[],
+	data: NativeValues,
+	rows: { part: Part; count: number; present: number; statistics?: ThriftValue },
+): Chunk {
+	const { part, count, present, statistics } = rows
+	const start = scratch.used
+	putPlain(scratch, data, part)
+	const shared = sharedValue(scratch.written.subarray(start), data, present)
+	const dictionary =
+		shared &&
+		pageOf(
+			pages.dictionary,
+			7,
+			Buffer.from(shared),
+			struct([
+				[1, i32(1)],
+				[2, i32(encodings.plain)],
+			]),
+		)
+	if (shared) {
+		scratch.used = start
+		scratch.put(Uint8Array.of(1))
+		putRun(scratch, present, 0)
+	}
+	const encoding = shared ? encodings.dictionary : encodings.plain
+	const levels = i32(encodings.runs)
+	const body = pageOf(
+		pages.data,
+		5,
+		scratch.written,
+		struct([
+			[1, i32(count)],
+			[2, i32(encoding)],
+			[3, levels],
+			[4, levels],
+		]),
+	)
+	const all = [...(dictionary ? [dictionary] : []), body]
+	const size = all.reduce((sum, { bytes }) => sum + bytes.length, 0)
+	const plainSize = all.reduce((sum, page) => sum + page.plainSize, 0)
+	const used = shared ? [encodings.plain, encodings.runs, encodings.dictionary] : [encodings.plain, encodings.runs]
+	const meta: ThriftStruct = new Map([
+		[1, i32(physicalTypes[typeOf(data.type).physical])],
+		[2, list(5, used.map(i32))],
+		[3, list(8, path.map(text))],
+		[4, i32(zstd)],
+		[5, i64(count)],
+		[6, i64(plainSize)],
+		[7, i64(size)],
+		...(statistics ? [[12, statistics] as const] : []),
+	])
+	return { pages: all.map(({ bytes }) => bytes), size, plainSize, dictionarySize: dictionary?.bytes.length ?? 0, meta }
+}
+
+/** The one value that all of them are: then the bytes are the same when moved by its size. */
+function sharedValue(plain: Buffer, data: NativeValues, present: number): Buffer | undefined {
+	const { physical, size: fixed } = typeOf(data.type)
+	if (present < 2 || physical === 'BOOLEAN') return undefined
+	const size = data.valueOffsets ? 4 + plain.readUInt32LE() : fixed
+	if (size * present !== plain.length) return undefined
+	return plain.subarray(size).equals(plain.subarray(0, plain.length - size)) ? plain.subarray(0, size) : undefined
+}
+
+function pageOf(
+	kind: number,
+	field: number,
+	plain: Uint8Array,
+	header: ThriftValue,
+): { bytes: Uint8Array; plainSize: number } {
+	const body = compress(plain)
+	const sizes = (compressed: number) =>
+		writeThrift(
+			new Map([
+				[1, i32(kind)],
+				[2, i32(plain.length)],
+				[3, i32(compressed)],
+				[field, header],
+			]),
+		)
+	const head = sizes(body.length)
+	return { bytes: Buffer.concat([head, body]), plainSize: head.length + plain.length }
+}
+
+/** The result grows by a quarter of the input at a time: room for all that it could take would be mostly waste. */
+function compress(bytes: Uint8Array): Uint8Array {
+	return zstdCompressSync(bytes, {
+		chunkSize: Math.max(4096, bytes.length >> 2),
+		params: { [constants.ZSTD_c_compressionLevel]: zstdLevel },
+	})
+}

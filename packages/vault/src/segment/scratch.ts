@@ -1,0 +1,35 @@
+/** Bytes that are written from the beginning again and again. */
+export class Scratch {
+	#bytes = Buffer.allocUnsafeSlow(256 * 1024)
+	used = 0
+
+	/** Everything written since `used` was 0; valid until the next write. */
+	get written(): Buffer {
+		return this.#bytes.subarray(0, this.used)
+	}
+
+	/** Claims `size` bytes behind what was written: the whole buffer, to be written from `used - size` on. */
+	take(size: number): Buffer {
+		const end = this.used + size
+		if (end > this.#bytes.length) {
+			const larger = Buffer.allocUnsafeSlow(Math.max(end, this.#bytes.length * 2))
+			larger.set(this.written)
+			this.#bytes = larger
+		}
+		this.used = end
+		return this.#bytes
+	}
+
+	put(bytes: Uint8Array): void {
+		const start = this.used
+		this.take(bytes.length).set(bytes, start)
+	}
+
+	/** Forgets everything; a buffer that grew beyond `keptBytes` goes too. */
+	reset(): void {
+		this.used = 0
+		if (this.#bytes.length > keptBytes) this.#bytes = Buffer.allocUnsafeSlow(256 * 1024)
+	}
+}
+
+const keptBytes = 16 * 1024 * 1024

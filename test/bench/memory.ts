@@ -1,0 +1,67 @@
+import { fileURLToPath } from 'node:url'
+import { createClient } from '@reprieve/client'
+import { launch } from '../e2e/launcher.ts'
+import { until } from '../support/wait.ts'
+import type { BenchOptions } from './child.ts'
+import { adminKey, fillTable, makeTable } from './ground.ts'
+import { startKafkaGround } from './kafka/ground.ts'
+import type { Way } from './load/ground.ts'
+import { type Processes, type Usage, usageOfAll } from './processes.ts'
+import type { Report } from './report.ts'
+import { type SidecarGround, startSidecarGround, streaming } from './sidecars.ts'
+
+const service = fileURLToPath(new URL('../../apps/service/src/main.ts', import.meta.url))
+
+/** Each with processes of its own, so that no size inherits another's peak. */
+const sizes = [10_000, 100_000, 1_000_000]
+
+type Peaks = { rows: number; way: Way; used: Record<string, Usage> }
+
+/** Peak memory of service, capture and archive at 1e4, 1e5, 1e6 rows in one transaction, and at `rows` beyond; both ways. */
+export async function benchMemory({ rows = 0 }: BenchOptions): Promise<Report> {
+	const peaks: Peaks[] = []
+	for (const way of ['vault', 'kafka'] as const)
+		for (const size of [...sizes, ...(rows > (sizes.at(-1) as number) ? [rows] : [])])
+			peaks.push({ rows: size, way, used: await usedBy(way, size) })
+	return { text: ['memory: peak of each process, one transaction', ...peaks.map(lineOf)].join('\n'), data: peaks }
+}
+
+async function usedBy(way: Way, rows: number): Promise<Record<string, Usage>> {
+	await using ground = way === 'vault' ? await startSidecarGround() : await startKafkaGround()
+	const capture = ground.run('capture', ...(way === 'vault' ? [] : ['--sink', 'kafka']))
+	const archive = way === 'vault' ? undefined : ground.run('archive')
+	await streaming(ground)
+	await using served = await serve(ground)
+	const processes: Processes = {
+		...{ service: served.pid, capture: capture.child.pid ?? 0 },
+		...(archive && { archive: archive.child.pid ?? 0 }),
+	}
+	await makeTable(ground.sql, 'large')
+	await served.client.tables.protect({ tables: ['large'], wait: 60 })
+	await fillTable(ground.sql, 'large', rows)
+	await ground.sql`delete from public.large`
+	await served.client.archive.barrier({ timeoutMs: 600_000 })
+	return usageOfAll(processes)
+}
+
+/** The service in a process of its own, beside the ground's. */
+async function serve({ url, folder, vaultUrl }: SidecarGround) {
+	const started = launch([service], {
+		...{ DATABASE_URL: url, REPRIEVE_DATA: folder, REPRIEVE_VAULT: vaultUrl },
+		...{ REPRIEVE_PORT: '0', REPRIEVE_ADMIN_KEY: adminKey },
+	})
+	const address = () => /"url":"(http:[^"]+)"/.exec(started.output())?.[1]
+	await until(async () => address() !== undefined, 'the service to listen', 60_000)
+	return {
+		pid: started.child.pid ?? 0,
+		client: createClient({ url: address() as string, apiKey: adminKey }),
+		[Symbol.asyncDispose]: () => started[Symbol.asyncDispose](),
+	}
+}
+
+function lineOf({ rows, way, used }: Peaks): string {
+	const each = Object.entries(used).map(
+		([name, { peakMiB, cpuSeconds }]) => `${name} ${peakMiB.toFixed(0)} MiB (${cpuSeconds.toFixed(1)} CPU s)`,
+	)
+	return `  ${way.padEnd(5)} ${String(rows).padStart(8)} rows  ${each.join(', ')}`
+}
