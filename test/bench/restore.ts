@@ -6,7 +6,7 @@ import { fillTable, makeTable, startGround } from './ground.ts'
 /** A verified restore of a whole table, beside COPY FROM of the same rows. */
 export async function benchRestore(rows: number, rounds: number): Promise<Outcome> {
 	await using ground = await startGround()
-	const { sql, client } = ground
+	const { sql, client, processes } = ground
 	await makeTable(sql, 'restored')
 	await makeTable(sql, 'copied')
 	await client.tables.protect({ tables: ['restored'], wait: 60 })
@@ -19,6 +19,7 @@ export async function benchRestore(rows: number, rounds: number): Promise<Outcom
 		rounds,
 		ours: {
 			command: 'client.restores.start({ selection, hash }) ... finished()',
+			processes: () => processes,
 			prepare: async () => {
 				await sql`delete from public.restored`
 				await fillTable(sql, 'restored', rows)
@@ -37,6 +38,7 @@ export async function benchRestore(rows: number, rounds: number): Promise<Outcom
 		},
 		yardstick: {
 			command: 'copy copied from stdin',
+			processes: () => processes,
 			prepare: async () => {
 				await sql`truncate public.copied`
 				await sql`checkpoint`
