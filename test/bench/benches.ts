@@ -18,6 +18,8 @@ export const benches: Record<string, Bench> = {
 	capture: contest(async () => (await import('./capture.ts')).benchCapture),
 	durable: contest(async () => (await import('./durable.ts')).benchDurable),
 	restore: contest(async () => (await import('./restore.ts')).benchRestore),
+	'api-read': async ({ seconds = 5, rounds }) =>
+		reportOf(await (await import('./api/read.ts')).benchRead(seconds, rounds)),
 	'kafka-produce': contest(async () => (await import('./kafka/frames.ts')).benchProduce),
 	'kafka-consume': contest(async () => (await import('./kafka/frames.ts')).benchConsume),
 	'kafka-durable': contest(async () => (await import('./kafka/durable.ts')).benchKafkaDurable),

@@ -24,9 +24,11 @@ export type ServiceGround = AsyncDisposable & {
 }
 
 /** What the benchmarks in one process need: the sidecar runs in it too. */
-export type Ground = Pick<ServiceGround, 'url' | 'sql' | 'client' | 'processes' | 'folder'> & AsyncDisposable
+export type Ground = Pick<ServiceGround, 'url' | 'sql' | 'client' | 'processes' | 'folder' | 'vaultUrl'> &
+	AsyncDisposable
 
-const adminKey = 'bench-admin-key-of-more-than-32-characters'
+/** The service's admin key. */
+export const adminKey = 'bench-admin-key-of-more-than-32-characters'
 const log = pino({ level: 'silent' })
 
 /** Starts server and service in a temporary folder. */
