@@ -20,6 +20,8 @@ export const benches: Record<string, Bench> = {
 	restore: contest(async () => (await import('./restore.ts')).benchRestore),
 	'api-read': async ({ seconds = 5, rounds }) =>
 		reportOf(await (await import('./api/read.ts')).benchRead(seconds, rounds)),
+	latency: async ({ rounds }) => (await import('./latency.ts')).benchLatency(rounds * 40),
+	start: async ({ rounds }) => (await import('./start.ts')).benchStart(rounds),
 	'kafka-produce': contest(async () => (await import('./kafka/frames.ts')).benchProduce),
 	'kafka-consume': contest(async () => (await import('./kafka/frames.ts')).benchConsume),
 	'kafka-durable': contest(async () => (await import('./kafka/durable.ts')).benchKafkaDurable),
