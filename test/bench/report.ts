@@ -21,8 +21,7 @@ export function reportOf(outcome: Outcome): Report {
 		`  yardstick ${Math.round(rowsPerSecond.yardstick)} ${unit}/s, ${cpuSeconds.yardstick.toFixed(2)} CPU s   ${outcome.yardstick}`,
 		...usageLines(processes.yardstick),
 		...Object.entries(outcome.counts).map(
-			([name, count]) =>
-				`  ${name}: ratio ${spread(count.ratio)}, ${Math.round(count.ours)} to ${Math.round(count.yardstick)}`,
+			([name, count]) => `  ${name}: ratio ${spread(count.ratio)}, ${shown(count.ours)} to ${shown(count.yardstick)}`,
 		),
 		`  peak memory of this process ${outcome.peakMiB.toFixed(0)} MiB`,
 	]
@@ -37,14 +36,18 @@ function rowsOf({ contest, ratio, rowsPerSecond, unit, counts }: Outcome): Row[]
 		...Object.entries(counts).map(([name, count]) => ({
 			what: `the same: ${name}`,
 			figure: spread(count.ratio),
-			ours: `${Math.round(count.ours)}`,
-			yardstick: `${Math.round(count.yardstick)}`,
+			ours: shown(count.ours),
+			yardstick: shown(count.yardstick),
 		})),
 	]
 }
 
 function totalOf(own: number, processes: Record<string, Usage>): number {
 	return Object.values(processes).reduce((sum, { cpuSeconds }) => sum + cpuSeconds, own)
+}
+
+function shown(value: number): string {
+	return value < 100 ? value.toFixed(2) : String(Math.round(value))
 }
 
 function spread({ median, low, high }: Outcome['ratio']): string {
