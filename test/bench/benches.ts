@@ -24,6 +24,7 @@ export const benches: Record<string, Bench> = {
 	'api-read': async ({ seconds = 5, rounds }) =>
 		reportOf(await (await import('./api/read.ts')).benchRead(seconds, rounds)),
 	'restore-conflicts': contest(async () => (await import('./restore.ts')).benchConflicts),
+	beside: async (options) => reportOf(await (await import('./beside.ts')).benchBeside(options)),
 	latency: async ({ rounds }) => (await import('./latency.ts')).benchLatency(rounds * 40),
 	start: async ({ rounds }) => (await import('./start.ts')).benchStart(rounds),
 	'kafka-produce': contest(async () => (await import('./kafka/frames.ts')).benchProduce),
