@@ -25,6 +25,7 @@ export const benches: Record<string, Bench> = {
 		reportOf(await (await import('./api/read.ts')).benchRead(seconds, rounds)),
 	'restore-conflicts': contest(async () => (await import('./restore.ts')).benchConflicts),
 	beside: async (options) => reportOf(await (await import('./beside.ts')).benchBeside(options)),
+	loop: async (options) => (await import('./loop.ts')).benchLoop(options),
 	latency: async ({ rounds }) => (await import('./latency.ts')).benchLatency(rounds * 40),
 	start: async ({ rounds }) => (await import('./start.ts')).benchStart(rounds),
 	'kafka-produce': contest(async () => (await import('./kafka/frames.ts')).benchProduce),

@@ -1,6 +1,7 @@
 import type { Sql } from '@reprieve/postgres'
 import { hold, type Outcome } from './contest.ts'
 import { fillTable, makeTable, startGround } from './ground.ts'
+import { walPosition } from './log-position.ts'
 import { planRows } from './planned.ts'
 
 const batchRows = 10_000
@@ -48,9 +49,4 @@ async function countingLog(sql: Sql, rows: number, work: () => Promise<void>) {
 	await work()
 	const seconds = (performance.now() - start) / 1000
 	return { rows, seconds, counts: { 'WAL bytes': Number((await walPosition(sql)) - before) } }
-}
-
-async function walPosition(sql: Sql): Promise<bigint> {
-	const [row] = await sql<{ at: string }[]>`select (pg_current_wal_insert_lsn() - '0/0')::text as at`
-	return BigInt(row?.at ?? 0)
 }
