@@ -104,7 +104,11 @@ function describe(rows: number, loops: Loop[]): Report {
 	})
 	const bytes = Object.keys((loops[0] as Loop).bytes).map((name) => {
 		const all = median(loops.map((loop) => loop.bytes[name] ?? 0))
-		return { what: `loop, ${rows} rows: bytes, ${name}`, figure: `${(all / rows).toFixed(0)} a row`, ours: `${Math.round(all)} B` }
+		return {
+			what: `loop, ${rows} rows: bytes, ${name}`,
+			figure: `${(all / rows).toFixed(0)} a row`,
+			ours: `${Math.round(all)} B`,
+		}
 	})
 	const lines = [...parts, ...bytes].map((line) => ({ ...line, yardstick: '' }))
 	const text = lines.map(({ what, figure, ours }) => `  ${what.replace(/^.*?: /, '')}: ${figure}; ${ours}`)
