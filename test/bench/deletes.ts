@@ -1,36 +1,52 @@
+import type { Sql } from '@reprieve/postgres'
 import { hold, type Outcome } from './contest.ts'
 import { fillTable, makeTable, startGround } from './ground.ts'
+import { walPosition } from './log-position.ts'
+import { planRows } from './planned.ts'
 
-/** A whole run, from its start to its last receipt, beside one bare DELETE of as many rows. */
+const batchRows = 10_000
+
+/** A whole run, from its start to its last receipt, beside one bare DELETE of as many rows: by time and by bytes of log. */
 export async function benchDeletes(rows: number, rounds: number): Promise<Outcome> {
 	await using ground = await startGround()
-	const { sql, client } = ground
+	const { sql, client, processes } = ground
 	await makeTable(sql, 'planned')
 	await makeTable(sql, 'bare')
 	await sql`alter table public.bare replica identity full`
 	await client.tables.protect({ tables: ['planned'], wait: 60 })
 	let planId = ''
 	const run = async () => {
-		const job = await client.runs.start({ planId, reason: 'bench' })
+		const job = await client.runs.start({ planId, reason: 'bench', batch: { rows: batchRows } })
 		const done = await job.finished()
 		if (done.archived !== rows) throw new Error(`archived ${done.archived} of ${rows} rows`)
-		return rows
 	}
 	return await hold({
-		name: `deletes: a run of ${rows} rows to its last receipt / bare DELETE`,
+		name: `deletes: a run of ${rows} rows, at most ${batchRows} a batch, to its last receipt / bare DELETE`,
 		rounds,
 		ours: {
 			command: 'client.runs.start({ planId }) ... finished()',
+			processes: () => processes,
 			prepare: async () => {
 				await fillTable(sql, 'planned', rows)
-				planId = (await client.plans.create({ kind: 'match', table: 'planned', where: { and: [] } })).id
+				planId = await planRows(client, { kind: 'match', table: 'planned', where: { and: [] } }, rows)
+				await sql`checkpoint`
 			},
-			run,
+			run: () => countingLog(sql, rows, run),
 		},
 		yardstick: {
 			command: 'delete from bare',
+			processes: () => processes,
 			prepare: () => fillTable(sql, 'bare', rows),
-			run: async () => (await sql`delete from public.bare`).count,
+			run: () => countingLog(sql, rows, async () => void (await sql`delete from public.bare`)),
 		},
 	})
+}
+
+/** Runs `work` and says how much log the server wrote meanwhile. */
+async function countingLog(sql: Sql, rows: number, work: () => Promise<void>) {
+	const before = await walPosition(sql)
+	const start = performance.now()
+	await work()
+	const seconds = (performance.now() - start) / 1000
+	return { rows, seconds, counts: { 'WAL bytes': Number((await walPosition(sql)) - before) } }
 }

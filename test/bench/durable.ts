@@ -5,7 +5,7 @@ import { dropPeek, openPeek, peek, peekCommand } from './peek.ts'
 /** From a commit to its receipt (segments synced, logs committed), beside the server alone decoding the same transaction. */
 export async function benchDurable(rows: number, rounds: number): Promise<Outcome> {
 	await using ground = await startGround()
-	const { sql, client } = ground
+	const { sql, client, processes } = ground
 	await makeTable(sql, 'archived')
 	await client.tables.protect({ tables: ['archived'], wait: 60 })
 	const prepare = async () => {
@@ -22,6 +22,7 @@ export async function benchDurable(rows: number, rounds: number): Promise<Outcom
 		rounds,
 		ours: {
 			command: 'delete (not timed); client.archive.barrier()',
+			processes: () => processes,
 			prepare: async () => {
 				await prepare()
 				await dropPeek(sql)
@@ -34,6 +35,7 @@ export async function benchDurable(rows: number, rounds: number): Promise<Outcom
 		},
 		yardstick: {
 			command: peekCommand,
+			processes: () => processes,
 			prepare: async () => {
 				await prepare()
 				await remove()

@@ -8,12 +8,15 @@ import { parseConfig, startSidecar } from '@reprieve/sidecar'
 import { launchPostgres } from '@reprieve/standalone/embedded'
 import { openVaultAt, type Vault } from '@reprieve/vault'
 import { pino } from 'pino'
+import type { Processes } from './processes.ts'
 
 /** PostgreSQL 18 that waits for the disk, with the service beside it in this process; nothing is captured. */
 export type ServiceGround = AsyncDisposable & {
 	url: string
 	sql: Sql
 	client: Client
+	/** The database server, backends and all. */
+	processes: Processes
 	/** Folder of everything, and the address and the vault in it. */
 	folder: string
 	vaultUrl: string
@@ -21,7 +24,8 @@ export type ServiceGround = AsyncDisposable & {
 }
 
 /** What the benchmarks in one process need: the sidecar runs in it too. */
-export type Ground = Pick<ServiceGround, 'url' | 'sql' | 'client'> & AsyncDisposable
+export type Ground = Pick<ServiceGround, 'url' | 'sql' | 'client' | 'processes' | 'folder' | 'vaultUrl'> &
+	AsyncDisposable
 
 /** Of every service that a benchmark starts. */
 export const adminKey = 'bench-admin-key-of-more-than-32-characters'
@@ -52,7 +56,7 @@ export async function startServiceGround(): Promise<ServiceGround> {
 	const client = createClient({ url: service.url, apiKey: adminKey })
 	const owned = stack.move()
 	return {
-		...{ url: cluster.url, sql, client, folder, vaultUrl, vault },
+		...{ url: cluster.url, sql, client, folder, vaultUrl, vault, processes: { PostgreSQL: cluster.pid } },
 		[Symbol.asyncDispose]: () => owned.disposeAsync(),
 	}
 }
@@ -60,11 +64,11 @@ export async function startServiceGround(): Promise<ServiceGround> {
 /** Starts everything in a temporary folder. */
 export async function startGround(): Promise<Ground> {
 	await using stack = new AsyncDisposableStack()
-	const { url, sql, client, vault } = stack.use(await startServiceGround())
-	const sidecar = startSidecar(parseConfig({ databaseUrl: url }), { vault, log })
+	const ground = stack.use(await startServiceGround())
+	const sidecar = startSidecar(parseConfig({ databaseUrl: ground.url }), { vault: ground.vault, log })
 	stack.defer(() => sidecar.stop())
 	const owned = stack.move()
-	return { url, sql, client, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+	return { ...ground, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
 /** Rows of about 200 bytes in ten columns. */

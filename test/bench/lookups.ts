@@ -12,7 +12,16 @@ export async function benchLookups({ rows = mostRows, rounds }: BenchOptions, or
 	const data: Lookup[] = []
 	for (const part of [rows / 100, rows / 10, rows])
 		data.push(await inChild<Lookup>(import.meta.filename, order, { rows: part, rounds }))
-	return { text: [...data.map(describe), describeGrowth(data)].join('\n'), data }
+	return {
+		text: [...data.map(describe), describeGrowth(data)].join('\n'),
+		data: { lookups: data },
+		rows: data.map(toRow),
+	}
+}
+
+function toRow({ rows, order, warm, duckdb }: Lookup) {
+	const what = `lookup: one key among ${rows} ${order}`
+	return { what, figure: describeCost(warm), ours: '', yardstick: duckdb ? `p50 ${duckdb.p50Ms.toFixed(1)} ms` : '' }
 }
 
 function describe(lookup: Lookup): string {

@@ -1,47 +1,17 @@
+import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { benches } from './benches.ts'
 import { type BenchOptions, inChild } from './child.ts'
-import type { Outcome } from './contest.ts'
-import type { Way } from './load/ground.ts'
-import { type Report, reportOf } from './report.ts'
+import { growthOf } from './growth.ts'
+import type { Report } from './report.ts'
+import { type Told, tableOf } from './table.ts'
 
-type Bench = (options: BenchOptions) => Promise<Report>
+const program = import.meta.filename
 
-/** Loaded by the process that runs it, which then needs nothing of the others. */
-const contest =
-	(load: () => Promise<(rows: number, rounds: number) => Promise<Outcome>>): Bench =>
-	async ({ rows = 100_000, rounds }) =>
-		reportOf(await (await load())(rows, rounds))
-
-const benches: Record<string, Bench> = {
-	deletes: contest(async () => (await import('./deletes.ts')).benchDeletes),
-	capture: contest(async () => (await import('./capture.ts')).benchCapture),
-	durable: contest(async () => (await import('./durable.ts')).benchDurable),
-	restore: contest(async () => (await import('./restore.ts')).benchRestore),
-	'kafka-produce': contest(async () => (await import('./kafka/frames.ts')).benchProduce),
-	'kafka-consume': contest(async () => (await import('./kafka/frames.ts')).benchConsume),
-	'kafka-durable': contest(async () => (await import('./kafka/durable.ts')).benchKafkaDurable),
-	'kafka-debezium': contest(async () => (await import('./kafka/debezium.ts')).benchDefaults),
-	'kafka-debezium-tuned': contest(async () => (await import('./kafka/debezium.ts')).benchTuned),
-	memory: async (options) => (await import('./memory.ts')).benchMemory(options),
-	'kafka-latency': async ({ rounds }) => (await import('./kafka/latency.ts')).benchKafkaLatency(rounds * 40),
-	'lookup-scattered': async (options) => (await import('./lookups.ts')).benchLookups(options, 'scattered'),
-	'lookup-rising': async (options) => (await import('./lookups.ts')).benchLookups(options, 'rising'),
-	...loads('load', 'vault'),
-	...loads('load-kafka', 'kafka'),
-}
-
-function loads(prefix: string, way: Way): Record<string, Bench> {
-	const load = () => import('./load/loads.ts')
-	return {
-		[`${prefix}-steady`]: async (options) => (await load()).loadSteady(options, way),
-		[`${prefix}-tables`]: async (options) => (await load()).loadTables(options, way),
-		[`${prefix}-protected`]: async (options) => (await load()).loadProtected(options, way),
-		[`${prefix}-transaction`]: async (options) => (await load()).loadTransaction(options, way),
-		[`${prefix}-tiny`]: async (options) => (await load()).loadTiny(options, way),
-	}
-}
-
-/** `pnpm bench [--rows 100000] [--seconds 60] [--rounds 5] [--json] [name ...]`: each in a process of its own; without names, all but the loads. */
+/**
+ * `pnpm bench [--rows 100000] [--seconds 60] [--rounds 7] [--growth 10000,100000] [--json FILE] [name ...]`: each in a process
+ * of its own, then one table of them all; `--growth` runs each at several sizes. Without names, all but the loads.
+ */
 async function main(): Promise<void> {
 	const { values, positionals } = parseArgs({
 		allowPositionals: true,
@@ -49,14 +19,15 @@ async function main(): Promise<void> {
 			rows: { type: 'string' },
 			seconds: { type: 'string' },
 			rounds: { type: 'string' },
-			json: { type: 'boolean' },
+			growth: { type: 'string' },
+			json: { type: 'string' },
 			child: { type: 'boolean' },
 		},
 	})
 	const options = {
 		...(values.rows && { rows: Number(values.rows) }),
 		...(values.seconds && { seconds: Number(values.seconds) }),
-		rounds: Number(values.rounds ?? 5),
+		rounds: Number(values.rounds ?? 7),
 	}
 	const names = positionals.length > 0 ? positionals : Object.keys(benches).filter((name) => !name.startsWith('load'))
 	const unknown = names.find((name) => !(name in benches))
@@ -66,14 +37,26 @@ async function main(): Promise<void> {
 		process.disconnect()
 		return
 	}
-	const reports: Report[] = []
+	const told: Told[] = []
 	for (const name of names) {
-		const report = await inChild<Report>(import.meta.filename, name, options)
-		reports.push(report)
-		if (!values.json) console.log(report.text)
+		const report = await runOne(name, options, values.growth)
+		console.log(report.text)
+		told.push({ command: commandOf(name, options, values.growth), report })
 	}
-	const data = reports.map((report) => report.data)
-	if (values.json) console.log(JSON.stringify(data, null, 2))
+	console.log(`\n${tableOf(told)}`)
+	const data = told.map(({ command, report }) => ({ command, ...(report.data as object) }))
+	if (values.json) await writeFile(values.json, `${JSON.stringify(data, null, '\t')}\n`)
+}
+
+async function runOne(name: string, options: BenchOptions, growth: string | undefined): Promise<Report> {
+	if (growth === undefined) return await inChild<Report>(program, name, options)
+	return await growthOf(program, name, { ...options, sizes: growth.split(',').map(Number) })
+}
+
+function commandOf(name: string, options: BenchOptions, growth: string | undefined): string {
+	const all = { ...options, ...(growth && { growth }) }
+	const given = Object.entries(all).map(([option, value]) => `--${option} ${value}`)
+	return ['pnpm bench', ...given, name].join(' ')
 }
 
 await main()

@@ -1,42 +1,57 @@
-import type { Preview } from '@reprieve/client'
+import type { PreviewOptions } from '@reprieve/client'
 import type { Sql } from '@reprieve/postgres'
 import { hold, type Outcome } from './contest.ts'
-import { fillTable, makeTable, startGround } from './ground.ts'
+import { fillTable, type Ground, makeTable, startGround } from './ground.ts'
 
-/** A verified restore of a whole table, beside COPY FROM of the same rows. */
+const customers = 50_000
+
+/** A verified restore of a whole table that has indexes and a foreign key, beside COPY FROM of the same rows into such a one. */
 export async function benchRestore(rows: number, rounds: number): Promise<Outcome> {
+	return await benchRestoring({ name: 'restore', rows, rounds, live: 0 })
+}
+
+/** The same where each tenth row's key is taken by another row by now, which stays. */
+export async function benchConflicts(rows: number, rounds: number): Promise<Outcome> {
+	return await benchRestoring({ name: 'restore-conflicts', rows, rounds, live: Math.floor(rows / 10) })
+}
+
+type RestoreBench = { name: string; rows: number; rounds: number; live: number }
+
+async function benchRestoring({ name, rows, rounds, live }: RestoreBench): Promise<Outcome> {
 	await using ground = await startGround()
-	const { sql, client } = ground
-	await makeTable(sql, 'restored')
-	await makeTable(sql, 'copied')
+	const { sql, client, processes } = ground
+	await sql`create table public.customers (id int primary key)`
+	await sql`insert into public.customers select generate_series(0, ${customers - 1})`
+	for (const table of ['restored', 'copied']) await makeIndexed(sql, table)
 	await client.tables.protect({ tables: ['restored'], wait: 60 })
 	await fillTable(sql, 'copied', rows)
 	const text = await copyOut(sql)
-	let selection = { transaction: '' }
-	let preview: Preview | undefined
+	let asked: PreviewOptions = { selection: { transaction: '' } }
+	let hash = ''
 	return await hold({
-		name: `restore: ${rows} rows, verified / COPY FROM of the same rows`,
+		name: `${name}: ${rows} rows, verified, ${live} keys taken / COPY FROM of the rows`,
 		rounds,
 		ours: {
 			command: 'client.restores.start({ selection, hash }) ... finished()',
+			processes: () => processes,
 			prepare: async () => {
-				await sql`delete from public.restored`
-				await fillTable(sql, 'restored', rows)
-				await sql`delete from public.restored`
-				await client.archive.barrier({ timeoutMs: 600_000 })
-				const newest = await client.archive.page({ table: 'restored', key: { id: '1' }, limit: 1 })
-				selection = { transaction: newest.items[0]?.transaction ?? '' }
-				preview = await client.restores.preview({ selection })
+				asked = { selection: { transaction: await deleteAll(ground, rows) }, ...(live > 0 && { conflict: 'skip' }) }
+				await sql`insert into public.restored (id, customer, email, placed, active)
+					select g * 10, 1, 'taken', now(), true from generate_series(1, ${live}::int) g`
+				await sql`vacuum (analyze) public.restored`
+				hash = (await client.restores.preview(asked)).hash
+				await sql`checkpoint`
 			},
 			run: async () => {
-				const job = await client.restores.start({ selection, hash: preview?.hash ?? '', reason: 'bench' })
-				const done = await job.finished()
-				if (done.verified !== rows) throw new Error(`verified ${done.verified} of ${rows} rows`)
+				const job = await client.restores.start({ ...asked, hash, reason: 'bench' })
+				const { verified } = await job.finished()
+				if (verified !== rows - live) throw new Error(`verified ${verified} of ${rows - live} rows`)
 				return rows
 			},
 		},
 		yardstick: {
 			command: 'copy copied from stdin',
+			processes: () => processes,
 			prepare: async () => {
 				await sql`truncate public.copied`
 				await sql`checkpoint`
@@ -47,6 +62,23 @@ export async function benchRestore(rows: number, rounds: number): Promise<Outcom
 			},
 		},
 	})
+}
+
+async function makeIndexed(sql: Sql, table: string): Promise<void> {
+	await makeTable(sql, table)
+	await sql.unsafe(`create index on public.${table} (placed)`)
+	await sql.unsafe(`create index on public.${table} (email)`)
+	await sql.unsafe(`alter table public.${table} add foreign key (customer) references public.customers`)
+}
+
+/** Fills the table anew and deletes all of it in one transaction; answers that when it is archived. */
+async function deleteAll({ sql, client }: Ground, rows: number): Promise<string> {
+	await sql`delete from public.restored`
+	await fillTable(sql, 'restored', rows)
+	await sql`delete from public.restored`
+	await client.archive.barrier({ timeoutMs: 600_000 })
+	const newest = await client.archive.page({ table: 'restored', key: { id: '1' }, limit: 1 })
+	return newest.items[0]?.transaction ?? ''
 }
 
 async function copyOut(sql: Sql): Promise<Buffer[]> {

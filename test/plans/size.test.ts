@@ -26,3 +26,17 @@ test('a plan over a million rows does not pass through the service', { timeout: 
 	expect(finished).toMatchObject({ status: 'ready', rows: 1_000_000 })
 	expect((peak - before) / megabytes).toBeLessThan(64)
 })
+
+test("a plan's rows are marked as committed before anybody uses them: a run logs no page of theirs whole", async () => {
+	await using ground = await openGround()
+	const { sql } = ground.database
+	await sql`create table public.t (id bigint primary key)`
+	await sql`insert into public.t select generate_series(1, 1000)`
+	const { id } = await plan(ground.services, { kind: 'match', table: 't', where: { and: [] } })
+	await sql`create extension pageinspect`
+	const [page] = await sql<{ rows: number; marked: number }[]>`
+		select count(*)::int as rows, count(*) filter (where t_infomask & 256 <> 0)::int as marked
+		from heap_page_items(get_raw_page(${`reprieve.plan_${id.replaceAll('-', '')}_0`}, 0))`
+	expect(page?.rows).toBeGreaterThan(100)
+	expect(page?.marked).toBe(page?.rows)
+})

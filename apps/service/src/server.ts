@@ -3,7 +3,7 @@ import { getConnInfo } from '@hono/node-server/conninfo'
 import { trpcServer } from '@hono/trpc-server'
 import { ReprieveError } from '@reprieve/contracts'
 import type { AnyProcedure } from '@trpc/server'
-import { type Context, Hono } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { authenticate } from './access/authenticate.ts'
 import type { RateLimit } from './access/rate.ts'
@@ -34,7 +34,7 @@ export function createServer(services: Services, rate: RateLimit): Hono {
 	const callFor = (c: Context) => createCall(c, services, rate, metrics)
 	app.use(async (c, next) => request.run({ id: randomUUID() }, () => observe(c, next, services, metrics)))
 	app.use(async (c, next) => refuseAmbiguous(c) ?? next())
-	app.use(bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }))
+	app.use(limited)
 	serveProbes(app, services, metrics, callFor)
 	serveTrpc(app, callFor)
 	serveRest(app, callFor)
@@ -144,6 +144,12 @@ function serveDocument(app: Hono): void {
 	const text = JSON.stringify(openApiDocument())
 	app.get('/api/v1/openapi.json', (c) => c.body(text, 200, { 'content-type': 'application/json' }))
 }
+
+const limitBody = bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge })
+
+/** Methods without a body are let by: asking for it would make a whole Request of each. */
+const limited: MiddlewareHandler = (c, next) => (bodiless.has(c.req.method) ? next() : limitBody(c, next))
+const bodiless = new Set(['GET', 'HEAD'])
 
 /** Reads on for a while before it answers: a connection closed on unread bytes would take the answer with it. */
 async function tooLarge(c: Context): Promise<Response> {

@@ -4,7 +4,7 @@ import { ReprieveError } from '@reprieve/contracts'
 import { keepSecret, migrateControl, openControl } from '@reprieve/control'
 import { openSessions, watchConnections } from '@reprieve/postgres'
 import { openVaultAt, type Vault } from '@reprieve/vault'
-import { pino } from 'pino'
+import { destination, pino } from 'pino'
 import { openDatabaseClock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Clock, Services } from './context.ts'
@@ -23,7 +23,7 @@ export async function openServices(
 ): Promise<Services & { close(): Promise<void> }> {
 	await migrateControl(config.urls.owner, watchConnections(config.urls.owner))
 	await using opening = new AsyncDisposableStack()
-	const log = dependencies.log ?? pino({ level: config.logLevel, redact: ['*.secret', '*.authorization'] })
+	const log = dependencies.log ?? openLog(config)
 	const watch = watchConnections(config.urls.control)
 	const control = openControl(config.urls.control, { applicationName: 'reprieve service', watch })
 	opening.defer(control.close)
@@ -46,6 +46,11 @@ export async function openServices(
 		limits: limitsOf(config),
 		close: () => opened.disposeAsync(),
 	}
+}
+
+/** Lines of a busy moment share a write; what is left is written when the process ends. */
+function openLog({ logLevel }: Config): Services['log'] {
+	return pino({ level: logLevel, redact: ['*.secret', '*.authorization'] }, destination({ sync: false }))
 }
 
 async function openOwnVault({ vault, vaultKey }: Config, sql: Parameters<typeof databaseName>[0]): Promise<Vault> {

@@ -2,13 +2,12 @@ import { createFrameReader, transactionsTopic } from '@reprieve/cdc'
 import { openKafka } from '@reprieve/sidecar'
 import { pino } from 'pino'
 import { makeTable } from '../ground.ts'
+import { describeLatencies, summarise } from '../latencies.ts'
 import type { Report } from '../report.ts'
 import { streaming } from '../sidecars.ts'
 import { startKafkaGround } from './ground.ts'
 
 const key = Buffer.alloc(32, 5)
-
-type Latencies = { what: string; p50: number; p99: number; worst: number; count: number }
 
 /** One deleted row on an otherwise idle loop, again and again: milliseconds from its commit to a reader of Kafka, and to its receipt. */
 export async function benchKafkaLatency(count: number): Promise<Report> {
@@ -50,16 +49,6 @@ export async function benchKafkaLatency(count: number): Promise<Report> {
 		acks.push((await acked) - committed)
 	}
 	await consumer.disconnect()
-	const data = [summary('commit to a reader of Kafka', acks), summary('commit to restorable', receipts)]
-	const lines = data.map(
-		({ what, p50, p99, worst }) =>
-			`  ${what}: p50 ${p50.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms, worst ${worst.toFixed(0)} ms`,
-	)
-	return { text: [`kafka-latency: one deleted row, otherwise idle, ${count} times`, ...lines].join('\n'), data }
-}
-
-function summary(what: string, values: number[]): Latencies {
-	const sorted = [...values].sort((a, b) => a - b)
-	const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
-	return { what, p50: at(0.5), p99: at(0.99), worst: at(1), count: values.length }
+	const data = [summarise('commit to a reader of Kafka', acks), summarise('commit to restorable', receipts)]
+	return describeLatencies(`kafka-latency: one deleted row, otherwise idle, ${count} times`, data)
 }

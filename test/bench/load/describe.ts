@@ -40,7 +40,9 @@ export function describeLoad(load: string, watched: Watched, more: readonly stri
 			return `  ${name}: ${data.cpuSeconds[name]?.toFixed(1)} CPU s in ${seconds.toFixed(0)} s, memory ${growth(resident, mib)}, peak ${mib(data.peakMiB[name] as number)}`
 		}),
 	]
-	return { text: lines.join('\n'), data: { ...data, notes: more } }
+	const figure = `commit to receipt p50 ${ms(data.lagMs.p50)}, p99 ${ms(data.lagMs.p99)}; held back at most ${mib(data.heldBackMiB.most)}`
+	const rows = [{ what: load, figure, ours: more.join('; '), yardstick: '' }]
+	return { text: lines.join('\n'), data: { ...data, notes: more }, rows }
 }
 
 function span(values: number[]): Span {

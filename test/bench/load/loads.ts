@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BenchOptions } from '../child.ts'
 import { fillTable, makeTable } from '../ground.ts'
+import { pgbench } from '../pgbench.ts'
 import type { Report } from '../report.ts'
 import { describeLoad } from './describe.ts'
 import { type LoadGround, sizeOf, startLoadGround, type Way } from './ground.ts'
@@ -95,7 +94,7 @@ export async function loadTiny({ seconds = 60, rows = 10_000 }: BenchOptions, wa
 	await ground.sql`create sequence public.next_tiny cache 1000`
 	let said = ''
 	const watched = await watch(ground, async () => {
-		said = await pgbench(ground.url, `delete from public.tiny where id = (select nextval('public.next_tiny'))`, {
+		said = await deleteTiny(ground.url, `delete from public.tiny where id = (select nextval('public.next_tiny'))`, {
 			seconds,
 			rows,
 		})
@@ -129,33 +128,13 @@ async function atRate(seconds: number, perSecond: number, work: (at: number) => 
 	return (performance.now() - began) / 1000 - seconds
 }
 
-async function pgbench(url: string, statement: string, rate: { seconds: number; rows: number }): Promise<string> {
+async function deleteTiny(url: string, statement: string, rate: { seconds: number; rows: number }): Promise<string> {
 	const folder = await mkdtemp(join(tmpdir(), 'reprieve-pgbench-'))
 	try {
 		const script = join(folder, 'tiny.sql')
 		await writeFile(script, `${statement};\n`)
-		const args = [
-			'-n',
-			'-M',
-			'prepared',
-			'-c',
-			'8',
-			'-j',
-			'1',
-			'-T',
-			`${rate.seconds}`,
-			'-R',
-			`${rate.rows}`,
-			'-f',
-			script,
-			url,
-		]
-		const child = spawn('pgbench', args, { stdio: ['ignore', 'pipe', 'inherit'] })
-		let output = ''
-		child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
-		const [code] = await once(child, 'close')
-		if (code !== 0) throw new Error(`pgbench ended with ${code}; it comes with PostgreSQL's programs`)
-		return output
+		const clients = ['-n', '-M', 'prepared', '-c', '8', '-j', '1']
+		return await pgbench(url, [...clients, '-T', `${rate.seconds}`, '-R', `${rate.rows}`, '-f', script])
 	} finally {
 		await rm(folder, { recursive: true })
 	}

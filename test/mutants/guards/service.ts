@@ -112,7 +112,7 @@ export const serviceGuards: Mutant[] = [
 		name: 'takes a body of any size',
 		rule: 'P9',
 		file: `${service}/server.ts`,
-		before: '	app.use(bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }))\n',
+		before: '	app.use(limited)\n',
 		after: '',
 		tests: { 'test/hostile/http.test.ts': ['a body over the limit'] },
 	},

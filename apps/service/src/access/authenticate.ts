@@ -1,5 +1,6 @@
 import { ReprieveError, type Role } from '@reprieve/contracts'
 import type { Principal, Services } from '../context.ts'
+import { shareReads } from '../share.ts'
 import { hashSecret, isSameHash } from './keys.ts'
 
 type KeyRow = { id: string; name: string; role: Role; hash: string; tables: string[] | null; chain: string[] }
@@ -16,7 +17,7 @@ export async function authenticate(services: Services, header: string | undefine
 	return { id: key.id, name: key.name, role: key.role, tables: key.tables ?? undefined, chain: key.chain }
 }
 
-async function findKey(services: Services, hash: string): Promise<KeyRow | undefined> {
+const findKey = shareReads(async (services: Services, hash: string): Promise<KeyRow | undefined> => {
 	const [row] = await services.control.sql<KeyRow[]>`
 		with recursive found as (
 			select id, name, role, hash, tables, created_by from reprieve.api_keys where hash = ${hash} and revoked_at is null
@@ -28,4 +29,4 @@ async function findKey(services: Services, hash: string): Promise<KeyRow | undef
 		)
 		select id, name, role, hash, tables, (select pg_catalog.array_agg(id order by depth) from chain) as chain from found`
 	return row && isSameHash(row.hash, hash) ? row : undefined
-}
+})

@@ -30,7 +30,7 @@ async function answer(c: Context, route: Route, hasKey: boolean, call: Call): Pr
 			if (declared(route).type === 'mutation') await recordUnread(call, principal, { path, cause })
 			throw cause
 		})
-		const data = await invoke(route.procedure, input, call, c.req.raw.signal)
+		const data = await invoke(route.procedure, input, call)
 		const { status, location } = route.answer?.(data as never) ?? { status: route.statuses?.[0] ?? 200 }
 		const headers = { 'content-type': 'application/json', ...(location ? { location } : {}) }
 		return new Response(JSON.stringify(data), { status, headers })
@@ -41,10 +41,10 @@ async function answer(c: Context, route: Route, hasKey: boolean, call: Call): Pr
 
 type Caller = Record<string, Record<string, (input: unknown) => Promise<unknown>>>
 
-function invoke(procedure: string, input: unknown, call: Call, signal: AbortSignal): Promise<unknown> {
+function invoke(procedure: string, input: unknown, call: Call): Promise<unknown> {
 	const [noun = '', verb = ''] = procedure.split('.')
 	// The caller's type is a tree of exact procedures; a route names one of them by text, and its schemas check the input.
-	const caller = callerOf(call, { signal }) as unknown as Caller
+	const caller = callerOf(call) as unknown as Caller
 	const found = caller[noun]?.[verb]
 	if (!found) throw new ReprieveError('INTERNAL', `no procedure ${procedure}`)
 	return found(input)

@@ -3,6 +3,7 @@ import { runs } from '@reprieve/control'
 import { eq } from 'drizzle-orm'
 import { requireTables } from '../access/grants.ts'
 import type { Principal, Services } from '../context.ts'
+import { shareReads } from '../share.ts'
 import { isFinal } from './lifecycle.ts'
 
 type RunRow = typeof runs.$inferSelect
@@ -53,10 +54,15 @@ export async function readRun(services: Services, principal: Principal, id: stri
 
 /** As {@link readRun}; undefined when there is none. */
 export async function findRun(services: Services, principal: Principal, id: string): Promise<RunRow | undefined> {
-	const [row] = await services.control.db.select().from(runs).where(eq(runs.id, id))
+	const row = await readRow(services, id)
 	if (row) requireTables(principal, [row.table])
 	return row
 }
+
+const readRow = shareReads(async ({ control }: Services, id: string): Promise<RunRow | undefined> => {
+	const [row] = await control.db.select().from(runs).where(eq(runs.id, id))
+	return row
+})
 
 /** The error of a run that does not exist. */
 export function noRun(id: string): ReprieveError {

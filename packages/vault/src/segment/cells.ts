@@ -17,14 +17,8 @@ export function buildCells(rows: number): CellBuilder {
 		bytes = larger
 	}
 	const append = (cell: string | Uint8Array) => {
-		if (typeof cell === 'string') {
-			reserve(cell.length * 3)
-			used += bytes.write(cell, used)
-		} else {
-			reserve(cell.length)
-			bytes.set(cell, used)
-			used += cell.length
-		}
+		reserve(typeof cell === 'string' ? cell.length * 3 : cell.length)
+		used += typeof cell === 'string' ? writeText(bytes, cell, used) : writeBytes(bytes, cell, used)
 	}
 	return {
 		push(cell) {
@@ -37,6 +31,26 @@ export function buildCells(rows: number): CellBuilder {
 		},
 		finish: () => ({ bytes: bytes.subarray(0, used), offsets, present }),
 	}
+}
+
+/** Up to this size a loop is faster than a call that leaves JavaScript. */
+const shortLength = 64
+
+function writeBytes(target: Buffer, cell: Uint8Array, at: number): number {
+	if (cell.length > shortLength) target.set(cell, at)
+	else for (let byte = 0; byte < cell.length; byte++) target[at + byte] = cell[byte] as number
+	return cell.length
+}
+
+/** Writes as UTF-8; answers the bytes written. */
+function writeText(target: Buffer, text: string, at: number): number {
+	if (text.length > shortLength) return target.write(text, at)
+	for (let char = 0; char < text.length; char++) {
+		const code = text.charCodeAt(char)
+		if (code > 127) return target.write(text, at)
+		target[at + char] = code
+	}
+	return text.length
 }
 
 /** A text column from strings. */

@@ -66,14 +66,15 @@ export async function changesOf(
 	table: SourceTable,
 	{ isFinal = false } = {},
 ): Promise<ChangeRows> {
+	const places = placesOf(refs)
 	const gather = async <T>(column: string): Promise<T[]> => {
-		const values = await byGroup(refs, (group) => group.values(column))
-		return refs.map(({ group, row }) => values.get(group)?.[row] as T)
+		const values = await Promise.all(places.groups.map((group) => group.values(column)))
+		return refs.map(({ row }, at) => values[places.group[at] as number]?.[row] as T)
 	}
 	const columns: TextColumn[] = []
 	for (let at = 0; at < table.columns.length; at++) {
-		columns.push(await gatherTexts(refs, at))
-		if (isFinal) for (const group of new Set(refs.map((ref) => ref.group))) group.release(at)
+		columns.push(await gatherTexts(places, at))
+		if (isFinal) for (const group of places.groups) group.release(at)
 	}
 	const ops = await gather<Uint8Array>('_op')
 	return {
@@ -90,17 +91,26 @@ export async function changesOf(
 	}
 }
 
-/** Loads something once for every row group that the rows lie in. */
-async function byGroup<T>(refs: readonly RowRef[], load: (group: RowGroup) => Promise<T>): Promise<Map<RowGroup, T>> {
-	const loaded = new Map<RowGroup, T>()
-	for (const group of new Set(refs.map((ref) => ref.group))) loaded.set(group, await load(group))
-	return loaded
+/** Rows by the number of their row group and their place in it: nothing is looked up for a cell. */
+type Places = { groups: RowGroup[]; group: Uint32Array; row: Uint32Array }
+
+function placesOf(refs: readonly RowRef[]): Places {
+	const groups = [...new Set(refs.map((ref) => ref.group))]
+	const numbers = new Map(groups.map((group, number) => [group, number]))
+	return {
+		groups,
+		group: Uint32Array.from(refs, (ref) => numbers.get(ref.group) as number),
+		row: Uint32Array.from(refs, (ref) => ref.row),
+	}
 }
 
-async function gatherTexts(refs: readonly RowRef[], column: number): Promise<TextColumn> {
-	const texts = await byGroup(refs, (group) => group.texts(column))
-	const builder = buildCells(refs.length)
-	for (const { group, row } of refs) builder.push(texts.get(group)?.(row) ?? null)
+async function gatherTexts({ groups, group, row }: Places, column: number): Promise<TextColumn> {
+	const texts = await Promise.all(groups.map((each) => each.texts(column)))
+	const builder = buildCells(row.length)
+	for (let at = 0; at < row.length; at++) {
+		const textOfRow = texts[group[at] as number] as (row: number) => Cell
+		builder.push(textOfRow(row[at] as number))
+	}
 	return builder.finish()
 }
 

@@ -1,4 +1,11 @@
-import { formatTableName, type Policy, quoteIdentifier, quoteTable, ReprieveError } from '@reprieve/contracts'
+import {
+	formatTableName,
+	type Policy,
+	quoteIdentifier,
+	quoteTable,
+	ReprieveError,
+	type SourceColumn,
+} from '@reprieve/contracts'
 import { isTextual, requireColumn } from '@reprieve/postgres'
 import { keyOf, numbered } from '../source.ts'
 import { type CandidateContext, type Candidates, type Condition, withWhere } from './candidates.ts'
@@ -22,7 +29,7 @@ const normalisers: Record<Exclude<KeyPart, string>['normalise'], (text: string) 
  */
 export async function duplicateCandidates(policy: Duplicates, context: CandidateContext): Promise<Candidates> {
 	const expressions = policy.key.map((part) => keyExpression(part, context))
-	const present = expressions.map((expression) => `${expression} is not null`).join(' and ')
+	const present = policy.key.map((part) => `${keyOperand(part, context).text} is not null`).join(' and ')
 	const filter = withWhere(context, { text: present, params: [] }, policy.where)
 	if (policy.maxCluster !== undefined) await refuseLargeCluster(policy.maxCluster, expressions, filter, context)
 	return {
@@ -47,9 +54,14 @@ function clusterQuery(expressions: string[], filter: string, policy: Duplicates,
 		) clusters where place > 1`
 }
 
-function keyExpression(part: KeyPart, context: CandidateContext): string {
+/** A key part's column: NULL exactly where its expression is, without computing that a second time. */
+function keyOperand(part: KeyPart, context: CandidateContext): { column: SourceColumn; text: string } {
 	const column = requireColumn(context.table, typeof part === 'string' ? part : part.column)
-	const operand = `t.${quoteIdentifier(column.name)}`
+	return { column, text: `t.${quoteIdentifier(column.name)}` }
+}
+
+function keyExpression(part: KeyPart, context: CandidateContext): string {
+	const { column, text: operand } = keyOperand(part, context)
 	if (typeof part === 'string') return operand
 	if (!isTextual(column)) {
 		throw new ReprieveError('INVALID', `column "${column.name}" is ${column.typeName}: ${part.normalise} needs text`, {

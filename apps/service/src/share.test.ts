@@ -1,0 +1,65 @@
+import { expect, test, vi } from 'vitest'
+import { shareReads } from './share.ts'
+
+/** Readings that end when they are told to, in the order in which they began. */
+function openReadings() {
+	const begun: PromiseWithResolvers<string>[] = []
+	const read = shareReads((_: object, _key: string) => {
+		const reading = Promise.withResolvers<string>()
+		begun.push(reading)
+		return reading.promise
+	})
+	return { begun, read }
+}
+
+const context = {}
+
+test('whoever asks while a reading is under way shares the next one, which began after they asked', async () => {
+	const { begun, read } = openReadings()
+	const first = read(context, 'a')
+	const later = [read(context, 'a'), read(context, 'a')]
+	expect(begun).toHaveLength(1)
+	begun[0]?.resolve('old')
+	expect(await first).toBe('old')
+	await vi.waitUntil(() => begun.length === 2)
+	const latest = read(context, 'a')
+	begun[1]?.resolve('new')
+	expect(await Promise.all(later)).toEqual(['new', 'new'])
+	await vi.waitUntil(() => begun.length === 3)
+	begun[2]?.resolve('newest')
+	expect(await latest).toBe('newest')
+})
+
+test('another key, another context and whoever asks later read for themselves', async () => {
+	const { begun, read } = openReadings()
+	const all = [read(context, 'a'), read(context, 'b'), read({}, 'a')]
+	expect(begun).toHaveLength(3)
+	for (const [at, reading] of begun.entries()) reading.resolve(`${at}`)
+	expect(await Promise.all(all)).toEqual(['0', '1', '2'])
+	const again = read(context, 'a')
+	expect(begun).toHaveLength(4)
+	begun[3]?.resolve('3')
+	expect(await again).toBe('3')
+})
+
+test('a reading that fails or hangs fails and holds nobody else', async () => {
+	vi.useFakeTimers()
+	try {
+		const { begun, read } = openReadings()
+		const first = read(context, 'a')
+		const second = read(context, 'a')
+		begun[0]?.reject(new Error('broken'))
+		await expect(first).rejects.toThrow('broken')
+		await vi.advanceTimersByTimeAsync(0)
+		const third = read(context, 'a')
+		expect(begun).toHaveLength(2)
+		await vi.advanceTimersByTimeAsync(1_000)
+		expect(begun).toHaveLength(3)
+		begun[2]?.resolve('third')
+		expect(await third).toBe('third')
+		begun[1]?.resolve('second')
+		expect(await second).toBe('second')
+	} finally {
+		vi.useRealTimers()
+	}
+})
