@@ -1,6 +1,5 @@
-import { openVault, type Vault } from '@reprieve/vault'
-import { Audit } from './audit.ts'
-import { runCapture } from './capture.ts'
+import { type Channel, openVault, type Vault } from '@reprieve/vault'
+import { Audit, type Covers } from './audit.ts'
 import { ControlRecord } from './control.ts'
 import { epochMs, Objects } from './objects.ts'
 import { Source } from './source.ts'
@@ -12,43 +11,73 @@ import { type Process, World } from './world.ts'
 const roughSteps = 100
 const calmSteps = 6_000
 
-/** A process that does one program until it crashes or is told to stop. */
-type Running = { process: Process; stop: () => void; hasEnded: boolean }
+/** What the processes of a simulation share. */
+export type Ground = {
+	world: World
+	source: Source
+	control: ControlRecord
+	/** Captures mind no lease: what they write must do no harm. */
+	isLawless: boolean
+	vaultOf: (process: Process) => Vault
+}
 
-/** Capture straight into the vault: two of them, upkeep beside them, and everything that may go wrong. */
-export class EmbeddedSimulation {
+/** A program that is kept running. */
+export type Program = {
+	name: string
+	/** How many of it run while things go wrong. */
+	many: number
+	/** Lives until it is told to stop. */
+	live: (process: Process, stopping: Promise<unknown>) => Promise<void>
+}
+
+/** How changes come into the vault. */
+export type Way = {
+	/** The first captures, the others behind it. */
+	programs: Program[]
+	channel?: Channel
+	covers: Covers
+	/** What else may happen, and how often beside {@link chances}. */
+	mishap?: { chance: number; happen: () => void }
+}
+
+/** How often what happens. */
+const chances = { commit: 60, idle: 6, upkeep: 20, crash: 6, hang: 6, stop: 3, restart: 2, look: 1 }
+
+type Running = { program?: Program; process: Process; stop: () => void; hasEnded: boolean }
+
+/** The loop from the log to the vault, two of everything, upkeep beside them, and everything that may go wrong. */
+export class Loop {
 	readonly world: World
-	readonly source: Source
+	readonly #source: Source
 	readonly #objects: Objects
 	readonly #control: ControlRecord
 	readonly #audit: Audit
 	readonly #isLawless: boolean
-	#captures: Running[] = []
+	readonly #way: Way
+	#running: Running[] = []
 	#upkeeps: Running[] = []
 	#started = 0
-	#many = 2
+	#isCalm = false
 
-	constructor(seed: number) {
-		this.world = new World(seed)
-		this.source = new Source(this.world)
-		this.#objects = new Objects(this.world)
-		this.#control = new ControlRecord(this.world)
-		this.#isLawless = this.world.random.perMille(350)
-		this.#audit = new Audit({
-			...{ world: this.world, objects: this.#objects, source: this.source },
-			async covers(vault, name) {
-				const archived = (await vault.table({ schema: 'public', name }).archived(lineageId)) ?? -1n
-				return ({ position }) => position <= archived
-			},
-		})
-		this.source.onAcknowledged = (position) => this.world.check(() => this.#audit.acknowledged(position))
-		this.#control.onReceipts = (receipts) => this.world.check(() => this.#audit.receipted(receipts))
+	constructor(seed: number, openWay: (ground: Ground) => Way) {
+		const world = new World(seed)
+		this.world = world
+		this.#source = new Source(world)
+		this.#objects = new Objects(world)
+		this.#control = new ControlRecord(world)
+		this.#isLawless = world.random.perMille(350)
+		const vaultOf = (process: Process) => this.#vaultOf(process)
+		const shared = { world, source: this.#source, control: this.#control }
+		this.#way = openWay({ ...shared, isLawless: this.#isLawless, vaultOf })
+		this.#audit = new Audit({ ...shared, objects: this.#objects, covers: this.#way.covers })
+		this.#source.onAcknowledged = (position) => world.check(() => this.#audit.acknowledged(position))
+		this.#control.onReceipts = (receipts) => world.check(() => this.#audit.receipted(receipts))
 	}
 
 	/** Throws what must not happen. */
 	async run(): Promise<void> {
-		const { world, source } = this
-		await beginLineage(this.#objects, source)
+		const { world } = this
+		await beginLineage(this.#objects, this.#source, this.#way.channel)
 		for (let step = 0; step < roughSteps; step++) {
 			this.#keepRunning()
 			if (world.random.perMille(150) || !(await world.step())) await this.#happen()
@@ -59,39 +88,47 @@ export class EmbeddedSimulation {
 	}
 
 	async #happen(): Promise<void> {
-		const { world, source } = this
+		const { world } = this
 		const { random } = world
-		const what = random.weighted({
-			...{ commit: 60, idle: 6, upkeep: 20, crash: 6, hang: 6, stop: 3, restart: 2, look: 1 },
-		})
-		if (what === 'commit') source.commit()
-		else if (what === 'idle') source.idle()
+		const { mishap } = this.#way
+		const what = random.weighted({ ...chances, mishap: mishap?.chance ?? 0 })
+		if (what === 'commit') this.#source.commit()
+		else if (what === 'idle') this.#source.idle()
 		else if (what === 'upkeep') this.#keepVault()
 		else if (what === 'crash') this.#crash()
-		else if (what === 'hang') world.hang(random.pick(this.#captures).process, 3_000 + random.below(30_000))
-		else if (what === 'stop') random.pick(this.#captures).stop()
-		else if (what === 'restart') source.restart()
+		else if (what === 'hang') world.hang(random.pick(this.#running).process, 3_000 + random.below(30_000))
+		else if (what === 'stop') random.pick(this.#running).stop()
+		else if (what === 'restart') this.#source.restart()
+		else if (what === 'mishap') mishap?.happen()
 		else await this.#audit.look()
 	}
 
 	#crash(): void {
-		const victim = this.world.random.pick([...this.#captures, ...this.#upkeeps])
+		const victim = this.world.random.pick([...this.#running, ...this.#upkeeps])
 		this.world.crash(victim.process)
 		victim.hasEnded = true
 	}
 
 	#keepRunning(): void {
-		this.#captures = this.#captures.filter(({ hasEnded }) => !hasEnded)
-		while (this.#captures.length < this.#many) this.#captures.push(this.#capture())
+		this.#running = this.#running.filter(({ hasEnded }) => !hasEnded)
+		for (const program of this.#way.programs)
+			while (this.#of(program).length < this.#manyOf(program)) this.#running.push(this.#start(program))
 	}
 
-	#capture(): Running {
-		const { world, source } = this
-		const process = world.process(`capture ${++this.#started}`)
+	#of(program: Program): Running[] {
+		return this.#running.filter((running) => running.program === program)
+	}
+
+	/** Two captures that mind no lease would take the slot from each other for ever. */
+	#manyOf(program: Program): number {
+		return this.#isCalm && this.#isLawless && program === this.#way.programs[0] ? 1 : program.many
+	}
+
+	#start(program: Program): Running {
+		const process = this.world.process(`${program.name} ${++this.#started}`)
 		const { promise: stopping, resolve: stop } = Promise.withResolvers<void>()
-		const running = { process, stop, hasEnded: false }
-		const parts = { world, process, source, control: this.#control, isLawless: this.#isLawless }
-		void runCapture({ ...parts, vault: this.#vaultOf(process) }, stopping).then(() => {
+		const running = { program, process, stop, hasEnded: false }
+		void program.live(process, stopping).then(() => {
 			running.hasEnded = true
 		})
 		return running
@@ -117,19 +154,24 @@ export class EmbeddedSimulation {
 
 	/** Nothing goes wrong any more: all that committed must arrive. */
 	async #calmDown(): Promise<void> {
-		const { world, source } = this
+		const { world } = this
 		world.isRough = false
-		// Two captures that mind no lease would take the slot from each other for ever.
-		if (this.#isLawless) this.#many = 1
-		for (const one of this.#captures.splice(this.#many)) world.crash(one.process)
-		source.commit()
-		const final = source.transactions.findLast(({ receipt }) => receipt)
+		this.#isCalm = true
+		for (const program of this.#way.programs)
+			for (const one of this.#of(program).slice(this.#manyOf(program))) this.#end(one)
+		this.#source.commit()
+		const final = this.#source.transactions.findLast(({ receipt }) => receipt)
 		for (let step = 0; step < calmSteps; step++) {
 			this.#keepRunning()
 			if (!final || this.#control.receipts.has(final.position)) return
 			await world.step()
 		}
 		throw new Error(`after ${calmSteps} steps without trouble there is no receipt at ${final?.position}`)
+	}
+
+	#end(one: Running): void {
+		this.world.crash(one.process)
+		one.hasEnded = true
 	}
 }
 
@@ -142,10 +184,10 @@ export async function warmUp(): Promise<void> {
 }
 
 /** The lineage as its opening leaves it. */
-async function beginLineage(objects: Objects, source: Source): Promise<void> {
+async function beginLineage(objects: Objects, source: Source, channel: Channel | undefined): Promise<void> {
 	const vault = openVault({ store: objects.untroubled(), database: 'shop', now: () => 0 })
 	const of = { systemIdentifier: '7', databaseOid: 5, slot: 's', timeline: 1, openedAt: '2026-01-01T00:00:00Z' }
-	await vault.putLineage({ id: lineageId, ...of, nonces: [] })
+	await vault.putLineage({ id: lineageId, ...of, nonces: [], ...(channel && { channel }) })
 	await vault.putKey({ id: signer.keyId, publicKey: signer.publicKey, validFrom: '2020-01-01T00:00:00Z' })
 	await vault.transactions.append({ source: lineageId, position: source.confirmed, transactions: [] })
 }
