@@ -4,7 +4,7 @@ import { ControlRecord } from './control.ts'
 import { epochMs, Objects } from './objects.ts'
 import { Source } from './source.ts'
 import { lineageId, signer } from './transaction.ts'
-import { keepVault } from './upkeep.ts'
+import { duties, keepVault } from './upkeep.ts'
 import { type Process, World } from './world.ts'
 
 /** Steps in which anything may go wrong, and those in which everything must come right. */
@@ -40,8 +40,17 @@ export type Way = {
 	mishap?: { chance: number; happen: () => void }
 }
 
+/** Longer than anything that hangs: a segment whose commit is under way is never swept. */
+const retentionMs = 120_000
+
+/** Where a bucket's own retention keeps what is younger than that, upkeep may be as hasty. */
+const hastyMs = 3_000
+
+/** Times out of a thousand that two rounds of upkeep do the same at the end. */
+const rivalries = 300
+
 /** How often what happens. */
-const chances = { commit: 60, idle: 6, upkeep: 20, crash: 6, hang: 6, stop: 3, restart: 2, look: 1 }
+const chances = { commit: 60, idle: 12, upkeep: 20, crash: 6, hang: 6, stop: 3, restart: 2, look: 1 }
 
 type Running = { program?: Program; process: Process; stop: () => void; hasEnded: boolean }
 
@@ -53,6 +62,7 @@ export class Loop {
 	readonly #control: ControlRecord
 	readonly #audit: Audit
 	readonly #isLawless: boolean
+	readonly #isHasty: boolean
 	readonly #way: Way
 	#running: Running[] = []
 	#upkeeps: Running[] = []
@@ -66,6 +76,8 @@ export class Loop {
 		this.#objects = new Objects(world)
 		this.#control = new ControlRecord(world)
 		this.#isLawless = world.random.perMille(350)
+		this.#isHasty = world.random.perMille(500)
+		if (this.#isHasty) this.#objects.keep('/data/', retentionMs)
 		const vaultOf = (process: Process) => this.#vaultOf(process)
 		const shared = { world, source: this.#source, control: this.#control }
 		this.#way = openWay({ ...shared, isLawless: this.#isLawless, vaultOf })
@@ -135,15 +147,23 @@ export class Loop {
 	}
 
 	/** A second round may begin beside the first, as when its lease ran out: of what both do, one comes to nothing. */
-	#keepVault(): void {
+	#keepVault(duty?: (typeof duties)[number]): void {
 		this.#upkeeps = this.#upkeeps.filter(({ hasEnded }) => !hasEnded)
 		if (this.#upkeeps.length > 1) return
 		const process = this.world.process(`upkeep ${++this.#started}`)
 		const running = { process, stop: () => {}, hasEnded: false }
 		this.#upkeeps.push(running)
-		void keepVault({ world: this.world, vault: this.#vaultOf(process) }).then(() => {
+		const upkeep = { world: this.world, vault: this.#vaultOf(process), duty }
+		void keepVault({ ...upkeep, retentionMs: this.#isHasty ? hastyMs : retentionMs }).then(() => {
 			running.hasEnded = true
 		})
+	}
+
+	/** Two rounds at once that do the same. */
+	#rival(): void {
+		const duty = this.world.random.pick(duties)
+		this.#keepVault(duty)
+		this.#keepVault(duty)
 	}
 
 	#vaultOf(process: Process): Vault {
@@ -159,11 +179,13 @@ export class Loop {
 		this.#isCalm = true
 		for (const program of this.#way.programs)
 			for (const one of this.#of(program).slice(this.#manyOf(program))) this.#end(one)
+		if (world.random.perMille(rivalries)) this.#rival()
 		this.#source.commit()
 		const final = this.#source.transactions.findLast(({ receipt }) => receipt)
 		for (let step = 0; step < calmSteps; step++) {
 			this.#keepRunning()
-			if (!final || this.#control.receipts.has(final.position)) return
+			const isKept = this.#upkeeps.every(({ hasEnded }) => hasEnded)
+			if (isKept && (!final || this.#control.receipts.has(final.position))) return
 			await world.step()
 		}
 		throw new Error(`after ${calmSteps} steps without trouble there is no receipt at ${final?.position}`)
