@@ -24,7 +24,11 @@ export async function keepVault({ world, vault, duty, retentionMs }: Upkeep): Pr
 			const act = duty ?? random.pick(duties)
 			if (act === 'compact') await archive.compact({ minSegments: 2 })
 			else if (act === 'checkpoint') await archive.checkpoint({ every: 1 + random.below(3) })
-			else await archive.sweep({ retentionMs })
+			else {
+				// Without a checkpoint a sweep finds no log entry that may go.
+				await archive.checkpoint({ every: 1 })
+				await archive.sweep({ retentionMs })
+			}
 		}
 	} catch (error) {
 		if (!isTransient(error)) world.fail(error)
