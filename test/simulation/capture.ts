@@ -20,10 +20,10 @@ import type { Source } from './source.ts'
 import { lineageId } from './transaction.ts'
 import type { Process, World } from './world.ts'
 
-const silent = pino({ level: 'silent' })
+export const silent = pino({ level: 'silent' })
 
 /** Milliseconds of simulated time, and bytes. */
-const config = {
+export const config = {
 	lingerMs: 200,
 	bufferBytes: 3_000,
 	acknowledgeMs: 1_000,
@@ -32,7 +32,7 @@ const config = {
 	leaseMs: 9_000,
 }
 
-type CaptureParts = {
+export type CaptureParts = {
 	world: World
 	process: Process
 	source: Source
@@ -43,11 +43,14 @@ type CaptureParts = {
 }
 
 /** What ends a life in good order, as SIGTERM does. */
-type Stopping = Promise<unknown>
+export type Stopping = Promise<unknown>
 
-/** Lives of one capture process, one after the other. */
-export async function runCapture(parts: CaptureParts, stopping: Stopping): Promise<void> {
-	const { world, process } = parts
+/** Lives one life after the other until it is told to stop, or until something happens that must not. */
+export async function liveOn(
+	{ world, process }: Pick<CaptureParts, 'world' | 'process'>,
+	live: () => Promise<void>,
+	stopping: Stopping,
+): Promise<void> {
 	const clock = world.clockOf(process)
 	let isStopped = false
 	void stopping.then(() => {
@@ -55,7 +58,7 @@ export async function runCapture(parts: CaptureParts, stopping: Stopping): Promi
 	})
 	while (!isStopped) {
 		try {
-			await archiveLife(parts, stopping)
+			await live()
 		} catch (error) {
 			if (!isTransient(error)) return world.fail(error)
 			world.note(`${process.name} starts anew: ${(error as Error).message}`)
@@ -71,9 +74,16 @@ export function isTransient(error: unknown): boolean {
 	return error instanceof Error && error.message.endsWith('exists, yet cannot be read')
 }
 
-type Opened = { lineage: VaultLineage; branch: Branch; archived: bigint; confirmed: bigint; nonce: string | null }
+export type Opened = {
+	lineage: VaultLineage
+	branch: Branch
+	archived: bigint
+	confirmed: bigint
+	nonce: string | null
+}
 
-async function archiveLife(parts: CaptureParts, stopping: Stopping): Promise<void> {
+/** Capture straight into the vault. */
+export async function archiveLife(parts: CaptureParts, stopping: Stopping): Promise<void> {
 	await underLease(parts, async (lease, opened) => {
 		const { world, process, control, vault } = parts
 		const [clock, port] = [world.clockOf(process), control.portFor(process)]
@@ -95,10 +105,13 @@ async function archiveLife(parts: CaptureParts, stopping: Stopping): Promise<voi
 	})
 }
 
-type Lease = Awaited<ReturnType<typeof takeLease>>
+export type Lease = Awaited<ReturnType<typeof takeLease>>
 
 /** Takes the lease and says where capture goes on, as `openLineage` does. */
-async function underLease(parts: CaptureParts, work: (lease: Lease, opened: Opened) => Promise<void>): Promise<void> {
+export async function underLease(
+	parts: CaptureParts,
+	work: (lease: Lease, opened: Opened) => Promise<void>,
+): Promise<void> {
 	const { world, process, vault, isLawless } = parts
 	const options = { vault, lineage: lineageId, owner: process.name, ttlMs: config.leaseMs }
 	const signal = new AbortController().signal
@@ -135,7 +148,7 @@ async function openLineage(parts: CaptureParts, before?: { nonce: string | null 
 			failover: false,
 			synced: false,
 		},
-		...{ vault: open, archived },
+		...{ vault: open, archived, isOnItsWay: open.channel?.kind === 'frames' },
 	})
 	const branch = await vault.transactions.branch(open)
 	if (verdict.kind === 'continue' && !verdict.gap)
@@ -153,7 +166,7 @@ type Target = {
 }
 
 /** Streams the log into a sink, put together as `streamInto` does it over a server. */
-async function streamInto(parts: CaptureParts, opened: Opened, target: Target): Promise<void> {
+export async function streamInto(parts: CaptureParts, opened: Opened, target: Target): Promise<void> {
 	const { process, source, vault } = parts
 	const keys = new KeyRing(vault)
 	await keys.refresh()

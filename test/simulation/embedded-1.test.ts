@@ -1,4 +1,4 @@
-import { EmbeddedSimulation } from './embedded.ts'
+import { openEmbedded } from './embedded.ts'
 import { testSeeds } from './seeds.ts'
 
-testSeeds((seed) => new EmbeddedSimulation(seed), { part: 0, parts: 3 })
+testSeeds('embedded', openEmbedded, { seeds: 7_000, part: 0, parts: 2 })

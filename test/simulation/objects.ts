@@ -8,6 +8,7 @@ export const epochMs = 1_700_000_000_000
 export class Objects {
 	readonly #world: World
 	readonly #objects = new Map<string, { bytes: Uint8Array; modifiedAt: number }>()
+	#kept: { part: string; ms: number } | undefined
 
 	constructor(world: World) {
 		this.#world = world
@@ -27,7 +28,16 @@ export class Objects {
 		return this.#objects.get(key)?.bytes
 	}
 
-	delete(key: string): 'deleted' {
+	/** Keeps objects with such a part in their key for so long, as a bucket's own retention does. */
+	keep(part: string, ms: number): void {
+		this.#kept = { part, ms }
+	}
+
+	delete(key: string): 'deleted' | 'kept' {
+		const object = this.#objects.get(key)
+		if (object && this.#kept && key.includes(this.#kept.part)) {
+			if (epochMs + this.#world.now - object.modifiedAt < this.#kept.ms) return 'kept'
+		}
 		this.#objects.delete(key)
 		return 'deleted'
 	}
@@ -49,15 +59,19 @@ export class Objects {
 
 	/** The store as nobody's calls reach it: at once, and without trouble. */
 	untroubled(): Store {
+		const ask = async <T>(label: string, act: () => T) => {
+			this.#world.spend(label)
+			return act()
+		}
 		return {
-			put: async (key, bytes) => this.put(key, bytes),
-			get: async (key) => this.get(key),
-			getRange: async (key, from, to) => this.get(key)?.subarray(from, to),
-			size: async (key) => this.get(key)?.length,
-			list: (prefix) => handOut([this.list(prefix)]),
-			folders: async (prefix) => this.folders(prefix),
-			replace: async (key, bytes) => this.replace(key, bytes),
-			delete: async (key) => this.delete(key),
+			put: (key, bytes) => ask(`put ${key}`, () => this.put(key, bytes)),
+			get: (key) => ask(`get ${key}`, () => this.get(key)),
+			getRange: (key, from, to) => ask(`range ${key}`, () => this.get(key)?.subarray(from, to)),
+			size: (key) => ask(`size ${key}`, () => this.get(key)?.length),
+			list: (prefix) => handOut(ask(`list ${prefix}`, () => this.list(prefix))),
+			folders: (prefix) => ask(`folders ${prefix}`, () => this.folders(prefix)),
+			replace: (key, bytes) => ask(`replace ${key}`, () => this.replace(key, bytes)),
+			delete: (key) => ask(`delete ${key}`, () => this.delete(key)),
 			settle: async () => {},
 		}
 	}
@@ -90,6 +104,6 @@ export class Objects {
 
 const pageSize = 8
 
-async function* handOut<T>(pages: T[][]): AsyncIterable<T> {
-	for (const page of pages) yield* page
+async function* handOut<T>(list: Promise<T[]>): AsyncIterable<T> {
+	yield* await list
 }

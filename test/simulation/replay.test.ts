@@ -1,10 +1,17 @@
 import { expect, test } from 'vitest'
-import { EmbeddedSimulation, warmUp } from './embedded.ts'
+import { openEmbedded } from './embedded.ts'
+import { openFrames } from './frames.ts'
+import { warmUp } from './loop.ts'
 
-test('a seed does the same again, call by call', { timeout: 120_000 }, async () => {
+const ways = [
+	{ way: 'embedded', open: openEmbedded },
+	{ way: 'frames', open: openFrames },
+]
+
+test.each(ways)('a seed of $way does the same again, call by call', { timeout: 120_000 }, async ({ open }) => {
 	await warmUp()
 	for (const seed of [3, 8]) {
-		const [first, second] = [new EmbeddedSimulation(seed), new EmbeddedSimulation(seed)]
+		const [first, second] = [open(seed), open(seed)]
 		await first.run()
 		await second.run()
 		expect(second.world.history).toEqual(first.world.history)

@@ -27,6 +27,9 @@ type Timer = { process: Process; at: number; work: () => void }
 /** What may become of a call, out of a thousand. */
 const fates = { refused: 12, unanswered: 15, late: 12 }
 
+/** Questions to ports in one simulation at most: whoever asks more asks for ever. A busy seed needs a tenth. */
+const questions = 100_000
+
 /** Times out of a thousand that a process hangs at its entry to a log. */
 const entryHangs = 80
 
@@ -48,6 +51,7 @@ export class World {
 	#timers: Timer[] = []
 	#checks: (() => Promise<void>)[] = []
 	#ids = 0
+	#asked = 0
 	#failure: unknown
 
 	constructor(seed: number) {
@@ -61,9 +65,19 @@ export class World {
 	/** Asks a port; the answer comes when the seed chooses so, or an error, or neither. */
 	call<T>(process: Process, label: string, act: () => T, { isWrite = false } = {}): Promise<T> {
 		if (!process.isAlive) return new Promise(() => {})
+		this.spend(label)
 		return new Promise<T>((resolve, reject) => {
 			this.#calls.push({ process, label, act, isWrite, resolve: resolve as (value: unknown) => void, reject })
 		})
+	}
+
+	/** Counts a question to a port; throws when there were so many that no answer would end it. */
+	spend(label: string): void {
+		this.#asked += 1
+		if (this.#asked <= questions) return
+		const endless = new Error(`${questions} questions were asked of ports, and now: ${label}`)
+		this.fail(endless)
+		throw endless
 	}
 
 	/** Tells a port something without waiting for it. */

@@ -311,7 +311,7 @@ const archivePoints: readonly Point[] = [
 	{
 		name: 'receipts of frames are in the vault, not in the control schema',
 		file: 'apps/sidecar/src/frames/receipts.ts',
-		at: 'await recordReceipts(control, transactions, {',
+		at: 'await records.receipts(transactions, {',
 		when: 'archived.some(({ tag }) => tag)',
 		nth: 2,
 	},

@@ -140,8 +140,8 @@ export class Assembler implements PgoutputHandler {
 		if (image !== 'O' && mapping.relinks.length > 0) tripOnUpdate(transaction, mapping)
 		const candidate = candidateOf({ mapping, ordinal, image, old, row })
 		if (!candidate) return
-		if (candidate.parents.some((parent) => transaction.deletedParents.has(parent))) this.#relink(candidate, old, row)
-		else this.#waiting = this.#spool.add(this.#payload, ordinal, mapping)
+		// Also when a parent of it is gone already: relinks come behind all other rows, however often those were spilled.
+		this.#waiting = this.#spool.add(this.#payload, ordinal, mapping)
 	}
 
 	truncate(oids: number[]): void {

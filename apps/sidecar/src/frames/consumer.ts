@@ -1,35 +1,33 @@
-import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
+import type { Admin, Consumer, EachBatchPayload, Kafka } from 'kafkajs'
+import type { Brokers, GroupMember, Lane, MemberOptions } from './brokers.ts'
+import { listFrameTopics, readEnds, readGroupOffsets } from './topics.ts'
 
-/** One partition of one topic. */
-export type Lane = { topic: string; partition: number }
-
-/** A record as it lies in its partition. */
-export type LaneRecord = { offset: bigint; value: Uint8Array | null }
-
-export type FrameConsumerOptions = {
+export type GroupOptions = {
 	kafka: Kafka
 	group: string
-	topics: string[]
 	/** Milliseconds after which another member may take over the partitions of one that is silent. */
 	sessionMs: number
-	/** Other partitions than before, or the same again: reading waits until each is {@link FrameConsumer.begin | begun}. */
-	onAssigned: (lanes: Lane[]) => void
-	/** Records in order; the next ones come after it has resolved. `beat` is to be called while that takes long. */
-	onRecords: (lane: Lane, records: LaneRecord[], batch: { end: bigint; beat: () => Promise<void> }) => Promise<void>
-	/** Called once, with what ended the consumer. */
-	onFailure: (error: unknown) => void
 }
 
 /** The least that a broker allows by default. */
 const leastSessionMs = 6_000
 
-/** A member of the group of archivers. It never moves by the group's offsets, but where it is told to begin. */
-export class FrameConsumer {
-	readonly #options: FrameConsumerOptions
+/** Brokers as KafkaJS reaches them. */
+export function brokersOf(admin: Admin, options: GroupOptions): Brokers {
+	return {
+		topics: (prefix) => listFrameTopics(admin, prefix),
+		ends: (topic) => readEnds(admin, topic),
+		offsets: (topics) => readGroupOffsets(admin, options.group, topics),
+		member: (member) => new FrameConsumer({ ...options, ...member }),
+	}
+}
+
+class FrameConsumer implements GroupMember {
+	readonly #options: GroupOptions & MemberOptions
 	readonly #consumer: Consumer
 	#fetchedAt = performance.now()
 
-	constructor(options: FrameConsumerOptions) {
+	constructor(options: GroupOptions & MemberOptions) {
 		this.#options = options
 		const sessionTimeout = Math.max(leastSessionMs, options.sessionMs)
 		this.#consumer = options.kafka.consumer({
@@ -45,7 +43,6 @@ export class FrameConsumer {
 		})
 	}
 
-	/** Milliseconds since anything was asked of the brokers with success. */
 	get silentMs(): number {
 		return performance.now() - this.#fetchedAt
 	}
@@ -75,7 +72,6 @@ export class FrameConsumer {
 		})
 	}
 
-	/** Reads a partition from an offset on. */
 	begin(lane: Lane, offset: bigint): void {
 		this.#consumer.seek({ ...lane, offset: offset.toString() })
 		this.resume(lane)
@@ -89,7 +85,6 @@ export class FrameConsumer {
 		this.#consumer.resume([{ topic, partitions: [partition] }])
 	}
 
-	/** Says in the group how far everything is durable; nothing depends on it. */
 	async commit(offsets: (Lane & { offset: bigint; metadata: string })[]): Promise<void> {
 		await this.#consumer.commitOffsets(offsets.map(({ offset, ...rest }) => ({ ...rest, offset: offset.toString() })))
 	}

@@ -1,5 +1,5 @@
 import { createFrameReader, type Frame, type FrameReader, PoisonRecord } from '@reprieve/cdc'
-import type { Lane, LaneRecord } from './consumer.ts'
+import type { Lane, LaneRecord } from './brokers.ts'
 import { type Belonging, whyOf } from './poison.ts'
 
 export type ReadFrame = { kind: 'frame'; frame: Frame; offset: bigint; next: bigint; bytes: number }

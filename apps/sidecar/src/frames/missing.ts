@@ -1,22 +1,20 @@
 import type { FrameShare } from '@reprieve/cdc'
 import { parseTableName } from '@reprieve/contracts'
-import type { Control } from '@reprieve/control'
 import type { Vault } from '@reprieve/vault'
 import type { Logger } from 'pino'
 import { type Clock, systemClock } from '../clock.ts'
 import { frameSource, offsetMark } from '../kafka/sources.ts'
-import type { Lane } from './consumer.ts'
+import type { Ends, Lane } from './brokers.ts'
 import { judgeShare } from './coverage.ts'
 import type { Epoch } from './lineage.ts'
 import { missingIncident } from './poison.ts'
-import { raiseIncident } from './record.ts'
-import type { Ends } from './topics.ts'
+import type { Records } from './records.ts'
 
 /** Waits, in patiences, before the same is asked for again. */
 const patiences = 5
 
 export type MissingRowsOptions = {
-	control: Control
+	records: Pick<Records, 'raise'>
 	vault: Vault
 	epoch: Epoch
 	clock?: Clock
@@ -42,7 +40,7 @@ export class MissingRows {
 
 	/** Looks for shares that have been waited for. */
 	async look(shares: readonly FrameShare[], waitedMs: number): Promise<void> {
-		const { patienceMs, clock = systemClock, log, control } = this.#options
+		const { patienceMs, clock = systemClock, log, records } = this.#options
 		if (waitedMs < patienceMs) return
 		for (const { topic, partition, ...share } of shares) {
 			const key = `${topic}:${partition}`
@@ -51,7 +49,7 @@ export class MissingRows {
 			if (await this.#mayCome({ topic, partition, ...share })) continue
 			this.#asked.set(key, clock.now())
 			log.warn({ topic, partition }, 'rows of a transaction that was sent are in no topic')
-			await raiseIncident(control, missingIncident({ topic, partition }, share.table))
+			await records.raise(missingIncident({ topic, partition }, share.table))
 		}
 	}
 

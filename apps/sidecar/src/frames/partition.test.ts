@@ -1,4 +1,5 @@
 import type { RowsFrame } from '@reprieve/cdc'
+import { changeOps } from '@reprieve/contracts'
 import type { PendingSegment, VaultTable } from '@reprieve/vault'
 import { expect, test } from 'vitest'
 import { endOf } from './chain.ts'
@@ -57,6 +58,36 @@ test('so does a repeated frame that was not the last one when it came first', ()
 	])
 	expect(kinds).toEqual(['follows', 'repeated'])
 	expect(placesOf(share)).toEqual(['10/0'])
+})
+
+/** A deletion that was spilled, and an update before it of which COMMIT said that it is a relink. */
+function relinkBehind() {
+	const op = Uint8Array.of(changeOps.indexOf('delete'), changeOps.indexOf('delete'), changeOps.indexOf('relink'))
+	const rows = { ...rowsAt([10, 2], [10, 4], [10, 3]), op }
+	const deletions = { ...rowsAt([10, 2], [10, 4]), op: op.subarray(0, 2) }
+	const relink = { ...rowsAt([10, 3]), op: op.subarray(2) }
+	return { rows, deletions, relink }
+}
+
+test('a relink is new behind deletions that came after it', () => {
+	const { deletions, relink } = relinkBehind()
+	const { share, kinds } = after([
+		rowsFrame(deletions, { isComplete: false }),
+		rowsFrame(relink, { predecessor: place(10n, 4) }),
+	])
+	expect(kinds).toEqual(['follows', 'follows'])
+	expect(placesOf(share)).toEqual(['10/2', '10/4', '10/3'])
+})
+
+test('deletions and a relink behind them are taken once, however they are cut', () => {
+	const { rows, deletions } = relinkBehind()
+	const { share, kinds } = after([
+		rowsFrame(rows),
+		rowsFrame(deletions, { session: 'b', isComplete: false }),
+		rowsFrame(rows, { session: 'c' }),
+	])
+	expect(kinds).toEqual(['follows', 'repeated', 'repeated'])
+	expect(placesOf(share)).toEqual(['10/2', '10/4', '10/3'])
 })
 
 test('so do rows of a later transaction', () => {

@@ -1,4 +1,4 @@
-import type { Place, RowsFrame } from '@reprieve/cdc'
+import { type Place, placeOf, type RowsFrame } from '@reprieve/cdc'
 import { formatTableName } from '@reprieve/contracts'
 import type { PendingSegment, VaultTable } from '@reprieve/vault'
 import { gapMark, offsetMark } from '../kafka/sources.ts'
@@ -220,17 +220,13 @@ export class TablePartition {
 
 function finalOf({ rows, header }: RowsFrame): Place {
 	if (rows.count === 0) return header.predecessor
-	return { position: rows.position[rows.count - 1] as bigint, ordinal: rows.ordinal[rows.count - 1] as number }
+	return placeOf(rows, rows.count - 1)
 }
 
 function firstBehind({ rows }: RowsFrame, covered: Place): number {
 	let row = 0
 	while (row < rows.count && comparePlaces(placeOf(rows, row), covered) <= 0) row++
 	return row
-}
-
-function placeOf(rows: RowsFrame['rows'], row: number): Place {
-	return { position: rows.position[row] as bigint, ordinal: rows.ordinal[row] as number }
 }
 
 function spanOf({ frame, bytes }: Arrival, from: number, to: number): RowSpan {

@@ -2,7 +2,7 @@ import { type Frame, frameTopic, PoisonRecord, transactionsTopic } from '@reprie
 import type { CaptureIncident } from '@reprieve/contracts'
 import { makeIncident } from '../incident.ts'
 import { framesMissing } from '../kafka/holes.ts'
-import type { Lane } from './consumer.ts'
+import type { Lane } from './brokers.ts'
 import type { Epoch } from './lineage.ts'
 
 /** What a whole, signed frame is to an archiver that found it in a lane. */

@@ -1,19 +1,35 @@
 import { ReprieveError } from '@reprieve/contracts'
-import type { Admin } from 'kafkajs'
-import { FrameConsumer, type Lane, type LaneRecord } from './consumer.ts'
+import type { Vault } from '@reprieve/vault'
+import type { Logger } from 'pino'
+import { type Clock, systemClock } from '../clock.ts'
+import type { SidecarConfig } from '../config.ts'
+import type { Brokers, Ends, GroupMember, Lane, LaneRecord } from './brokers.ts'
 import { Flusher } from './flusher.ts'
 import { type Group, Intake, type IntakeOptions } from './intake.ts'
 import { KnownTransactions } from './known.ts'
 import { type Epoch, isCurrent } from './lineage.ts'
 import type { PartitionShare } from './partition.ts'
-import { recordLostFrames } from './record.ts'
-import type { FramesSession } from './session.ts'
-import { type Ends, listFrameTopics, readEnds, readGroupOffsets } from './topics.ts'
+import type { Records } from './records.ts'
 import { Watchdog } from './watchdog.ts'
 import { within } from './within.ts'
 
+export type ReadingOptions = {
+	config: Pick<SidecarConfig, 'lingerMs' | 'bufferBytes'>
+	vault: Vault
+	brokers: Brokers
+	records: Records
+	clock?: Clock
+	log: Logger
+	frameKey: Uint8Array
+	/** Milliseconds between looks for new topics, for parked records, for the epoch's end. */
+	lookMs: number
+	/** Milliseconds that records may lie unread, or brokers silent, before reading starts anew. */
+	watchMs: number
+	/** Milliseconds that rows of an acknowledged transaction may take. */
+	patienceMs: number
+}
+
 export type ReadingParts = {
-	admin: Admin
 	epoch: Epoch
 	/** With their numbers of partitions. */
 	topics: ReadonlyMap<string, number>
@@ -30,47 +46,50 @@ const leaveMs = 3_000
 
 /** Reading of one epoch: a member of the group, what it was given, and what looks after both. */
 export class FramesReading {
-	readonly #options: FramesSession
+	readonly #options: ReadingOptions
+	readonly #clock: Clock
 	readonly #parts: ReadingParts
 	readonly #flusher: Flusher
 	readonly #watchdog: Watchdog
 	readonly #intakeOptions: IntakeOptions
 	#intake: Intake
 	#topics: ReadonlyMap<string, number>
-	#consumer: FrameConsumer
+	#member: GroupMember
 	#opening: Promise<void> = Promise.resolve()
 	#timers: Repeated[] = []
 	#isStopped = false
 
-	constructor(options: FramesSession, parts: ReadingParts) {
+	constructor(options: ReadingOptions, parts: ReadingParts) {
+		const { clock = systemClock } = options
 		this.#options = options
+		this.#clock = clock
 		this.#parts = parts
 		this.#topics = parts.topics
 		this.#watchdog = new Watchdog(options.watchMs)
-		const { config, control, vault, log, frameKey: key, patienceMs } = options
+		const { config, records, vault, log, frameKey: key, patienceMs } = options
 		const { epoch, closed, fail, end } = parts
 		this.#flusher = new Flusher({
-			...{ config, log, holdings: () => this.#intake, onFailure: fail },
+			...{ config, clock, log, holdings: () => this.#intake, onFailure: fail },
 			onGap: (share) => this.#recordGaps(share),
 			onCommitted: (share) => this.#intake.committed(share),
 		})
 		this.#intakeOptions = {
-			...{ control, vault, epoch, closed, key, log, patienceMs, flusher: this.#flusher },
+			...{ records, vault, epoch, closed, key, clock, log, patienceMs, flusher: this.#flusher },
 			...{ group: this.#makeGroup(), known: new KnownTransactions(vault), onDrained: end, onFailure: fail },
 		}
 		this.#intake = new Intake(this.#intakeOptions, [])
-		this.#consumer = this.#makeConsumer()
+		this.#member = this.#makeMember()
 	}
 
 	async start(): Promise<void> {
 		const { fail } = this.#parts
 		const { lookMs, watchMs } = this.#options
-		await this.#consumer.start()
+		await this.#member.start()
 		const watchEveryMs = Math.max(50, watchMs / 4)
 		this.#timers = [
-			repeat(lookMs, () => this.#look(), fail),
-			repeat(watchEveryMs, () => this.#watch(), fail),
-			repeat(watchEveryMs, async () => this.#listen(), fail),
+			this.#repeat(lookMs, () => this.#look(), fail),
+			this.#repeat(watchEveryMs, () => this.#watch(), fail),
+			this.#repeat(watchEveryMs, async () => this.#listen(), fail),
 		]
 	}
 
@@ -80,29 +99,28 @@ export class FramesReading {
 		await Promise.all(this.#timers.map((timer) => timer.stop()))
 		await this.#flusher.stop()
 		await this.#intake.close()
-		await this.#leave(this.#consumer)
+		await this.#leave(this.#member)
 		await this.#opening
 	}
 
 	/** A member that cannot even leave is left to itself: it hands over nothing any more, and the group forgets it. */
-	async #leave(consumer: FrameConsumer): Promise<void> {
+	async #leave(member: GroupMember): Promise<void> {
 		const { log } = this.#options
-		const left = within(leaveMs, 'leaving the group', consumer.stop())
+		const left = within(leaveMs, 'leaving the group', member.stop(), this.#clock)
 		await left.catch((error) => log.debug({ err: error }, 'could not leave the group'))
 	}
 
-	#makeConsumer(): FrameConsumer {
-		const { kafka, group, config } = this.#options
-		const isMine = (): boolean => this.#consumer === consumer && !this.#isStopped
-		const consumer: FrameConsumer = new FrameConsumer({
-			...{ kafka, group, topics: [...this.#topics.keys()], sessionMs: config.leaseMs },
+	#makeMember(): GroupMember {
+		const isMine = (): boolean => this.#member === member && !this.#isStopped
+		const member: GroupMember = this.#options.brokers.member({
+			topics: [...this.#topics.keys()],
 			onAssigned: (lanes) => isMine() && this.#assign(lanes),
 			onRecords: async (lane, records, batch) => {
 				if (isMine()) await this.#take(lane, records, batch)
 			},
 			onFailure: (error) => isMine() && this.#parts.fail(error),
 		})
-		return consumer
+		return member
 	}
 
 	/** Nothing of what was held is kept: whoever has the lanes now reads it again. */
@@ -142,7 +160,7 @@ export class FramesReading {
 	}
 
 	async #look(): Promise<void> {
-		const { epoch, admin } = this.#parts
+		const { epoch } = this.#parts
 		if (!(await isCurrent(this.#options, epoch))) {
 			throw new ReprieveError('CONFLICT', `epoch ${epoch.epoch} of lineage ${epoch.lineage.id} is over`, {
 				hint: 'The archiver reads the lineage again.',
@@ -150,7 +168,7 @@ export class FramesReading {
 			})
 		}
 		await this.#intake.tend()
-		const topics = await listFrameTopics(admin, epoch.prefix)
+		const topics = await this.#options.brokers.topics(epoch.prefix)
 		if ([...topics].join() !== [...this.#topics].join()) await this.#subscribe(topics)
 	}
 
@@ -158,82 +176,82 @@ export class FramesReading {
 	async #subscribe(topics: ReadonlyMap<string, number>): Promise<void> {
 		const { log } = this.#options
 		log.info({ topics: topics.size }, 'the topics have changed')
-		const former = this.#consumer
+		const former = this.#member
 		this.#topics = topics
-		this.#consumer = this.#makeConsumer()
+		this.#member = this.#makeMember()
 		await this.#intake.close()
 		await this.#leave(former)
-		if (!this.#isStopped) await this.#consumer.start()
+		if (!this.#isStopped) await this.#member.start()
 	}
 
 	#listen(): void {
 		const { watchMs } = this.#options
-		if (this.#consumer.silentMs > watchMs) throw stuck(`the brokers have not answered for ${watchMs} ms`)
+		if (this.#member.silentMs > watchMs) throw stuck(`the brokers have not answered for ${watchMs} ms`)
 	}
 
 	async #watch(): Promise<void> {
-		const { watchMs } = this.#options
+		const { watchMs, brokers } = this.#options
 		if (this.#flusher.isBusy) return
 		const expected = Map.groupBy(this.#intake.expected, ({ lane }) => lane.topic)
 		for (const [topic, lanes] of expected) {
-			const ends = await readEnds(this.#parts.admin, topic).catch(() => new Map<number, Ends>())
+			const ends = await brokers.ends(topic).catch(() => new Map<number, Ends>())
 			for (const { lane, next } of lanes) {
 				const high = ends.get(lane.partition)?.high ?? next
-				if (!this.#watchdog.look(lane, { next, high, now: performance.now() })) continue
+				if (!this.#watchdog.look(lane, { next, high, now: this.#clock.now() })) continue
 				throw stuck(`record ${next} of ${topic}, partition ${lane.partition} has lain unread for ${watchMs} ms`)
 			}
 		}
 	}
 
 	async #recordGaps({ partition, gaps }: PartitionShare): Promise<void> {
-		const { control } = this.#options
+		const { records } = this.#options
 		const { lineage } = this.#parts.epoch
 		for (const range of gaps.filter(({ isLost }) => isLost))
-			await recordLostFrames(control, { lineage: lineage.id, what: partition.source, table: partition.label, range })
+			await records.lose({ lineage: lineage.id, what: partition.source, table: partition.label, range })
 	}
 
 	async #endsOf({ topic, partition }: Lane): Promise<Ends | undefined> {
-		const { admin, epoch } = this.#parts
-		if (!(await listFrameTopics(admin, epoch.prefix)).has(topic)) return undefined
-		return (await readEnds(admin, topic)).get(partition)
+		const { brokers } = this.#options
+		if (!(await brokers.topics(this.#parts.epoch.prefix)).has(topic)) return undefined
+		return (await brokers.ends(topic)).get(partition)
 	}
 
 	#makeGroup(): Group {
-		const { admin } = this.#parts
+		const { brokers } = this.#options
 		return {
-			begin: (lane, offset) => this.#consumer.begin(lane, offset),
-			pause: (lane) => this.#consumer.pause(lane),
-			resume: (lane) => this.#consumer.resume(lane),
-			offsets: (topics) => within(answerMs, 'offsets', readGroupOffsets(admin, this.#options.group, topics)),
-			commit: (offsets) => this.#consumer.commit(offsets),
-			ends: (lane) => within(answerMs, `the end of ${lane.topic}`, this.#endsOf(lane)),
+			begin: (lane, offset) => this.#member.begin(lane, offset),
+			pause: (lane) => this.#member.pause(lane),
+			resume: (lane) => this.#member.resume(lane),
+			offsets: (topics) => within(answerMs, 'offsets', brokers.offsets(topics), this.#clock),
+			commit: (offsets) => this.#member.commit(offsets),
+			ends: (lane) => within(answerMs, `the end of ${lane.topic}`, this.#endsOf(lane), this.#clock),
+		}
+	}
+
+	/** Does the work at an interval, never two at a time, until it fails. */
+	#repeat(everyMs: number, work: () => Promise<void>, onFailure: (error: unknown) => void): Repeated {
+		let round: Promise<void> | undefined
+		let isStopped = false
+		const end = this.#clock.every(everyMs, () => {
+			round ??= work()
+				.catch((error) => {
+					if (!isStopped) onFailure(error)
+				})
+				.finally(() => {
+					round = undefined
+				})
+		})
+		return {
+			stop: async () => {
+				isStopped = true
+				end()
+				await within(leaveMs, 'a look around', round ?? Promise.resolve(), this.#clock).catch(() => {})
+			},
 		}
 	}
 }
 
 type Repeated = { stop(): Promise<void> }
-
-/** Does the work at an interval, never two at a time, until it fails. */
-function repeat(everyMs: number, work: () => Promise<void>, onFailure: (error: unknown) => void): Repeated {
-	let round: Promise<void> | undefined
-	let isStopped = false
-	const timer = setInterval(() => {
-		round ??= work()
-			.catch((error) => {
-				if (!isStopped) onFailure(error)
-			})
-			.finally(() => {
-				round = undefined
-			})
-	}, everyMs)
-	return {
-		async stop() {
-			isStopped = true
-			clearInterval(timer)
-			await within(leaveMs, 'a look around', round ?? Promise.resolve()).catch(() => {})
-		},
-	}
-}
 
 function stuck(why: string): ReprieveError {
 	return new ReprieveError('UNAVAILABLE', `nothing is read: ${why}`, { retryable: true })

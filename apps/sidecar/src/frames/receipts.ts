@@ -1,23 +1,21 @@
 import type { FrameShare } from '@reprieve/cdc'
 import { parseTableName } from '@reprieve/contracts'
-import type { Control } from '@reprieve/control'
 import type { Vault } from '@reprieve/vault'
 import type { Logger } from 'pino'
-import { recordReceipts } from '../archive/record.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { drainedMark, offsetMark, transactionsSource } from '../kafka/sources.ts'
 import { judgeShare } from './coverage.ts'
 import type { Epoch } from './lineage.ts'
 import { overtakenBy } from './overtaken.ts'
 import type { ReceiptQueue, Receipts, ShareState } from './queue.ts'
-import { recordLostFrames } from './record.ts'
+import type { Records } from './records.ts'
 
 /** Milliseconds between looks at the logs of other instances' tables: the first, and the most. */
 const leastPollMs = 20
 const mostPollMs = 250
 
 export type ReceiptOptions = {
-	control: Control
+	records: Pick<Records, 'receipts' | 'copied' | 'lose'>
 	vault: Vault
 	epoch: Epoch
 	topic: string
@@ -110,15 +108,15 @@ export class ReceiptWriter {
 	}
 
 	async #append(receipts: Receipts): Promise<void> {
-		const { control, vault, epoch, topic, log, onAppended, onDrained } = this.#options
+		const { records, vault, epoch, topic, log, onAppended, onDrained } = this.#options
 		const { position, after, transactions, gaps, isFinal } = receipts
 		const lineage = epoch.lineage.id
 		const started = this.#clock.now()
 		// What must not go unseen goes first: the frame that says it is not read again once the vault has the receipt.
-		for (const range of gaps) await recordLostFrames(control, { lineage, what: topic, range })
+		for (const range of gaps) await records.lose({ lineage, what: topic, range })
 		const troubled = transactions.filter(({ incidents, gaps }) => incidents.length + gaps.length > 0)
 		const troubles = troubled.map((transaction) => ({ ...transaction, archived: undefined }))
-		if (troubles.length > 0) await recordReceipts(control, troubles, { lineage, archived: after })
+		if (troubles.length > 0) await records.receipts(troubles, { lineage, archived: after })
 		const archived = transactions.flatMap((transaction) => transaction.archived ?? [])
 		const resume = { source: offsetMark(transactionsSource(lineage, epoch.epoch)), position: receipts.resume }
 		const drained = isFinal ? [{ source: drainedMark(lineage, epoch.epoch), position }] : []
@@ -129,7 +127,7 @@ export class ReceiptWriter {
 		} else {
 			for (const mark of drained) await vault.transactions.append({ ...mark, transactions: [] })
 		}
-		await recordReceipts(control, transactions, { lineage, archived: position })
+		await records.receipts(transactions, { lineage, archived: position })
 		if (archived.length > 0) {
 			log.info({ transactions: archived.length, ms: Math.round(this.#clock.now() - started) }, 'receipted')
 		}

@@ -1,18 +1,24 @@
 import type { CaptureIncident } from '@reprieve/contracts'
 import { type Control, captureGaps, incidents, lineages, receipts } from '@reprieve/control'
-import type { Vault } from '@reprieve/vault'
 import { and, desc, eq, isNull, like, or, sql } from 'drizzle-orm'
-import { type Receipted, recordGap, recordIncident, recordReceipts } from '../archive/record.ts'
+import { recordGap, recordIncident, recordReceipts } from '../archive/record.ts'
 import { makeIncident } from '../incident.ts'
-import type { Lane } from './consumer.ts'
-import type { MissingRange } from './partition.ts'
+import type { Lane } from './brokers.ts'
 import { missingIncident, poisonCode, poisonPlace } from './poison.ts'
+import type { LostFrames, Records } from './records.ts'
 
-/** Receipts that are copied in one transaction. */
-const chunk = 5_000
+/** What archivers tell, in the control schema. */
+export function recordsIn(control: Control): Records {
+	return {
+		receipts: (transactions, at) => recordReceipts(control, transactions, at),
+		copied: (lineage) => readCopied(control, lineage),
+		raise: (incident) => raiseIncident(control, incident),
+		resolve: (lane) => resolveLane(control, lane),
+		lose: (lost) => recordLostFrames(control, lost),
+	}
+}
 
-/** Records an incident as of now, also one that was resolved before. */
-export async function raiseIncident({ db }: Control, incident: CaptureIncident): Promise<void> {
+async function raiseIncident({ db }: Control, incident: CaptureIncident): Promise<void> {
 	await db.transaction(async (tx) => {
 		await recordIncident(tx, incident)
 		await tx
@@ -30,8 +36,7 @@ export async function resolveIncident({ db }: Control, id: string, by: string): 
 		.where(and(eq(incidents.id, id), isNull(incidents.resolvedAt)))
 }
 
-/** A lane is read to its end: resolves what said that it lacks frames, or that reading stands. Answers how many were. */
-export async function resolveLane({ db }: Control, lane: Lane): Promise<number> {
+async function resolveLane({ db }: Control, lane: Lane): Promise<number> {
 	const isPoison = and(eq(incidents.code, poisonCode), like(incidents.message, `${escapeLike(poisonPlace(lane))}%`))
 	const resolved = await db
 		.update(incidents)
@@ -59,11 +64,7 @@ function escapeLike(text: string): string {
 	return text.replaceAll(/[\\%_]/g, '\\$&')
 }
 
-/** Records a range that no frame brings any more, once. No table: receipts themselves are missing, of every table. */
-export async function recordLostFrames(
-	{ db }: Control,
-	lost: { lineage: string; what: string; table?: string; range: MissingRange },
-): Promise<void> {
+async function recordLostFrames({ db }: Control, lost: LostFrames): Promise<void> {
 	const { lineage, what, table } = lost
 	const [from, to] = [lost.range.from.position, lost.range.to.position]
 	const reason = `frames of ${what} are gone that nobody will send again`
@@ -86,26 +87,15 @@ export async function recordLostFrames(
 	})
 }
 
-/**
- * Copies again what the vault has since the newest receipt here: the copy may be what was lost. Both the newest copy and
- * the newest acknowledgement say how far copies reach, the earlier one is believed.
- */
-export async function copyReceipts(control: Control, vault: Vault, lineage: string, archived: bigint): Promise<void> {
-	const [newest] = await control.db
+/** Both the newest copy and the newest acknowledgement say how far copies reach, the earlier one is believed. */
+async function readCopied({ db }: Control, lineage: string): Promise<bigint> {
+	const [newest] = await db
 		.select({ position: receipts.position })
 		.from(receipts)
 		.where(eq(receipts.lineage, lineage))
 		.orderBy(desc(receipts.position))
 		.limit(1)
-	const [row] = await control.db.select({ at: lineages.nonceAt }).from(lineages).where(eq(lineages.id, lineage))
+	const [row] = await db.select({ at: lineages.nonceAt }).from(lineages).where(eq(lineages.id, lineage))
 	const [copied, acknowledged] = [newest?.position ?? 0n, row?.at ?? 0n]
-	const from = copied < acknowledged ? copied : acknowledged
-	let waiting: Receipted[] = []
-	for await (const transaction of vault.transactions.read({ positions: { from } })) {
-		waiting.push({ archived: transaction, incidents: [], gaps: [] })
-		if (waiting.length < chunk) continue
-		await recordReceipts(control, waiting, { lineage, archived })
-		waiting = []
-	}
-	await recordReceipts(control, waiting, { lineage, archived })
+	return copied < acknowledged ? copied : acknowledged
 }

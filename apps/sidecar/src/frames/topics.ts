@@ -1,6 +1,6 @@
 import { tableOfTopic, transactionsTopic } from '@reprieve/cdc'
 import type { Admin } from 'kafkajs'
-import type { Lane } from './consumer.ts'
+import type { Ends, Lane } from './brokers.ts'
 import type { GroupOffset } from './opening.ts'
 
 /** Topic of records that were put aside. */
@@ -36,9 +36,6 @@ export async function readGroupOffsets(
 	}
 	return ({ topic, partition }) => known.get(`${topic}:${partition}`)
 }
-
-/** The first offset of a partition that is still there, and the one behind its last. */
-export type Ends = { low: bigint; high: bigint }
 
 /** Both ends of each partition of a topic that is there. */
 export async function readEnds(admin: Admin, topic: string): Promise<Map<number, Ends>> {

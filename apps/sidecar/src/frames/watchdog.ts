@@ -1,4 +1,4 @@
-import type { Lane } from './consumer.ts'
+import type { Lane } from './brokers.ts'
 
 /** Where a lane stood when records were first seen behind it. */
 type Sight = { next: bigint; at: number }

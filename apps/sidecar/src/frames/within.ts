@@ -1,16 +1,17 @@
 import { ReprieveError } from '@reprieve/contracts'
+import { type Clock, systemClock } from '../clock.ts'
 
 /** As the promise; throws UNAVAILABLE when it has not settled in time. What it does then is of no interest any more. */
-export async function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
-	let timer: NodeJS.Timeout | undefined
+export async function within<T>(ms: number, what: string, promise: Promise<T>, clock: Clock = systemClock): Promise<T> {
+	let callOff = () => {}
 	const late = new Promise<never>((_, reject) => {
 		const error = new ReprieveError('UNAVAILABLE', `waited ${ms} ms for ${what}`, { retryable: true })
-		timer = setTimeout(() => reject(error), ms)
+		callOff = clock.after(ms, () => reject(error))
 	})
 	try {
 		return await Promise.race([promise, late])
 	} finally {
-		clearTimeout(timer)
+		callOff()
 		promise.catch(() => {})
 	}
 }

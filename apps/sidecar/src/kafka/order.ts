@@ -1,3 +1,4 @@
+import { placeOf } from '@reprieve/cdc'
 import type { ChangeRows } from '@reprieve/contracts'
 
 /** Rows [from, to): views into `rows`. */
@@ -31,7 +32,7 @@ export function withoutRows({ table, columns }: ChangeRows): ChangeRows {
 	}
 }
 
-/** Rows of several schema versions, each in order, as runs that follow each other in (position, ordinal) order. */
+/** Rows of several schema versions, each in order, as runs that follow each other in the order of their places. */
 export function inOrder(versions: readonly ChangeRows[]): ChangeRows[] {
 	const lanes = versions.filter((rows) => rows.count > 0).map((rows) => ({ rows, at: 0 }))
 	const runs: ChangeRows[] = []
@@ -58,7 +59,7 @@ function endBefore(lane: Lane, next: Lane): number {
 }
 
 function compare(rows: ChangeRows, row: number, { rows: other, at }: Lane): number {
-	const [position, there] = [rows.position[row] as bigint, other.position[at] as bigint]
-	if (position !== there) return position < there ? -1 : 1
-	return (rows.ordinal[row] as number) - (other.ordinal[at] as number)
+	const [own, there] = [placeOf(rows, row), placeOf(other, at)]
+	if (own.position !== there.position) return own.position < there.position ? -1 : 1
+	return own.ordinal - there.ordinal
 }

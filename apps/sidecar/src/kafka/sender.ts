@@ -7,20 +7,27 @@ const requestBytes = 8 * 1024 * 1024
 
 type Lane = { topic: string; partition: number; records: Uint8Array[] }
 
+/** Takes records to the brokers, once and in order for as long as it lives. */
+export type FrameProducer = Pick<Producer, 'connect' | 'sendBatch' | 'disconnect'>
+
+export function openProducer(kafka: Kafka): FrameProducer {
+	return kafka.producer({
+		...{ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false },
+		// A topic that is gone would hold up all others: the next session makes it again.
+		retry: { retries: 8 },
+	})
+}
+
 /** Sends frames in order, several partitions at once; every record is acknowledged by all in-sync replicas. */
 export class Sender {
-	readonly #producer: Producer
-	readonly #topics: Topics
+	readonly #producer: FrameProducer
+	readonly #topics: Pick<Topics, 'ensure' | 'maxRecordBytes'>
 	readonly #lanes = new Map<string, Lane>()
 	#bytes = 0
 
-	constructor(kafka: Kafka, topics: Topics) {
+	constructor(producer: FrameProducer, topics: Pick<Topics, 'ensure' | 'maxRecordBytes'>) {
 		this.#topics = topics
-		this.#producer = kafka.producer({
-			...{ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false },
-			// A topic that is gone would hold up all others: the next session makes it again.
-			retry: { retries: 8 },
-		})
+		this.#producer = producer
 	}
 
 	async connect(): Promise<void> {

@@ -21,7 +21,7 @@ import { type ClusterVerdict, checkCluster } from './check.ts'
 import type { KafkaConfig } from './config.ts'
 import { watchHoles } from './holes.ts'
 import { Releases } from './releases.ts'
-import { Sender } from './sender.ts'
+import { openProducer, Sender } from './sender.ts'
 import { readSent } from './sent.ts'
 import { KafkaSink } from './sink.ts'
 import { Spool, type SpooledFrame } from './spool.ts'
@@ -85,7 +85,8 @@ async function streamFrames(
 	const { kafka, settings, control, spoolFolder, maxRecordBytes } = options
 	const topic = transactionsTopic(channel.prefix ?? settings.prefix)
 	const topics = new Topics(kafka, { ...settings, partitions: channel.partitions ?? 1, maxRecordBytes }, topic)
-	const topical: Topical = { channel, topics, sender: new Sender(kafka, topics), spool: new Spool(spoolFolder) }
+	const sender = new Sender(openProducer(kafka), topics)
+	const topical: Topical = { channel, topics, sender, spool: new Spool(spoolFolder) }
 	await recordChannel(control, held.opened.lineage.id)
 	try {
 		await Promise.all([topics.connect(), topical.sender.connect()])

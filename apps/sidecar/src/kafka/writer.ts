@@ -4,6 +4,7 @@ import {
 	type FrameShare,
 	frameTopic,
 	type Place,
+	placeOf,
 	type SentTransaction,
 	splitRows,
 	transactionsTopic,
@@ -62,7 +63,7 @@ export class FrameWriter {
 		this.#options = options
 	}
 
-	/** Frames of rows of one table, each version in (position, ordinal) order. */
+	/** Frames of rows of one table, each version in the order of their places. */
 	*rows(versions: readonly ChangeRows[], options: RowsOptions): Generator<EncodedFrame> {
 		const lanes = new Map<number, ChangeRows[]>()
 		for (const run of inOrder(versions)) {
@@ -117,7 +118,7 @@ export class FrameWriter {
 			const next = chunks[at + 1]
 			const isComplete = next ? next.position[0] !== position : options.isSettled
 			const header = this.#header(topic, partition, options.isUrgent)
-			this.#places.set(key, { position, ordinal: rows.ordinal[rows.count - 1] as number })
+			this.#places.set(key, placeOf(rows, rows.count - 1))
 			this.#count(key, { rows, topic, partition })
 			if (isComplete) this.#unfinished.delete(key)
 			else this.#unfinished.set(key, { rows: withoutRows(rows), position })
@@ -148,8 +149,7 @@ export class FrameWriter {
 			const shares = this.#shares.get(position) ?? new Map<string, FrameShare>()
 			this.#shares.set(position, shares)
 			const before = shares.get(key)?.rows ?? 0
-			const final = { position, ordinal: rows.ordinal[to - 1] as number }
-			shares.set(key, { table, topic, partition, rows: before + to - from, final })
+			shares.set(key, { table, topic, partition, rows: before + to - from, final: placeOf(rows, to - 1) })
 			from = to
 		}
 	}

@@ -1,6 +1,9 @@
 import type { ArchivedTransaction, CaptureIncident, ChangeRows, MissedChanges } from '@reprieve/contracts'
 
-/** Where a row stands in its lineage's history; places order by position, then ordinal. */
+/**
+ * Where a row stands in its lineage's history; places order by position, then ordinal. That of a relink has 2^31 added:
+ * whether an update is one is known at COMMIT, when other rows behind it may have been sent.
+ */
 export type Place = { position: bigint; ordinal: number }
 
 /** What every frame says of itself. */
@@ -25,7 +28,7 @@ export type FrameHeader = {
 	isUrgent: boolean
 }
 
-/** Rows of one schema version of one table in (position, ordinal) order. */
+/** Rows of one schema version of one table in the order of their places. */
 export type RowsFrame = {
 	kind: 'rows'
 	header: FrameHeader
