@@ -36,12 +36,14 @@ async function dyingAt(text: string): Promise<{ url: string }> {
 	const listener = createServer((client) => {
 		const server = connect(Number(port), hostname)
 		server.on('error', () => {}).pipe(client)
-		client.on('error', () => {}).on('data', (bytes) => {
-			if (!bytes.includes(text)) return void server.write(bytes)
-			listener.close()
-			server.destroy()
-			client.end()
-		})
+		client
+			.on('error', () => {})
+			.on('data', (bytes) => {
+				if (!bytes.includes(text)) return void server.write(bytes)
+				listener.close()
+				server.destroy()
+				client.end()
+			})
 	}).listen(0, '127.0.0.1')
 	await once(listener, 'listening')
 	url.hostname = '127.0.0.1'
