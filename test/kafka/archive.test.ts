@@ -31,11 +31,11 @@ test.runIf(hasKafka)('an archiver that waits for capture begins when capture ope
 	const [lineage] = await vault.lineages()
 	if (!lineage) throw new Error('no lineage')
 	const { channel, ...without } = lineage
-	await vault.putLineage(without)
+	const closed = await vault.putLineage(without)
 	const started = ground.start()
 	await sender.makeTopics(['t'])
 	await sender.transaction({ t: [1] })
-	await vault.putLineage({ ...without, channel })
+	await vault.putLineage({ ...closed, channel })
 	await started
 	await ground.receipted(sender.position)
 	expect(await ground.rows('t')).toEqual(notes([1]))

@@ -2,6 +2,7 @@ import { ReprieveError } from '@reprieve/contracts'
 import {
 	Archive,
 	Assembler,
+	acknowledgeOnceOpen,
 	type ChangeSink,
 	fence,
 	judgeLineage,
@@ -16,7 +17,7 @@ import type { Branch, Vault, VaultLineage } from '@reprieve/vault'
 import { pino } from 'pino'
 import type { ControlRecord } from './control.ts'
 import { MappedRelations } from './mapped.ts'
-import type { Source } from './source.ts'
+import type { Source, SourceStream } from './source.ts'
 import { lineageId } from './transaction.ts'
 import type { Process, World } from './world.ts'
 
@@ -174,7 +175,8 @@ export async function streamInto(parts: CaptureParts, opened: Opened, target: Ta
 	const checkRedelivery = await knownTransactions(vault, { ...opened, slot: 's' })
 	const { promise: failed, reject: fail } = Promise.withResolvers<never>()
 	failed.catch(() => {})
-	const sink = target.openSink((position) => stream?.acknowledge(position), fail)
+	const acknowledging = acknowledgeOnceOpen()
+	const sink = target.openSink(acknowledging.acknowledge, fail)
 	const assembler = new Assembler({
 		...{ relations: target.relations, branch, archived, relief: () => sink.relief() },
 		messages: { lineage: lineage.id, keys, log: silent, overwritten: async () => {} },
@@ -185,12 +187,14 @@ export async function streamInto(parts: CaptureParts, opened: Opened, target: Ta
 	})
 	const signal = new AbortController().signal
 	const onFrame = makeFrameHandler({ sink, assembler, reliefBytes: config.bufferBytes / 8, signal })
-	const stream = await source.open(process, onFrame)
+	let stream: SourceStream | undefined
 	try {
+		stream = await source.open(process, onFrame)
+		acknowledging.opened(stream)
 		await Promise.race([stream.ended, failed, target.until])
 		await sink.drain()
 	} finally {
 		await sink.stop()
-		stream.close()
+		stream?.close()
 	}
 }

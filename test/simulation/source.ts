@@ -8,7 +8,7 @@ type Frame =
 	| { kind: 'data'; position: bigint; payload: Uint8Array }
 	| { kind: 'keepalive'; walEnd: bigint; replyRequested: boolean }
 
-type SourceStream = {
+export type SourceStream = {
 	acknowledge(position: bigint): void
 	ended: Promise<void>
 	close(): void

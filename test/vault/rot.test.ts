@@ -60,8 +60,8 @@ async function fill(isEncrypted: boolean): Promise<Objects> {
 	const rows = changeRows(other, [{ cells: ['1'], position: 1n }])
 	await parcel.commit({ source: 'l', position: 1n, segments: await parcel.write(rows) })
 	const of = { systemIdentifier: '7', databaseOid: 5, slot: 's', timeline: 1, openedAt: '2026-01-01T00:00:00Z' }
-	await vault.putLineage({ id: 'l', ...of, nonces: [] })
-	await vault.putLineage({ id: 'l', ...of, nonces: [{ nonce: 'n', position: '0/1' }] })
+	const opened = await vault.putLineage({ id: 'l', ...of, nonces: [] })
+	await vault.putLineage({ ...opened, nonces: [{ nonce: 'n', position: '0/1' }] })
 	await vault.putLineage({ id: 'm', ...of, openedAt: '2026-02-01T00:00:00Z', nonces: [] })
 	await vault.lease('l', 'ann', 1_000)
 	await vault.putKey({ id: 'k', publicKey: 'pem', validFrom: '2026-01-01T00:00:00Z' })

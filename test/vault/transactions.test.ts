@@ -163,14 +163,25 @@ describe.each(grounds)('in $where', ({ start }) => {
 	test('of two handles that replace one lineage record only the first succeeds', async () => {
 		const store = freshStore()
 		const [first, second] = [openVault({ store, database: 'shop' }), openVault({ store, database: 'shop' })]
-		await first.putLineage(lineage)
-		await second.lineages()
-		await first.putLineage({ ...lineage, timeline: 2 })
-		await expect(second.putLineage({ ...lineage, timeline: 3 })).rejects.toMatchObject({ code: 'CONFLICT' })
-		expect((await second.lineages())[0]?.timeline).toBe(2)
-		for (let timeline = 4; timeline < 30; timeline++) await second.putLineage({ ...lineage, timeline })
-		await expect(first.putLineage({ ...lineage, timeline: 99 })).rejects.toMatchObject({ code: 'CONFLICT' })
-		expect((await first.lineages())[0]?.timeline).toBe(29)
+		const opened = await first.putLineage(lineage)
+		const [read] = await second.lineages()
+		const firsts = await first.putLineage({ ...opened, timeline: 2 })
+		await expect(second.putLineage({ ...lineage, ...read, timeline: 3 })).rejects.toMatchObject({ code: 'CONFLICT' })
+		let [seconds = lineage] = await second.lineages()
+		expect(seconds.timeline).toBe(2)
+		for (let timeline = 4; timeline < 30; timeline++) seconds = await second.putLineage({ ...seconds, timeline })
+		await expect(first.putLineage({ ...firsts, timeline: 99 })).rejects.toMatchObject({ code: 'CONFLICT' })
+		expect(await first.lineages()).toEqual([seconds])
+	})
+
+	test('a lineage record follows the one that was read, whatever its handle has read or written since', async () => {
+		const vault = freshVault()
+		const opened = await vault.putLineage(lineage)
+		const again = await vault.putLineage(opened)
+		expect(await vault.lineages()).toEqual([again])
+		await expect(vault.putLineage({ ...opened, timeline: 2 })).rejects.toMatchObject({ code: 'CONFLICT' })
+		await expect(vault.putLineage(lineage)).rejects.toMatchObject({ code: 'CONFLICT' })
+		expect(await vault.lineages()).toEqual([again])
 	})
 
 	test('a lease excludes other owners until it runs out', async () => {

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { ReprieveError } from '@reprieve/contracts'
 import type { Control } from '@reprieve/control'
-import { openStream, publicationNames, type Sql, type StreamFrame } from '@reprieve/postgres'
+import { openStream, publicationNames, type ReplicationStream, type Sql, type StreamFrame } from '@reprieve/postgres'
 import type { Vault, VaultTable } from '@reprieve/vault'
 import type { Logger } from 'pino'
 import type { TableBuffer } from './archive/buffer.ts'
@@ -119,9 +119,10 @@ export async function streamInto<Spilled>(options: SessionOptions, held: Held, t
 	failed.catch(() => {})
 	const relations = new Relations({ sql, vault, openBuffer: target.openBuffer })
 	const nonces = new NonceChain((id, nonce) => recordNonce(control, id, nonce), vault, opened)
+	const acknowledging = acknowledgeOnceOpen()
 	const sink = target.openSink({
 		...{ ...held, buffers: relations.buffers, nonces },
-		acknowledge: (position) => stream?.acknowledge(position),
+		acknowledge: acknowledging.acknowledge,
 		onFailure: fail,
 	})
 	const assembler: Assembler = new Assembler({
@@ -136,12 +137,15 @@ export async function streamInto<Spilled>(options: SessionOptions, held: Held, t
 		},
 	})
 	const onFrame = makeFrameHandler({ sink, assembler, reliefBytes: config.bufferBytes / 8, signal: ending })
-	const stream = await openStream({
-		...{ url: config.databaseUrl, slot: opened.slot, publications: publicationNames, onFrame },
-	})
-	const heartbeat = beat(options, sink, fail)
-	options.onStreaming()
+	let stream: ReplicationStream | undefined
+	let heartbeat: NodeJS.Timeout | undefined
 	try {
+		stream = await openStream({
+			...{ url: config.databaseUrl, slot: opened.slot, publications: publicationNames, onFrame },
+		})
+		acknowledging.opened(stream)
+		heartbeat = beat(options, sink, fail)
+		options.onStreaming()
 		await Promise.race([stream.ended, failed, aborted(ending)])
 		await sink.drain()
 		await target.finish?.()
@@ -150,7 +154,23 @@ export async function streamInto<Spilled>(options: SessionOptions, held: Held, t
 	} finally {
 		clearInterval(heartbeat)
 		await sink.stop()
-		await stream.close()
+		await stream?.close()
+	}
+}
+
+/** Acknowledges on a stream. What archivers of frames get done while it is being opened is said when it is open. */
+export function acknowledgeOnceOpen() {
+	let stream: Pick<ReplicationStream, 'acknowledge'> | undefined
+	let early: bigint | undefined
+	return {
+		acknowledge(position: bigint): void {
+			if (stream) stream.acknowledge(position)
+			else early = position
+		},
+		opened(open: Pick<ReplicationStream, 'acknowledge'>): void {
+			stream = open
+			if (early !== undefined) open.acknowledge(early)
+		},
 	}
 }
 

@@ -1,31 +1,27 @@
 import { ReprieveError } from '@reprieve/contracts'
 import { encodePart, ownFolder } from './paths.ts'
-import { listRegisters, openRegister, type Register } from './register.ts'
+import { listRegisters, openRegister } from './register.ts'
 import type { Store } from './store.ts'
 import type { VaultKey, VaultLineage } from './vault.ts'
 
 type Lease = { owner: string; expiresAt: number; ttlMs?: number }
 
-/** Lineages with their compare-and-set: a handle may replace only the record that it saw. */
+/** Lineages with their compare-and-set: each record carries the version that it was read at. */
 export function openLineages(store: Store, database: string) {
 	const folder = ownFolder(database, 'lineages')
-	const seen = new Map<string, number>()
-	const registerOf = (id: string): Register<VaultLineage> => openRegister(store, `${folder}/${encodePart(id)}`)
+	const registerOf = (part: string) => openRegister<VaultLineage>(store, `${folder}/${part}`)
 	return {
 		async lineages(): Promise<VaultLineage[]> {
 			const found: VaultLineage[] = []
 			for (const part of await listRegisters(store, folder)) {
-				const { version, value } = await openRegister<VaultLineage>(store, `${folder}/${part}`).read()
-				if (!value) continue
-				seen.set(value.id, version)
-				found.push(value)
+				const { version, value } = await registerOf(part).read()
+				if (value) found.push({ ...value, version })
 			}
 			return found.sort((a, b) => (a.openedAt < b.openedAt ? -1 : 1))
 		},
-		async putLineage(lineage: VaultLineage): Promise<void> {
-			const version = seen.get(lineage.id) ?? -1
-			await registerOf(lineage.id).write(version, lineage)
-			seen.set(lineage.id, version + 1)
+		async putLineage({ version: read = -1, ...lineage }: VaultLineage): Promise<VaultLineage> {
+			await registerOf(encodePart(lineage.id)).write(read, lineage)
+			return { ...lineage, version: read + 1 }
 		},
 	}
 }

@@ -142,6 +142,8 @@ export type VaultLineage = {
 	channel?: Channel
 	/** Nonces of the newest acknowledgements, newest last; at start the database must know the newest. */
 	nonces: { nonce: string; position: string }[]
+	/** Version of the record that was read; a new lineage has none. */
+	version?: number
 }
 
 /** The way of changes into the vault: the stream itself, our frames in Kafka, or Debezium's events. */
@@ -166,9 +168,13 @@ export interface Vault {
 	/** Tables that have an archive; lists folders, so not for the hot path. */
 	tables(): Promise<TableName[]>
 	readonly transactions: TransactionLog
+	/** Every lineage, oldest first, each with the version of its record. */
 	lineages(): Promise<VaultLineage[]>
-	/** Replaces the record of one lineage by compare-and-set on its earlier content; throws CONFLICT on a lost race. */
-	putLineage(lineage: VaultLineage): Promise<void>
+	/**
+	 * Puts the record that follows the version it carries, or a new lineage's where it carries none, and answers it with its
+	 * new version; throws CONFLICT when another one follows already.
+	 */
+	putLineage(lineage: VaultLineage): Promise<VaultLineage>
 	/** Takes or renews the capture lease of a lineage; throws CONFLICT while another owner's lease is unexpired. */
 	lease(lineage: string, owner: string, ttlMs: number): Promise<void>
 	keys(): Promise<VaultKey[]>

@@ -60,7 +60,15 @@ test('the rest of a frame whose beginning was passed over is no poison', () => {
 	reader.skipTo(20n)
 	expect(reader.read({ offset: 20n, value: parts[1] as Uint8Array })).toEqual({ kind: 'nothing' })
 	expect(reader.read({ offset: 21n, value: whole })).toMatchObject({ kind: 'frame' })
-	expect(reader.read({ offset: 22n, value: parts[1] as Uint8Array })).toMatchObject({ kind: 'poison', offset: 22n })
+})
+
+test('the rest of a frame whose sender was replaced is passed over within a frame of the new one', () => {
+	const { reader } = open()
+	const replaced = encodeFrame(sent, { key, maxRecordBytes: 900 })
+	const records = [replaced[0], parts[0], ...replaced.slice(1), ...parts.slice(1)] as Uint8Array[]
+	const reads = records.map((value, at) => reader.read({ offset: 10n + BigInt(at), value }))
+	expect(reads.slice(0, -1).every(({ kind }) => kind === 'nothing')).toBe(true)
+	expect(reads.at(-1)).toMatchObject({ kind: 'frame', offset: 10n, next: 10n + BigInt(records.length) })
 })
 
 test('poison is not passed over', () => {

@@ -31,8 +31,6 @@ export class LaneReader {
 	#next: bigint
 	#begun: { offset: bigint; bytes: number } | undefined
 	#asked: bigint | undefined
-	/** Reading may have begun in the middle of a frame. */
-	#isAdrift = false
 	readonly #options: LaneOptions
 
 	constructor(lane: Lane, options: LaneOptions) {
@@ -62,13 +60,13 @@ export class LaneReader {
 		try {
 			frame = this.#reader.read(record)
 		} catch (error) {
-			if (this.#isAdrift && error instanceof PoisonRecord && error.reason === 'orphan') {
+			// Reading began in the middle of it, or another capture's frame came in between. A frame that lacks is a hole.
+			if (error instanceof PoisonRecord && error.reason === 'orphan') {
 				this.#next = offset + 1n
 				return { kind: 'nothing' }
 			}
 			return { kind: 'poison', offset, why: whyOf(error) }
 		}
-		this.#isAdrift = false
 		const belonging = frame ? this.#options.judge(frame) : 'ours'
 		if (belonging === 'ahead') return { kind: 'ahead' }
 		if (typeof belonging === 'object') return { kind: 'poison', offset, why: belonging.poison }
@@ -83,7 +81,6 @@ export class LaneReader {
 	skipTo(offset: bigint): void {
 		this.#reader.reset()
 		this.#begun = undefined
-		this.#isAdrift = true
 		this.#next = offset
 		this.#options.onSkip()
 	}

@@ -42,8 +42,7 @@ export async function enterChannel(
 	if (!isOver) throw notDrained(channel)
 	if (opened.branch.ended.length > 0 && wanted.kind !== 'stream') throw promotedBefore(wanted)
 	const next = { ...wanted, epoch: channel.epoch + 1, from: formatLsn(opened.archived) }
-	opened.lineage = { ...opened.lineage, channel: next }
-	await vault.putLineage(opened.lineage)
+	opened.lineage = await vault.putLineage({ ...opened.lineage, channel: next })
 	return next
 }
 

@@ -85,6 +85,6 @@ async function refusal(renew: () => Promise<void>): Promise<unknown> {
 	}
 }
 
-function isConflict(error: unknown): boolean {
+export function isConflict(error: unknown): boolean {
 	return error instanceof ReprieveError && error.code === 'CONFLICT'
 }

@@ -40,8 +40,6 @@ export class NonceChain {
 		await this.#record(this.#lineage.id, { nonce, previous, replaces: this.#recorded, position })
 		this.#recorded = nonce
 		const nonces = [...this.#lineage.nonces, { nonce, position: formatLsn(position) }].slice(-kept)
-		const lineage = { ...this.#lineage, nonces }
-		await this.#vault.putLineage(lineage)
-		this.#lineage = lineage
+		this.#lineage = await this.#vault.putLineage({ ...this.#lineage, nonces })
 	}
 }

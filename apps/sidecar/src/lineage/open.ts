@@ -19,7 +19,7 @@ import type { SidecarConfig } from '../config.ts'
 import { adoptRemedy, CaptureStopped, makeIncident } from '../incident.ts'
 import { channelOf, isDrained } from './channel.ts'
 import { type ControlLineage, type Evidence, judgeLineage, type Verdict } from './judge.ts'
-import { takeLease } from './lease.ts'
+import { isConflict, takeLease } from './lease.ts'
 import { followPromotion } from './promotion.ts'
 
 /** Any constant: one process at a time opens a lineage. */
@@ -85,7 +85,14 @@ export async function openLineage(ground: Ground): Promise<OpenLineage> {
 /** Writes the open lineage again as it is: what a former holder still has under way cannot replace it any more. */
 export async function fence(vault: Pick<Vault, 'lineages' | 'putLineage'>): Promise<void> {
 	const open = (await vault.lineages()).findLast((lineage) => lineage.closedAt === undefined)
-	if (open) await vault.putLineage(open)
+	if (!open) return
+	try {
+		await vault.putLineage(open)
+	} catch (error) {
+		if (!isConflict(error)) throw error
+		// One of the former holder's came first: the next may be under way.
+		await fence(vault)
+	}
 }
 
 async function recordTimeline({ db }: Control, { lineage, timeline }: Branch): Promise<void> {

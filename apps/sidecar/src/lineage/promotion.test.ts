@@ -30,10 +30,10 @@ function receipt(lsn: bigint): ArchivedTransaction {
 
 async function follow(vault: Vault): Promise<void> {
 	const ended = [{ timeline: 1, end: 95n }]
-	await vault.lineages()
+	const known = (await vault.lineages()).find(({ id }) => id === lineage.id)
 	await followPromotion(
 		{ control: untouched, vault },
-		{ kind: 'promote', lineage, ended, end: 95n, evidence: { identity, control } },
+		{ kind: 'promote', lineage: { ...lineage, ...known }, ended, end: 95n, evidence: { identity, control } },
 	)
 }
 
