@@ -92,7 +92,8 @@ export class FlushLoop<Spilled> {
 	/** Resolves when all that waited is flushed. Throws what ended the loop. */
 	async drain(): Promise<void> {
 		while (this.#waiting.length > 0 || this.#turn !== undefined) {
-			await this.#flush()
+			// Only the turn of another is waited for: two that drain would take turns with nothing for ever.
+			await (this.#waiting.length > 0 ? this.#flush() : this.#turn)
 			if (this.#failure) throw this.#failure.error
 			if (this.#isStopped) return
 		}
