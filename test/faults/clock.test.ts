@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { judge } from './crash/judge.ts'
+import { places } from './crash/places.ts'
 import { type Edit, editAt, type Place } from './crash/point.ts'
 import { tellStory } from './crash/story.ts'
 import { crashCluster, startCrashWorld, telling } from './crash/world.ts'
@@ -12,46 +13,19 @@ globalThis.Date = class extends Date {
 }
 `
 const month = 30 * 24 * 3_600_000
-const batch = 'apps/service/src/runs/worker/delete-batch.ts'
-const archive = 'apps/sidecar/src/archive/loop.ts'
 
 /** Where the clock of the process is set, and to how far from the machine's own. */
-const places: Record<'service' | 'sidecar', (Place & { ahead: number })[]> = {
+const jumps: Record<'service' | 'sidecar', (Place & { ahead: number })[]> = {
 	service: [
-		{
-			name: 'a plan is being written',
-			file: 'apps/service/src/plans/make.ts',
-			at: 'requireTables(principal, touchedTables(evaluation))',
-			ahead: month,
-		},
-		{ name: 'a batch is tagged', file: batch, at: 'const before = await readServerCounts(', nth: 2, ahead: -month },
-		{ name: 'a batch is sealed', file: batch, at: 'await requireOpenGate(tx, [', nth: 9, ahead: month },
-		{
-			name: 'a batch of a restore has inserted',
-			file: 'packages/restore/src/execute/batch.ts',
-			at: 'await advanceSequences(tx, stages)',
-			nth: 2,
-			ahead: -month,
-		},
+		{ ...places.planBeingWritten, ahead: month },
+		{ ...places.batchTagged, nth: 2, ahead: -month },
+		{ ...places.batchSealed, nth: 9, ahead: month },
+		{ ...places.restoreInserted, nth: 2, ahead: -month },
 	],
 	sidecar: [
-		{ name: 'segments are written', file: archive, at: 'await buffer.vault.commit(', nth: 4, ahead: month },
-		{
-			name: 'tables are committed, the transactions are not',
-			file: archive,
-			at: 'if (batch.append) {',
-			when: 'batch.append && batch.commit.length > 0',
-			nth: 9,
-			ahead: -month,
-		},
-		{
-			name: 'transactions are in the vault',
-			file: archive,
-			at: 'await record(batch.record',
-			when: 'batch.record.length > 0',
-			nth: 16,
-			ahead: 0,
-		},
+		{ ...places.segmentsWritten, nth: 4, ahead: month },
+		{ ...places.tablesCommitted, nth: 9, ahead: -month },
+		{ ...places.transactionsCommitted, nth: 16, ahead: 0 },
 	],
 }
 
@@ -61,7 +35,7 @@ test('clocks of service and sidecar that are set forward and back by a month cha
 	await using cluster = await crashCluster()
 	const edits = (program: 'service' | 'sidecar', start: Omit<Edit, 'instead'>): Edit[] => [
 		{ ...start, instead: `${settable}${start.at}` },
-		...places[program].map(({ ahead, ...place }) =>
+		...jumps[program].map(({ ahead, ...place }) =>
 			editAt({ ...place, first: `globalThis.clockAhead = ${ahead}`, fate: 'nothing' }),
 		),
 	]
@@ -78,7 +52,7 @@ test('clocks of service and sidecar that are set forward and back by a month cha
 			expect([kills, ended, hits().toSorted()]).toEqual([
 				0,
 				undefined,
-				places[program].map(({ name }) => name).toSorted(),
+				jumps[program].map(({ name }) => name).toSorted(),
 			])
 		}
 		const status = await world.client.system.status()

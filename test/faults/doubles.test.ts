@@ -1,50 +1,24 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { until } from '../support/wait.ts'
 import { judge } from './crash/judge.ts'
+import { places } from './crash/places.ts'
 import type { Place } from './crash/point.ts'
 import { bystander } from './crash/settings.ts'
 import { tellStory } from './crash/story.ts'
 import { type CrashWorld, crashCluster, type Kept, startCrashWorld, telling } from './crash/world.ts'
 
-const batch = 'apps/service/src/runs/worker/delete-batch.ts'
-
 /** Where a worker stands still until another has taken over. */
 const frozenWorkers: Place[] = [
-	{ name: 'a batch is sealed', file: batch, at: 'await requireOpenGate(tx, [', nth: 3, fate: 'freeze' },
-	{ name: 'a batch is committed', file: batch, at: 'return done as BatchDone', nth: 2, fate: 'freeze' },
-	{
-		name: 'a batch of a restore is recorded, not committed',
-		file: 'apps/service/src/restores/worker/execute.ts',
-		at: 'return counted',
-		nth: 2,
-		fate: 'freeze',
-	},
+	{ ...places.batchSealed, nth: 3, fate: 'freeze' },
+	{ ...places.batchCommitted, nth: 2, fate: 'freeze' },
+	{ ...places.restoreRecorded, nth: 2, fate: 'freeze' },
 ]
 
 /** Where a capture stands still: behind the check of its lease. */
 const frozenCaptures: Place[] = [
-	{
-		name: 'segments are written, not committed',
-		file: 'apps/sidecar/src/archive/loop.ts',
-		at: 'await buffer.vault.commit(',
-		nth: 5,
-		fate: 'freeze',
-	},
-	{
-		name: 'tables are committed, the transactions are not',
-		file: 'apps/sidecar/src/archive/loop.ts',
-		at: 'if (batch.append) {',
-		when: 'batch.append && batch.commit.length > 0',
-		nth: 4,
-		fate: 'freeze',
-	},
-	{
-		name: 'a nonce stands, the slot is not acknowledged',
-		file: 'apps/sidecar/src/lineage/acknowledge.ts',
-		at: 'acknowledge(position)\n',
-		nth: 3,
-		fate: 'freeze',
-	},
+	{ ...places.segmentsWritten, nth: 5, fate: 'freeze' },
+	{ ...places.tablesCommitted, nth: 4, fate: 'freeze' },
+	{ ...places.nonceStands, nth: 3, fate: 'freeze' },
 ]
 
 const cluster = await crashCluster()

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { until } from '../support/wait.ts'
 import { judge } from './crash/judge.ts'
+import { places } from './crash/places.ts'
 import { editAt, type Place } from './crash/point.ts'
 import { tellStory } from './crash/story.ts'
 import { type CrashWorld, startCrashWorld, telling } from './crash/world.ts'
@@ -9,19 +10,9 @@ import { type Restartable, startRestartable } from './restartable.ts'
 import { openStrikes } from './strikes.ts'
 
 /** Where PostgreSQL has no room left any more. */
-const places: Place[] = [
-	{
-		name: 'a batch is tagged',
-		file: 'apps/service/src/runs/worker/delete-batch.ts',
-		at: 'const before = await readServerCounts(',
-		nth: 2,
-	},
-	{
-		name: 'a batch of a restore has inserted',
-		file: 'packages/restore/src/execute/batch.ts',
-		at: 'await advanceSequences(tx, stages)',
-		nth: 2,
-	},
+const fullAt: Place[] = [
+	{ ...places.batchTagged, nth: 2 },
+	{ ...places.restoreInserted, nth: 2 },
 ]
 
 test("PostgreSQL's own disk is full for a while, in a run and in a restore, and everything goes on by itself", {
@@ -39,8 +30,8 @@ test("PostgreSQL's own disk is full for a while, in a run and in a restore, and 
 		await exhaust(world as CrashWorld)
 		relieved.push(relieveWhenNoticed(world as CrashWorld, { disk, cluster }))
 	}
-	await using strikes = await openStrikes(Object.fromEntries(places.map(({ name }) => [name, full])))
-	const edits = places.map((place) => editAt({ ...place, first: strikes.at(place.name), fate: 'nothing' }))
+	await using strikes = await openStrikes(Object.fromEntries(fullAt.map(({ name }) => [name, full])))
+	const edits = fullAt.map((place) => editAt({ ...place, first: strikes.at(place.name), fate: 'nothing' }))
 	await using opened = await startCrashWorld(cluster, { service: { edits } })
 	world = opened
 	await telling(world, async () => {
@@ -48,7 +39,7 @@ test("PostgreSQL's own disk is full for a while, in a run and in a restore, and 
 		await opened.barrier()
 		expect(await judge(opened)).toEqual([])
 		await Promise.all(relieved)
-		expect(strikes.struck()).toEqual(places.map(({ name }) => name))
+		expect(strikes.struck()).toEqual(fullAt.map(({ name }) => name))
 		const { service, sidecar } = opened
 		expect([service.kills, sidecar.kills, service.ended, sidecar.ended]).toEqual([0, 0, undefined, undefined])
 	})

@@ -7,6 +7,7 @@ import { archivedRows, captureGround, publish } from '../capture/ground.ts'
 import { freshDatabase, startCluster } from '../support/postgres.ts'
 import { until } from '../support/wait.ts'
 import { judge } from './crash/judge.ts'
+import { places } from './crash/places.ts'
 import { editAt, type Place } from './crash/point.ts'
 import { bystander } from './crash/settings.ts'
 import { tellStory } from './crash/story.ts'
@@ -86,58 +87,19 @@ test('a statement on a half-open connection fails, its locks are free, and a lon
 	}
 })
 
-const batch = 'apps/service/src/runs/worker/delete-batch.ts'
-const archive = 'apps/sidecar/src/archive/loop.ts'
-
 /** Where every connection of a pool so far falls silent; pools by the name of their sessions. */
 const silences: Record<'service' | 'sidecar', (Place & { pool: string })[]> = {
 	service: [
-		{
-			name: 'tables are published, their protection is not recorded',
-			file: 'packages/postgres/src/protect/apply.ts',
-			at: 'await recordProtection(tx, plan, options)',
-			pool: 'reprieve owner',
-		},
-		{
-			name: 'a plan is being written',
-			file: 'apps/service/src/plans/make.ts',
-			at: 'requireTables(principal, touchedTables(evaluation))',
-			pool: 'reprieve plan',
-		},
-		{
-			name: 'a batch is tagged',
-			file: batch,
-			at: 'const before = await readServerCounts(',
-			nth: 2,
-			pool: 'reprieve delete',
-		},
-		{ name: 'a batch is committed', file: batch, at: 'return done as BatchDone', nth: 5, pool: 'reprieve service' },
-		{
-			name: 'a batch of a restore has inserted',
-			file: 'packages/restore/src/execute/batch.ts',
-			at: 'await advanceSequences(tx, stages)',
-			nth: 2,
-			pool: 'reprieve restore',
-		},
+		{ ...places.tablesPublished, pool: 'reprieve owner' },
+		{ ...places.planBeingWritten, pool: 'reprieve plan' },
+		{ ...places.batchTagged, nth: 2, pool: 'reprieve delete' },
+		{ ...places.batchCommitted, nth: 5, pool: 'reprieve service' },
+		{ ...places.restoreInserted, nth: 2, pool: 'reprieve restore' },
 	],
 	sidecar: [
-		{ name: 'segments are written', file: archive, at: 'await buffer.vault.commit(', nth: 4, pool: 'reprieve sidecar' },
-		{
-			name: 'transactions are in the vault',
-			file: archive,
-			at: 'await record(batch.record',
-			when: 'batch.record.length > 0',
-			nth: 12,
-			pool: 'reprieve sidecar control',
-		},
-		{
-			name: 'tables are committed, the transactions are not',
-			file: archive,
-			at: 'if (batch.append) {',
-			when: 'batch.append && batch.commit.length > 0',
-			nth: 9,
-			pool: 'reprieve capture',
-		},
+		{ ...places.segmentsWritten, nth: 4, pool: 'reprieve sidecar' },
+		{ ...places.transactionsCommitted, nth: 12, pool: 'reprieve sidecar control' },
+		{ ...places.tablesCommitted, nth: 9, pool: 'reprieve capture' },
 	],
 }
 
@@ -176,7 +138,7 @@ test('a worker that is cut off from the server is succeeded by another, and work
 	const healed = Promise.withResolvers<() => void>()
 	await using strikes = await openStrikes({ cut: async () => healed.resolve(proxy.cut().heal) })
 	await using world = await startCrashWorld(cluster, { service: { edits: bystander } })
-	const place = { name: 'a batch is tagged', file: batch, at: 'const before = await readServerCounts(', nth: 2 }
+	const place = { ...places.batchTagged, nth: 2 }
 	const lost = await world.start('service', {
 		env: { DATABASE_URL: behind(proxy, world.database.url) },
 		edits: [editAt({ ...place, first: strikes.at('cut'), fate: 'nothing' })],

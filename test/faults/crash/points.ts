@@ -1,3 +1,4 @@
+import { places } from './places.ts'
 import { indexedSoon, sweptSoon } from './settings.ts'
 import type { Point } from './world.ts'
 
@@ -33,12 +34,7 @@ function unsettled(path: string): Point {
 
 /** Places in the service, in the order in which the story comes by. */
 const servicePoints: readonly Point[] = [
-	{
-		name: 'tables are published, their protection is not recorded',
-		told: told.calls,
-		file: 'packages/postgres/src/protect/apply.ts',
-		at: 'await recordProtection(tx, plan, options)',
-	},
+	{ ...places.tablesPublished, told: told.calls },
 	{
 		name: 'tables are protected, nothing is proved',
 		told: told.calls,
@@ -53,12 +49,7 @@ const servicePoints: readonly Point[] = [
 	},
 	unsettled('tables.protect'),
 	unsettled('policies.put'),
-	{
-		name: 'the rows of a plan are being written',
-		told: told.calls,
-		file: 'apps/service/src/plans/make.ts',
-		at: 'requireTables(principal, touchedTables(evaluation))',
-	},
+	{ ...places.planBeingWritten, told: told.calls },
 	{
 		name: 'the rows of a plan are written, the plan is not ready',
 		told: told.calls,
@@ -77,9 +68,9 @@ const servicePoints: readonly Point[] = [
 	unsettled('runs.start'),
 	{ name: 'a run is claimed', told: told.runs, file: 'apps/service/src/runs/worker/loop.ts', at: 'const work = hold(' },
 	{ name: 'a batch has its gate', told: told.runs, file: batch, at: 'const held = await holdRows(', nth: 2 },
-	{ name: 'a batch is tagged', told: told.runs, file: batch, at: 'const before = await readServerCounts(', nth: 3 },
+	{ ...places.batchTagged, told: told.runs, nth: 3 },
 	{ name: 'a batch has deleted', told: told.runs, file: batch, at: 'const drifted = await settleMissing(', nth: 2 },
-	{ name: 'a batch is sealed', told: told.runs, file: batch, at: 'await requireOpenGate(tx, [', nth: 4 },
+	{ ...places.batchSealed, told: told.runs, nth: 4 },
 	{
 		name: 'a batch is recorded, not committed',
 		told: told.runs,
@@ -88,7 +79,7 @@ const servicePoints: readonly Point[] = [
 		side: 'after',
 		nth: 2,
 	},
-	{ name: 'a batch is committed', told: told.runs, file: batch, at: 'return done as BatchDone', nth: 3 },
+	{ ...places.batchCommitted, told: told.runs, nth: 3 },
 	{
 		name: 'a receipt has come, its run does not know',
 		told: told.runs,
@@ -116,13 +107,7 @@ const servicePoints: readonly Point[] = [
 		at: 'for (const stage of stages) await lockExisting(',
 		nth: 2,
 	},
-	{
-		name: 'a batch of a restore has inserted',
-		told: told.restores,
-		file: restoreBatch,
-		at: 'await advanceSequences(tx, stages)',
-		nth: 2,
-	},
+	{ ...places.restoreInserted, told: told.restores, nth: 2 },
 	{
 		name: 'a batch of a restore has relinked',
 		told: told.restores,
@@ -130,13 +115,7 @@ const servicePoints: readonly Point[] = [
 		at: "if (suppression.mode === 'replica') await",
 		when: 'relinks',
 	},
-	{
-		name: 'a batch of a restore is recorded, not committed',
-		told: told.restores,
-		file: restoring,
-		at: 'return counted',
-		nth: 3,
-	},
+	{ ...places.restoreRecorded, told: told.restores, nth: 3 },
 	{
 		name: 'a batch of a restore is committed',
 		told: told.restores,
@@ -209,7 +188,7 @@ const sidecarPoints: readonly Point[] = [
 		at: 'const nonces = [...this',
 		nth: 2,
 	},
-	{ name: 'a nonce stands, the slot is not acknowledged', file: acknowledging, at: 'acknowledge(position)\n', nth: 2 },
+	{ ...places.nonceStands, nth: 2 },
 
 	{ name: 'merged segments are written, not committed', file: merge, at: 'if (await commitMerge(' },
 	{ name: 'merged segments are committed, the index is not', file: merge, at: 'counts.merged += inputs.length' },
@@ -234,27 +213,15 @@ const sidecarPoints: readonly Point[] = [
 		nth: 6,
 	},
 
-	{ name: 'segments are written, not committed', file: archive, at: 'await buffer.vault.commit(', nth: 2 },
+	{ ...places.segmentsWritten, nth: 2 },
 	{
 		name: 'one of several tables is committed',
 		file: archive,
 		at: 'buffer.archived = position',
 		when: 'batch.commit.length > 1',
 	},
-	{
-		name: 'tables are committed, the transactions are not',
-		file: archive,
-		at: 'if (batch.append) {',
-		when: 'batch.append && batch.commit.length > 0',
-		nth: 2,
-	},
-	{
-		name: 'transactions are in the vault, not in the control schema',
-		file: archive,
-		at: 'await record(batch.record',
-		when: 'batch.record.length > 0',
-		nth: 3,
-	},
+	{ ...places.tablesCommitted, nth: 2 },
+	{ ...places.transactionsCommitted, nth: 3 },
 	{
 		name: 'all is archived, nothing acknowledged',
 		file: archive,
