@@ -3,7 +3,7 @@ import type { Services } from '../../context.ts'
 import { checkPlan } from '../../plans/verify.ts'
 import { type ClaimedRun, endRun, type RunState, readRunState, releaseRun } from './claim.ts'
 import { type BatchLimits, deleteBatch } from './delete-batch.ts'
-import { isNameMissing, judgeFailure } from './failures.ts'
+import { diskFull, isNameMissing, judgeFailure } from './failures.ts'
 import { toFailure } from './finding.ts'
 import type { GateClosed } from './gate.ts'
 import { type RunShape, readShape } from './shape.ts'
@@ -160,9 +160,6 @@ async function settleError(
 	await endRun(services, run.lease, 'fail', { ...failure, ...tries })
 	return true
 }
-
-/** Why a job waits until somebody makes room. */
-export const diskFull: Waiting = { reason: 'diskFull', reading: 1, limit: 0 }
 
 function gateWaiting(closed: GateClosed): Waiting {
 	return { reason: closed.findings[0]?.code ?? 'gate', reading: closed.findings.length, limit: 0 }

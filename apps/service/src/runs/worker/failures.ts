@@ -1,4 +1,4 @@
-import { ReprieveError } from '@reprieve/contracts'
+import { ReprieveError, type Waiting } from '@reprieve/contracts'
 import { GateClosed } from './gate.ts'
 import { LeaseLost } from './record.ts'
 
@@ -27,6 +27,9 @@ const disconnected = /^(08...|57P0[123]|53300|CONNECTION_.*|CONNECT_TIMEOUT|ECON
 export function isDiskFull(error: unknown): boolean {
 	return (error as { code?: unknown }).code === '53100'
 }
+
+/** Why a job waits until somebody makes room. */
+export const diskFull: Waiting = { reason: 'diskFull', reading: 1, limit: 0 }
 
 /** A table or column was renamed or dropped since its name was read. */
 export function isNameMissing(error: unknown): boolean {
