@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { differences, keep, openScene, preview, restore } from './scene.ts'
+import { deleteRewritten, differences, keep, openScene, preview, restore } from './scene.ts'
 
 const columns = (count: number, type: string) => Array.from({ length: count }, (_, at) => `c${at} ${type}`).join(', ')
 
@@ -40,5 +40,24 @@ test.for(Object.entries(tables))(
 		const done = await restore(scene, { selection: { run: 'r' }, conflict: 'overwrite' })
 		expect(done).toMatchObject({ status: 'succeeded', restored: 5, verified: 5, relinked: 1, conflicts: 0 })
 		expect(await differences(sql, 't', ['id'])).toEqual([])
+	},
+)
+
+test.for(Object.entries(tables))(
+	'rows of tables %s that could not come back as they were archived do, with their relinks undone',
+	{ timeout: 240_000 },
+	async ([, own]) => {
+		await using scene = await openScene()
+		const { sql } = scene
+		await sql.unsafe(`create table public.parent (region int, id int, primary key (region, id));
+		create table public.child (id int2 primary key, region int, parent int default 1, ${own}, foreign key (region, parent)
+			references public.parent on delete set default (parent) deferrable initially deferred)`)
+		await sql`insert into public.parent values (0, 5), (0, 6)`
+		await sql`insert into public.child (id, region, parent) values (1, 0, 5), (2, 0, 6), (3, 0, null)`
+		await keep(sql, 'child')
+		await deleteRewritten(scene, { parent: '1' })
+		const done = await restore(scene, { selection: { run: 'r' } })
+		expect(done).toMatchObject({ status: 'succeeded', restored: 5, identical: 2, conflicts: 0, verified: 5 })
+		expect(await differences(sql, 'child', ['id'])).toEqual([])
 	},
 )

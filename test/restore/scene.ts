@@ -68,3 +68,19 @@ export async function differences(sql: Sql, table: string, key: string[]): Promi
 	return await sql.unsafe(`select a::text as was, b::text as now from kept.${quoteIdentifier(name.name)} a
 		full join ${quoteTable(name)} b on ${join} where not record_image_eq(a, b) or a is null or b is null`)
 }
+
+/**
+ * Deletes all of `parent`, then of `child`, in one transaction of run r, as if the first deletion had rewritten the children's
+ * references: the same values in each.
+ */
+export async function deleteRewritten({ sql, vault }: Scene, rewritten: Record<string, string | null>): Promise<void> {
+	await sql.begin(async (tx) => {
+		const parents = await vault.copy(tx, 'parent', 'true')
+		const relinks = await vault.copy(tx, 'child', 'parent is not null')
+		await tx`delete from public.parent`
+		const children = await vault.copy(tx, 'child', 'true')
+		await tx`delete from public.child`
+		const changes = [...parents, ...relinks.map((row) => ({ ...row, op: 1, rewritten })), ...children]
+		await vault.transaction(changes, { run: 'r' })
+	})
+}

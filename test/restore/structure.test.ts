@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { startRestore } from '../../apps/service/src/restores/start.ts'
 import { admin } from '../support/services.ts'
 import { until } from '../support/wait.ts'
-import { differences, keep, openScene, preview, restore, work } from './scene.ts'
+import { deleteRewritten, differences, keep, openScene, preview, restore, work } from './scene.ts'
 
 test('a self reference with children before their parents comes back in one statement', async () => {
 	await using scene = await openScene()
@@ -37,7 +37,7 @@ test('a cycle of foreign keys that are not deferrable comes back in one statemen
 
 test('a row that was set to a default that is not there, then deleted in the same transaction, comes back as it was', async () => {
 	await using scene = await openScene()
-	const { sql, vault } = scene
+	const { sql } = scene
 	await sql`create table public.parent (region int, id int, primary key (region, id))`
 	await sql`create table public.child (id int primary key, region int, parent int default 1, note text,
 		foreign key (region, parent) references public.parent on delete set default (parent) deferrable initially deferred)`
@@ -45,15 +45,7 @@ test('a row that was set to a default that is not there, then deleted in the sam
 	await sql`insert into public.child values (1, 0, 5, 'a'), (2, 0, 6, 'b'), (3, 0, null, 'c')`
 	await keep(sql, 'parent')
 	await keep(sql, 'child')
-	await sql.begin(async (tx) => {
-		const parents = await vault.copy(tx, 'parent', 'true')
-		const relinks = await vault.copy(tx, 'child', 'parent is not null')
-		await tx`delete from public.parent`
-		const children = await vault.copy(tx, 'child', 'true')
-		await tx`delete from public.child`
-		const rewritten = relinks.map((row) => ({ ...row, op: 1, rewritten: { parent: '1' } }))
-		await vault.transaction([...parents, ...rewritten, ...children], { run: 'r' })
-	})
+	await deleteRewritten(scene, { parent: '1' })
 	const done = await restore(scene, { selection: { run: 'r' } })
 	expect(done).toMatchObject({ status: 'succeeded', restored: 5, identical: 2, conflicts: 0, verified: 5 })
 	expect(await differences(sql, 'parent', ['region', 'id'])).toEqual([])
@@ -62,22 +54,14 @@ test('a row that was set to a default that is not there, then deleted in the sam
 
 test('a row that a default left half NULL, then deleted in the same transaction, comes back as it was', async () => {
 	await using scene = await openScene()
-	const { sql, vault } = scene
+	const { sql } = scene
 	await sql`create table public.parent (region int, id int, primary key (region, id))`
 	await sql`create table public.child (id int primary key, region int, parent int, foreign key (region, parent)
 		references public.parent match full on delete set default (parent) deferrable initially deferred)`
 	await sql`insert into public.parent values (0, 5), (0, 6)`
 	await sql`insert into public.child values (1, 0, 5), (2, null, null)`
 	await keep(sql, 'child')
-	await sql.begin(async (tx) => {
-		const parents = await vault.copy(tx, 'parent', 'true')
-		const relinks = await vault.copy(tx, 'child', 'parent is not null')
-		await tx`delete from public.parent`
-		const children = await vault.copy(tx, 'child', 'true')
-		await tx`delete from public.child`
-		const rewritten = relinks.map((row) => ({ ...row, op: 1, rewritten: { parent: null } }))
-		await vault.transaction([...parents, ...rewritten, ...children], { run: 'r' })
-	})
+	await deleteRewritten(scene, { parent: null })
 	expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ status: 'succeeded', conflicts: 0 })
 	expect(await differences(sql, 'child', ['id'])).toEqual([])
 })

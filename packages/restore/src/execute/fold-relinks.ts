@@ -1,25 +1,16 @@
-import { quoteIdentifier } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import type { Unique } from '../catalog/uniques.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
-import { literal, newestFirst, textOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
+import { rankRelinks, undoRelinks } from './relinks.ts'
 
 /**
  * Undoes the relinks of a stage in its own missing rows, newest first, before these are written: a value stays that is not
  * the rewritten one. The relinks' fates become `linked`.
  */
 export async function foldRelinks(tx: Transaction, stage: Stage, uniques: Unique[]): Promise<void> {
-	const { book, live } = stage
-	const keys = live.key.map((name) => `s.${quoteIdentifier(name)}`).join(', ')
-	await tx.unsafe(`update ${stage.fate} f set note = r.rank
-		from (select s.${book.n} as n, (row_number() over (partition by ${keys}
-				order by ${newestFirst(book, 's')}))::text as rank
-			from ${stage.sql} s join ${stage.fate} g on g.n = s.${book.n} and g.state = 'relinkable') r where r.n = f.n`)
-	const [most] = await tx.unsafe<{ ranks: number }[]>(
-		`select coalesce(max(note::int4), 0) as ranks from ${stage.fate} where state = 'relinkable'`,
-	)
-	for (let rank = 1; rank <= (most?.ranks ?? 0); rank++) {
+	const ranks = await rankRelinks(tx, stage, { from: ['relinkable'], to: 'relinkable' })
+	for (let rank = 1; rank <= ranks; rank++) {
 		for (const version of stage.maps.keys()) await foldRank(tx, stage, { uniques, rank, version })
 	}
 	await tx.unsafe(`update ${stage.fate} set state = 'linked', note = null where state = 'relinkable'`)
@@ -31,14 +22,7 @@ async function foldRank(
 	at: { uniques: Unique[]; rank: number; version: number },
 ): Promise<void> {
 	const { book, live } = stage
-	const map = stage.maps[at.version]
-	const rewritten = `s.${book.rewritten}::jsonb`
-	const set = (map?.columns ?? []).map(({ from, to }) => {
-		const name = quoteIdentifier(to.name)
-		const archived = literal(map?.archived.columns[from]?.name ?? '')
-		const isStill = `(${textOf(`d.${name}`)}) is not distinct from ${rewritten} ->> ${archived}`
-		return `${name} = case when ${rewritten} ? ${archived} and ${isStill} then s.${name} else d.${name} end`
-	})
+	const set = (await undoRelinks(tx, stage, { version: at.version, row: 'd' })).map((column) => column.set)
 	if (set.length === 0) return
 	const folded = `${stage.sql} s join ${stage.fate} f on f.n = s.${book.n} and f.state = 'relinkable' and f.note = $1`
 	const which = `s.${book.v} = ${at.version} and g.state = 'missing' and ${sameKey(live, keyUnique(live, at.uniques), 's', 'd')}`

@@ -7,6 +7,9 @@ import { keyUnique, sameKey } from './key.ts'
 
 const relinkOp = 1
 
+/** States that {@link classify} gives relinks. */
+export const relinkStates: readonly string[] = ['relinkable', 'linked', 'gone', 'changed']
+
 /**
  * Fills the stage's fate table. Rows to bring back are `missing`, `same`, `different`, `taken` (another live row holds a
  * unique value) or `superseded` (an older change of the same key); relinks are `relinkable`, `linked` (already as they

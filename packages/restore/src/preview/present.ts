@@ -3,6 +3,7 @@ import type { Transaction } from '@reprieve/postgres'
 import { countBroughtBack } from '../execute/decide.ts'
 import { ownRows, storedColumns, textOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
+import { relinkStates } from './classify.ts'
 import { type Examination, type Examined, wentWithIt } from './examine.ts'
 import { keyUnique, sameKey } from './key.ts'
 import { parentKey } from './parents.ts'
@@ -51,7 +52,7 @@ async function presentTable(
 		different: of('different'),
 		taken: of('taken'),
 		superseded: of('superseded'),
-		relinks: of('relinkable', 'linked', 'gone', 'changed'),
+		relinks: of(...relinkStates),
 		sample: stage && stage.rows > 0 ? await sample(tx, examination, stage) : [],
 	}
 }
