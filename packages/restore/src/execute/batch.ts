@@ -173,13 +173,13 @@ async function fillStage(
 		const all = Uint32Array.from({ length: rows.count }, (_, row) => row)
 		await timelines.learn({ rows, at: all })
 		const timeline = (row: number) => timelines.of(rows, row)
-		const find = (row: number) => listed.get(`${timeline(row)}/${rows.position[row]}/${rows.ordinal[row]}`)
-		const at = all.filter((row) => find(row) !== undefined)
-		const of = (row: number) => {
-			const { seq, seen } = find(row) as Listed
-			return { n: seq, seen }
+		const found = new Map<number, { n: number; seen: string | null }>()
+		for (const row of all) {
+			const wanted = listed.get(`${timeline(row)}/${rows.position[row]}/${rows.ordinal[row]}`)
+			if (wanted) found.set(row, { n: wanted.seq, seen: wanted.seen })
 		}
-		await stageRows(tx, stage, { rows, at, timeline, listed: of }, version)
+		const of = (row: number) => found.get(row) as { n: number; seen: string | null }
+		await stageRows(tx, stage, { rows, at: [...found.keys()], timeline, listed: of }, version)
 	}
 	if (stage.rows === work.rows.length) return
 	throw new ReprieveError(

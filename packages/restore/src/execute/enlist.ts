@@ -1,10 +1,11 @@
 import { ReprieveError } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import { type Load, packLoads } from '../order/pack.ts'
+import { relinkStates } from '../preview/classify.ts'
 import type { Examination } from '../preview/examine.ts'
 import { stageOf } from '../preview/examine.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
-import { keyObject, timelineOf } from '../stage/columns.ts'
+import { keyObject } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
 
 /** What the executor needs to go on after a crash, besides the list: the restore's `cursor`. */
@@ -23,7 +24,6 @@ export function listTable(restoreId: string): string {
 	return `reprieve.restore_${hex}`
 }
 
-const relinkStates = ['relinkable', 'linked', 'gone', 'changed']
 const relinked = `f.state in (${relinkStates.map((state) => `'${state}'`).join(', ')})`
 const inserted = `f.state <> 'superseded' and not ${relinked}`
 
@@ -89,7 +89,7 @@ function countRows(examination: Examination, oid: number, isRelink: boolean): nu
 
 function part(stage: Stage, t: number, filter: string): string {
 	const { book } = stage
-	return `select ${t} as t, ${timelineOf(book, 's')} as timeline, s.${book.position} as position,
+	return `select ${t} as t, s.${book.timeline} as timeline, s.${book.position} as position,
 		s.${book.ordinal} as ordinal,
 		case when f.state = 'different' then f.version end as seen
 		from ${stage.sql} s join ${stage.fate} f on f.n = s.${book.n} where ${filter}`
@@ -127,7 +127,7 @@ async function moveEarly(tx: Transaction, target: string, examination: Examinati
 		const key = keyUnique(stage.live, examination.uniques)
 		const listed = (l: string, s: string) =>
 			`${l}.t = ${t} and ${l}.position = ${s}.${book.position} and ${l}.ordinal = ${s}.${book.ordinal}
-				and ${l}.timeline = ${timelineOf(book, s)}`
+				and ${l}.timeline = ${s}.${book.timeline}`
 		await tx.unsafe(`update ${target} l set batch = whole.batch
 			from ${stage.sql} s, ${stage.sql} d join ${stage.fate} f on f.n = d.${book.n} and f.state = 'missing'
 				join ${target} whole on ${listed('whole', 'd')}

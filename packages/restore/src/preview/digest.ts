@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ReprieveError } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
-import { newestFirst, timelineOf } from '../stage/columns.ts'
+import { newestFirst } from '../stage/columns.ts'
 import type { Examination } from './examine.ts'
 
 /**
@@ -20,7 +20,7 @@ export async function digest(tx: Transaction, examination: Examination): Promise
 		const version =
 			examination.request.conflict === 'overwrite' ? "case when f.state = 'different' then f.version end" : 'null'
 		const query = tx.unsafe<{ line: string }[]>(
-			`select concat_ws(' ', ${timelineOf(book, 's')}, s.${book.position}, s.${book.ordinal}, ${version}) as line
+			`select concat_ws(' ', s.${book.timeline}, s.${book.position}, s.${book.ordinal}, ${version}) as line
 			from ${stage.sql} s join ${stage.fate} f on f.n = s.${book.n} order by ${newestFirst(book, 's')}`,
 		)
 		await query.cursor(10_000, (rows) => {

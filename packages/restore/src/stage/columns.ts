@@ -6,7 +6,8 @@ export type Book = {
 	n: string
 	/** Index of the row's schema version in the stage's maps. */
 	v: string
-	/** Commit position and ordinal of the change. */
+	/** Timeline, commit position and ordinal of the change: two timelines may have a change each at one place. */
+	timeline: string
 	position: string
 	ordinal: string
 	/** Index into changeOps. */
@@ -33,6 +34,7 @@ export function bookFor(table: SourceTable): Book {
 	return {
 		n: name('n'),
 		v: name('v'),
+		timeline: name('timeline'),
 		position: name('position'),
 		ordinal: name('ordinal'),
 		op: name('op'),
@@ -42,14 +44,9 @@ export function bookFor(table: SourceTable): Book {
 	}
 }
 
-/** SQL of a staged change's timeline: two may have a change each at one place. */
-export function timelineOf(book: Book, alias: string): string {
-	return `split_part(${alias}.${book.change}, '-', 1)::int4`
-}
-
 /** SQL of the order in which staged changes count, newest first. */
 export function newestFirst(book: Book, alias: string): string {
-	return `${alias}.${book.position} desc, ${timelineOf(book, alias)} desc, ${alias}.${book.ordinal} desc`
+	return `${alias}.${book.position} desc, ${alias}.${book.timeline} desc, ${alias}.${book.ordinal} desc`
 }
 
 /** SQL of a value's own text output; NULL only for NULL (a composite of NULLs is none). */

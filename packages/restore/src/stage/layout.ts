@@ -16,6 +16,7 @@ export type Layout = {
 const bookTypes: Record<keyof Book, string> = {
 	n: 'int8',
 	v: 'int4',
+	timeline: 'int4',
 	position: 'int8',
 	ordinal: 'int8',
 	op: 'int2',

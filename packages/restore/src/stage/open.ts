@@ -69,20 +69,18 @@ export async function stageRows(
 	const listed = chunk.listed ?? ((row: number) => ({ n: numbers.get(row) as number, seen: null }))
 	const leading = (row: number): (string | null)[] => {
 		const rewritten = rows.rewritten[row] ?? null
-		const position = rows.position[row] as bigint
+		const { n, seen } = listed(row)
+		const position = { timeline: chunk.timeline(row), lsn: rows.position[row] as bigint }
 		return [
-			String(listed(row).n),
+			String(n),
 			String(version),
-			String(position),
+			String(position.timeline),
+			String(position.lsn),
 			String(rows.ordinal[row]),
 			String(rows.op[row]),
 			rewritten && JSON.stringify(rewritten),
-			listed(row).seen,
-			formatChangeId({
-				position: { timeline: chunk.timeline(row), lsn: position },
-				ordinal: rows.ordinal[row] as number,
-				table,
-			}),
+			seen,
+			formatChangeId({ position, ordinal: rows.ordinal[row] as number, table }),
 		]
 	}
 	await copyRows(tx, stage, {
