@@ -153,8 +153,11 @@ export async function streamInto<Spilled>(options: SessionOptions, held: Held, t
 		throw streamFailure(error, sink.standpoint.received)
 	} finally {
 		clearInterval(heartbeat)
-		await sink.stop()
-		await stream?.close()
+		try {
+			await sink.stop()
+		} finally {
+			await stream?.close()
+		}
 	}
 }
 

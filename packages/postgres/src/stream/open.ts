@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import { ReprieveError } from '@reprieve/contracts'
 import postgres from 'postgres'
 import { pinnedSettings, sessionSetup } from '../session.ts'
@@ -181,15 +182,20 @@ function follow(
 		async close() {
 			closing = true
 			clearInterval(timer)
-			if (duplex.writable)
-				await new Promise<void>((sent) =>
-					duplex.write(statusUpdate(received, acknowledged, { nowMs: Date.now(), isReplyWanted: false }), () => sent()),
-				)
+			if (duplex.writable) {
+				const sent = Promise.withResolvers<void>()
+				const last = statusUpdate(received, acknowledged, { nowMs: Date.now(), isReplyWanted: false })
+				duplex.write(last, () => sent.resolve())
+				await Promise.race([sent.promise, delay(farewellMs, undefined, { ref: false })])
+			}
 			fail(undefined)
 			await connection.end({ timeout: 1 })
 		},
 	}
 }
+
+/** Milliseconds that the newest acknowledgement may take to be on its way: a peer that is gone takes nothing. */
+const farewellMs = 1_000
 
 function silent(silenceMs: number): ReprieveError {
 	return new ReprieveError('UNAVAILABLE', `the server has not answered on the replication stream for ${silenceMs} ms`, {
