@@ -58,20 +58,16 @@ const names: [name: string, code: ErrorCode][] = [
 		'$1',
 		'*',
 	].map((name): [string, ErrorCode] => [name, 'NOT_FOUND']),
-	...[
-		'x'.repeat(63),
-		'x'.repeat(64),
-		'é'.repeat(40),
-		'x'.repeat(300),
-		'__proto__',
-		'constructor',
-		'public.toString',
-		'😀',
-	].map((name): [string, ErrorCode] => [name, 'NOT_FOUND']),
+	...['x'.repeat(63), 'é'.repeat(31), '__proto__', 'constructor', 'public.toString', '😀'].map(
+		(name): [string, ErrorCode] => [name, 'NOT_FOUND'],
+	),
 	...['pg_catalog.pg_class', 'reprieve.plans', 'reprieve.api_keys', 'information_schema.tables', 'pg_toast.x'].map(
 		(name): [string, ErrorCode] => [name, 'NOT_FOUND'],
 	),
 	...['v', 'seq', '', '.', '..', 'a.b.c', '../../etc/passwd', 't"; drop', '"', '""', '"t', 't"x"', '.t', 't.'].map(
+		(name): [string, ErrorCode] => [name, 'INVALID'],
+	),
+	...['x'.repeat(64), 'é'.repeat(32), 'é'.repeat(40), 'x'.repeat(300), `${'x'.repeat(64)}.t`, '😀'.repeat(16)].map(
 		(name): [string, ErrorCode] => [name, 'INVALID'],
 	),
 	...['t\0', '\0', 't\ud800', '\udc00', 'x'.repeat(301)].map((name): [string, ErrorCode] => [name, 'INVALID']),

@@ -10,6 +10,7 @@ const names = [
 	{ schema: 'public', name: 'we"ird; drop table x' },
 	{ schema: 'MiXed', name: 'ünï cöde' },
 	{ schema: 'public', name: '"' },
+	{ schema: 'ü'.repeat(31), name: 'x'.repeat(63) },
 ]
 
 describe('table names', () => {
@@ -21,7 +22,11 @@ describe('table names', () => {
 		expect(new Set(names.map(formatTableName)).size).toBe(names.length)
 	})
 
-	test.each(['', '.', 'a.', '.a', 'a.b.c', 'a..b', '"a', 'a"b', '"a"b', '""'])('refuses %j', (text) => {
-		expect(() => parseTableName(text)).toThrow(expect.objectContaining({ code: 'INVALID' }))
-	})
+	const long = 'x'.repeat(64)
+	test.each(['', '.', 'a.', '.a', 'a.b.c', 'a..b', '"a', 'a"b', '"a"b', '""', long, `a.${long}`, 'ü'.repeat(32)])(
+		'refuses %j',
+		(text) => {
+			expect(() => parseTableName(text)).toThrow(expect.objectContaining({ code: 'INVALID' }))
+		},
+	)
 })

@@ -9,9 +9,17 @@ export function formatTableName(table: TableName): string {
 	return table.schema === 'public' ? name : `${formatPart(table.schema)}.${name}`
 }
 
-/** Reads `schema.table`, `table` (in public), `"odd.name"`; letter case is kept as written. Throws INVALID. */
+/** Bytes of the longest name (NAMEDATALEN less its end; PostgreSQL documentation, 4.1.1). */
+const longestName = 63
+
+/**
+ * Reads `schema.table`, `table` (in public), `"odd.name"`; letter case is kept as written. Throws INVALID, also for a
+ * name that is longer than PostgreSQL has any.
+ */
 export function parseTableName(text: string): TableName {
 	const parts = splitParts(text)
+	const long = parts.find((part) => new TextEncoder().encode(part).length > longestName)
+	if (long !== undefined) throw longName(long)
 	const [first, second] = parts
 	if (parts.length === 1 && first) return { schema: 'public', name: first }
 	if (parts.length === 2 && first && second) return { schema: first, name: second }
@@ -43,6 +51,12 @@ function splitParts(text: string): string[] {
 	}
 	if (end !== text.length || text.endsWith('.')) throw invalidName(text)
 	return parts
+}
+
+function longName(part: string): ReprieveError {
+	return new ReprieveError('INVALID', `"${part}" is longer than the ${longestName} bytes of a name in PostgreSQL`, {
+		hint: 'Write the name as the catalog has it: what goes beyond was cut off when it was created.',
+	})
 }
 
 function invalidName(text: string): ReprieveError {
