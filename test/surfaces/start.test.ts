@@ -7,27 +7,30 @@ import { expect, test } from 'vitest'
 import { freshDatabase } from '../support/postgres.ts'
 import { adminKey, configFor, startTestService } from './support.ts'
 
-test('two services that start at once on one folder and database agree on keys', async () => {
-	await using database = await freshDatabase()
-	const data = await mkdtemp(join(tmpdir(), 'reprieve-service-'))
-	const config = { ...configFor(database.url, data), adminKey: undefined }
-	const [left, right] = await Promise.all([startService(config), startService(config)])
-	try {
-		const key = (await readFile(join(data, 'admin-key'), 'utf8')).trim()
-		expect(key).toMatch(/^rk_[\w-]{43}$/)
-		for (const name of ['admin-key', 'signing-key']) expect((await stat(join(data, name))).mode & 0o777).toBe(0o600)
-		for (const { url } of [left, right]) {
-			const answer = await fetch(`${url}/api/v1/system/status`, { headers: { authorization: `Bearer ${key}` } })
-			expect(answer.status).toBe(200)
+test.each([1, 2, 3, 4, 5, 6])(
+	'two services that start at once on one folder and database agree on keys (%i)',
+	async () => {
+		await using database = await freshDatabase()
+		const data = await mkdtemp(join(tmpdir(), 'reprieve-service-'))
+		const config = { ...configFor(database.url, data), adminKey: undefined }
+		const [left, right] = await Promise.all([startService(config), startService(config)])
+		try {
+			const key = (await readFile(join(data, 'admin-key'), 'utf8')).trim()
+			expect(key).toMatch(/^rk_[\w-]{43}$/)
+			for (const name of ['admin-key', 'signing-key']) expect((await stat(join(data, name))).mode & 0o777).toBe(0o600)
+			for (const { url } of [left, right]) {
+				const answer = await fetch(`${url}/api/v1/system/status`, { headers: { authorization: `Bearer ${key}` } })
+				expect(answer.status).toBe(200)
+			}
+			expect(left.services.signer.keyId).toBe(right.services.signer.keyId)
+			const keys = await openVaultAt(config.vault, database.name).keys()
+			expect(keys.map(({ id }) => id)).toEqual([left.services.signer.keyId])
+		} finally {
+			await Promise.all([left.stop(), right.stop()])
+			await rm(data, { recursive: true, force: true })
 		}
-		expect(left.services.signer.keyId).toBe(right.services.signer.keyId)
-		const keys = await openVaultAt(config.vault, database.name).keys()
-		expect(keys.map(({ id }) => id)).toEqual([left.services.signer.keyId])
-	} finally {
-		await Promise.all([left.stop(), right.stop()])
-		await rm(data, { recursive: true, force: true })
-	}
-})
+	},
+)
 
 test('the first admin key is stored once: another in the configuration replaces nothing', async () => {
 	await using database = await freshDatabase()

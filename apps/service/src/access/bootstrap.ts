@@ -24,7 +24,8 @@ export async function bootstrapAdmin(services: Services, config: Config): Promis
 			createdBy: 'bootstrap',
 			createdAt: now(services),
 		})
-		.onConflictDoNothing({ target: apiKeys.id })
+		// Whichever of its two unique indexes tells of another service that was as fast.
+		.onConflictDoNothing()
 	if (existing && existing.hash !== hash) {
 		services.log.warn('REPRIEVE_ADMIN_KEY differs from the first admin key stored; the stored one stays valid')
 	}
