@@ -25,5 +25,6 @@ export { enableFailover, type LeftTimeline, readTimelineHistory } from './stream
 export * from './stream/frame.ts'
 export * from './stream/open.ts'
 export * from './stream/slot.ts'
+export { isVisible } from './stream/visible.ts'
 export * from './values/array.ts'
 export { type ConnectionWatch, watchConnections } from './watch.ts'

@@ -28,6 +28,18 @@ export const captureGuards: Mutant[] = [
 		tests: { [crash]: ['the slot never stands beyond the vault, whatever step fails'] },
 	},
 	{
+		name: 'reads the catalog before a transaction has taken effect',
+		rule: '6.3',
+		file: `${capture}/relations.ts`,
+		before: '		await this.#untilVisible(xid)\n',
+		after: '',
+		tests: {
+			'test/capture/visible.test.ts': [
+				'a commit that is in the log before it has taken effect is archived by the catalog that it made',
+			],
+		},
+	},
+	{
 		name: 'acknowledges a keepalive that the vault has not',
 		rule: '6.5',
 		file: `${archive}/batch.ts`,

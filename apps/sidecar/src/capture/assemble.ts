@@ -95,7 +95,7 @@ export class Assembler implements PgoutputHandler {
 
 	/** A shape may come between a row that leaves its leaf and its arrival in another. */
 	relation(relation: Relation): void {
-		this.#waiting = this.#options.relations.resolve(relation)
+		this.#waiting = this.#options.relations.resolve(relation, this.#open().xid)
 	}
 
 	delete(oid: number, image: OldImage, old: Tuple): void {

@@ -1,12 +1,17 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Relation } from '@reprieve/cdc'
-import { formatTableName, type SourceTable } from '@reprieve/contracts'
-import type { Sql } from '@reprieve/postgres'
+import { formatTableName, ReprieveError, type SourceTable } from '@reprieve/contracts'
+import { isVisible, type Sql } from '@reprieve/postgres'
 import type { Vault, VaultTable } from '@reprieve/vault'
 import type { TableBuffer } from '../archive/buffer.ts'
 import { adoptRemedy, CaptureStopped } from '../incident.ts'
 import { type RelationFacts, readRelationFacts, readSlots, readTypeNames } from './catalog.ts'
 import { type Mapping, makeMapping } from './mapping.ts'
 import { type Match, matchAltered, matchDropped, matchRelation } from './match.ts'
+
+/** Milliseconds that a transaction of the log may take to be seen by others, and between looks. */
+const visibleMs = 30_000
+const lookMs = 10
 
 export type RelationsOptions<Spilled> = {
 	sql: Sql
@@ -22,6 +27,8 @@ export class Relations<Spilled = unknown> {
 	/** The newest schema version of each root. */
 	readonly #versions = new Map<string, SourceTable>()
 	readonly #options: RelationsOptions<Spilled>
+	/** The transaction that was last seen to have taken effect. */
+	#visible: number | undefined
 
 	constructor(options: RelationsOptions<Spilled>) {
 		this.#options = options
@@ -31,8 +38,9 @@ export class Relations<Spilled = unknown> {
 		return this.#mappings.get(oid)
 	}
 
-	/** Maps a relation for the rows that follow. */
-	async resolve(relation: Relation): Promise<void> {
+	/** Maps a relation for the rows that follow in a transaction, whose own changes of the catalog are seen. */
+	async resolve(relation: Relation, xid: number): Promise<void> {
+		await this.#untilVisible(xid)
 		this.#mappings.set(relation.oid, await this.map(relation))
 	}
 
@@ -56,6 +64,16 @@ export class Relations<Spilled = unknown> {
 		const buffer = await this.#options.openBuffer(label, vault)
 		this.buffers.set(label, buffer)
 		return buffer
+	}
+
+	async #untilVisible(xid: number): Promise<void> {
+		if (this.#visible === xid) return
+		const deadline = performance.now() + visibleMs
+		while (!(await isVisible(this.#options.sql, xid))) {
+			if (performance.now() > deadline) throw unseen(xid)
+			await setTimeout(lookMs)
+		}
+		this.#visible = xid
 	}
 
 	/** Equal versions are one object, so that leaves of a root share one builder. */
@@ -97,4 +115,11 @@ export class Relations<Spilled = unknown> {
 			select schema, name from reprieve.protected_tables where oid = ${facts.rootOid}`
 		return row ?? relation
 	}
+}
+
+function unseen(xid: number): ReprieveError {
+	return new ReprieveError('UNAVAILABLE', `transaction ${xid} is in the log, but not in effect for ${visibleMs} ms`, {
+		hint: "It may wait for a synchronous standby; capture's own connection (reprieve capture) must not be one of synchronous_standby_names. It is tried again.",
+		retryable: true,
+	})
 }
