@@ -1,6 +1,6 @@
 import type { Sql } from '@reprieve/postgres'
 import type { UnitRange } from './drift.ts'
-import type { RunShape } from './shape.ts'
+import type { RunShape, TableShape } from './shape.ts'
 
 const smallest = 100
 
@@ -27,25 +27,18 @@ export async function nextRange(
 	done: number,
 	rows: number,
 ): Promise<(UnitRange & { rows: number }) | undefined> {
-	// Each table's first rows + 1 rows reach beyond the cut, so every unit before it is counted whole.
-	const parts = shape.tables.map(
-		(table) => `(select unit from ${table.rows} where unit > $1::int8 order by unit limit $2::int8 + 1)`,
-	)
-	const [cut] = await sql.unsafe<{ to: string | null; rows: string | null; first: string | null }[]>(
-		`with counted as (
-			select unit, sum(count(*)) over (order by unit) as running from (${parts.join(' union all ')}) u group by unit)
-		select max(unit) filter (where running <= $2::int8) as to, max(running) filter (where running <= $2::int8) as rows,
-			min(unit) as first from counted`,
+	const each = (select: (table: TableShape) => string) => shape.tables.map((table) => `(${select(table)})`)
+	const units = each(({ rows: of }) => `select unit from ${of} where unit > $1::int8 order by unit limit $2::int8 + 1`)
+	const ends = each(({ rows: of }) => `select max(unit) from ${of}`)
+	const counts = each(({ rows: of }) => `select count(*) from ${of} where unit between $1::int8 + 1 and cut.unit`)
+	// The unit of the first row too many is left out, unless it is the first of all.
+	const [cut] = await sql.unsafe<{ to: string; rows: string }[]>(
+		`with beyond as materialized (
+			select unit from (${units.join(' union all ')}) u order by unit offset $2::int8 limit 1)
+		select cut.unit as to, ${counts.join(' + ')} as rows
+		from (select greatest(coalesce((select unit - 1 from beyond), greatest(${ends.join(', ')})), $1::int8 + 1) as unit) cut`,
 		[done, rows],
 	)
-	if (!cut || cut.first === null) return undefined
-	if (cut.to !== null) return { from: done + 1, to: Number(cut.to), rows: Number(cut.rows) }
-	const unit = Number(cut.first)
-	return { from: done + 1, to: unit, rows: await countUnit(sql, shape, unit) }
-}
-
-async function countUnit(sql: Sql, shape: RunShape, unit: number): Promise<number> {
-	const parts = shape.tables.map((table) => `(select count(*) from ${table.rows} where unit = $1::int8)`)
-	const [row] = await sql.unsafe<{ rows: string }[]>(`select ${parts.join(' + ')} as rows`, [unit])
-	return Number(row?.rows)
+	const counted = Number(cut?.rows)
+	return counted > 0 ? { from: done + 1, to: Number(cut?.to), rows: counted } : undefined
 }
