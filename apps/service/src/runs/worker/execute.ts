@@ -107,7 +107,8 @@ async function deleteOne(
 	const milliseconds = Math.max(1, Math.round(performance.now() - began))
 	hold.attempts = 0
 	const aimed = rowsFor(run, state)
-	const batchRows = nextBatchRows({ rows: range.rows, milliseconds, aimed }, run.targetMs, run.batchLimit)
+	const now = { rows: range.rows, milliseconds, aimed, tables: shape.tables.length }
+	const batchRows = nextBatchRows(now, run.targetMs, run.batchLimit)
 	await saveSize(hold, batchRows)
 	services.log.info({ run: lease.runId, batch: batch.number, ...done }, 'batch')
 }
