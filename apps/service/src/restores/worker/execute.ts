@@ -3,7 +3,7 @@ import { type Failure, ReprieveError } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import { type BatchCounts, type RestoreCursor, restoreBatch } from '@reprieve/restore'
 import type { Services } from '../../context.ts'
-import { diskFull, isDiskFull } from '../../runs/worker/failures.ts'
+import { diskFull, isDiskFull, isPassing } from '../../runs/worker/failures.ts'
 import type { TableCounts } from '../read.ts'
 import { type ClaimedRestore, endRestore, type RestoreLease, readHeld, releaseRestore } from './claim.ts'
 
@@ -27,7 +27,7 @@ export async function executeRestore(services: Services, claimed: ClaimedRestore
 		} catch (error) {
 			if (error instanceof RestoreLeaseLost) return
 			if (isDiskFull(error)) await tellDiskFull(services, lease)
-			else if (!isPassing(error) || ++tried >= attempts) {
+			else if (!mayPass(error) || ++tried >= attempts) {
 				services.log.error({ err: error, restore: lease.id }, 'the restore failed')
 				return await endRestore(services, lease, 'fail', toFailure(error))
 			}
@@ -109,11 +109,9 @@ function addCounts(report: Record<string, TableCounts>, counts: Map<string, Batc
 	)
 }
 
-/** Deadlocks, lock time-outs, lost connections and absent storage pass; everything else is for an operator. */
-function isPassing(error: unknown): boolean {
-	if (error instanceof ReprieveError) return error.retryable
-	const code = (error as { code?: string }).code ?? ''
-	return /^(40001|40P01|55P03|25P0[34]|57P0[123]|08...|53...|CONNECTION_.*|ECONN.*)$/.test(code)
+/** Contention, lost connections and absent storage pass; everything else is for an operator. */
+function mayPass(error: unknown): boolean {
+	return error instanceof ReprieveError ? error.retryable : isPassing(error)
 }
 
 function toFailure(error: unknown): Failure {
