@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { createSigner, signMessage } from '@reprieve/cdc'
 import { messagePrefix, type Overwritten } from '@reprieve/contracts'
 import { findTable, protectTable } from '@reprieve/postgres'
+import { fileStore, openVault } from '@reprieve/vault'
 import { expect, test } from 'vitest'
 import { until } from '../support/wait.ts'
 import { archivedRows, captureGround, publish } from './ground.ts'
@@ -83,12 +84,19 @@ test('a table that was pending behind an older transaction becomes ready by itse
 	expect((await row())?.protected_since).not.toBeNull()
 })
 
-test('an object that no log names is swept once it is older than a week', async () => {
+const week = 7 * 24 * 3_600_000
+
+test.each([
+	['', 0],
+	[' by the database, on a machine whose clock is ahead', 2 * week],
+])('an object that no log names is swept once it is older than a week%s', async (_, aheadMs) => {
 	await using ground = await captureGround()
-	const { sql, vault } = ground
+	const { sql, name: database } = ground
+	const store = fileStore(fileURLToPath(ground.vaultUrl))
+	const vault = openVault({ store, database, now: () => Date.now() + aheadMs })
 	await sql`create table public.t (id int primary key)`
 	await sql`insert into public.t values (1), (2)`
-	await ground.start({ upkeepMs: 20 })
+	await ground.start({ upkeepMs: 20 }, { vault })
 	await publish(ground, 'public.t')
 	await sql`delete from public.t`
 	await ground.barrier()

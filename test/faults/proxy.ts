@@ -9,6 +9,8 @@ export type Proxy = AsyncDisposable & {
 	hang(startup?: string): number
 	/** As {@link hang}, and every connection from now on is the same, until it is called off. */
 	cut(): { heal(): void }
+	/** Connections so far are closed, and every one from now on is reset at once, until it is called off. */
+	refuse(): { refused(): number; heal(): void }
 }
 
 type Link = { client: Socket; server: Socket; startup: string }
@@ -18,7 +20,13 @@ export async function startProxy(url: string): Promise<Proxy> {
 	const { hostname, port } = new URL(url)
 	const links = new Set<Link>()
 	let isCut = false
+	let refusing: { count: number } | undefined
 	const listener = createServer((client) => {
+		if (refusing) {
+			refusing.count += 1
+			client.on('error', () => {}).resetAndDestroy()
+			return
+		}
 		const server = connect(Number(port), hostname)
 		const link = { client, server, startup: '' }
 		links.add(link)
@@ -38,6 +46,9 @@ export async function startProxy(url: string): Promise<Proxy> {
 	await once(listener, 'listening')
 	const through = new URL(url)
 	through.port = String((listener.address() as AddressInfo).port)
+	const destroyAll = () => {
+		for (const { client, server } of links) for (const socket of [client, server]) socket.destroy()
+	}
 	const hang = (startup = '') => {
 		const chosen = [...links].filter((link) => link.startup.includes(startup))
 		for (const { client, server } of chosen) {
@@ -57,8 +68,19 @@ export async function startProxy(url: string): Promise<Proxy> {
 				},
 			}
 		},
+		refuse() {
+			const refused = { count: 0 }
+			refusing = refused
+			destroyAll()
+			return {
+				refused: () => refused.count,
+				heal() {
+					refusing = undefined
+				},
+			}
+		},
 		async [Symbol.asyncDispose]() {
-			for (const { client, server } of links) for (const socket of [client, server]) socket.destroy()
+			destroyAll()
 			listener.close()
 			await once(listener, 'close')
 		},

@@ -1,10 +1,12 @@
 import { migrateControl } from '@reprieve/control'
 import {
+	keepLeavesProtected,
 	openSessions,
 	openStream,
 	protectNewLeaves,
 	protectTable,
 	publicationNames,
+	type Sql,
 	unprotectTable,
 } from '@reprieve/postgres'
 import type { Cluster } from '@reprieve/standalone/embedded'
@@ -114,6 +116,45 @@ describe.each(postgresVersions)('protecting on PostgreSQL %i', (version) => {
 		expect(await tableState(sql)).toContain(
 			'public.r2 f - triggers:reprieve_guard_truncateA publications:reprieve,reprieve_move',
 		)
+	})
+
+	test('upkeep reads the closures again only when the catalog has changed, and as long as something is refused', async () => {
+		await using database = await migratedDatabase(cluster)
+		const { sql } = database
+		await sql`create table public.r (id int primary key) partition by range (id)`
+		await sql`create table public.r1 partition of public.r for values from (0) to (10)`
+		await protect(sql, 'r')
+		let asked = 0
+		const counted = new Proxy(sql, {
+			apply: (target, _, [text, ...values]) => {
+				asked += Array.isArray(text) && 'raw' in text && text.length === values.length + 1 ? 1 : 0
+				return Reflect.apply(target, undefined, [text, ...values])
+			},
+		}) as Sql
+		const keepLeaves = keepLeavesProtected(counted)
+		const queriesOf = async () => {
+			const before = asked
+			const codes = (await keepLeaves()).map((finding) => finding.code)
+			return { codes, isAlone: asked - before === 1 }
+		}
+		expect(await queriesOf()).toEqual({ codes: [], isAlone: false })
+		expect(await queriesOf()).toEqual({ codes: [], isAlone: true })
+
+		await sql`create table public.r2 partition of public.r for values from (10) to (20)`
+		expect(await queriesOf()).toMatchObject({ isAlone: false })
+		expect(await sql`select from reprieve.protected_tables where name = 'r2'`).toHaveLength(1)
+		expect(await queriesOf()).toMatchObject({ isAlone: false })
+		expect(await queriesOf()).toMatchObject({ isAlone: true })
+
+		await sql`create table public.heir (id int references public.r on delete cascade)`
+		expect(await queriesOf()).toEqual({ codes: ['noKey'], isAlone: false })
+		expect(await queriesOf()).toEqual({ codes: ['noKey'], isAlone: false })
+		await sql`alter table public.heir add primary key (id)`
+		expect(await queriesOf()).toEqual({ codes: [], isAlone: false })
+
+		await sql.begin((tx) => [tx`set local reprieve.allow = 'on'`, tx`drop table public.heir`])
+		expect(await queriesOf()).toEqual({ codes: [], isAlone: false })
+		expect(await sql`select from reprieve.protected_tables where name = 'heir'`).toEqual([])
 	})
 
 	test('a dropped partition is forgotten, and the gap is recorded', async () => {

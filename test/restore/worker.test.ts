@@ -10,6 +10,7 @@ import { startRestore } from '../../apps/service/src/restores/start.ts'
 import { claimRestore } from '../../apps/service/src/restores/worker/claim.ts'
 import { executeRestore } from '../../apps/service/src/restores/worker/execute.ts'
 import { startRestoreWorkers } from '../../apps/service/src/restores/worker/loop.ts'
+import { openRefusing } from '../faults/refusing.ts'
 import { admin } from '../support/services.ts'
 import { until } from '../support/wait.ts'
 import { differences, keep, openScene, preview, type Scene, work } from './scene.ts'
@@ -83,6 +84,26 @@ test('a connection that dies within a batch costs nothing but the batch', async 
 			where application_name = 'test restore' and state = 'idle in transaction'`
 	})
 	expect(await work(scene, id)).toMatchObject({ status: 'succeeded', restored: 100, verified: 100 })
+	expect(await differences(scene.sql, 't', ['id'])).toEqual([])
+})
+
+test.each([
+	['looked at', 4],
+	['ended', 10],
+])('a restore that cannot be %s while connections are refused stays in the hands of its worker', async (what, at) => {
+	await using scene = await openScene()
+	const id = await queuedRestore(scene)
+	await using refusing = await openRefusing(scene.database.url, ({ msg, batch }) => {
+		return msg === 'restored a batch' && batch === at
+	})
+	const { log, control, sql } = refusing
+	const refused = what === 'ended' ? { pools: { ...scene.services.pools, restore: sql } } : { control }
+	const services = { ...scene.services, log, ...refused }
+	const claimed = await claimRestore(services, 'test', 30_000)
+	const working = executeRestore(services, claimed as NonNullable<typeof claimed>, signal())
+	await Promise.all([working, refusing.healed])
+	expect(await getRestore(scene.services, admin, { id })).toMatchObject({ status: 'succeeded', restored: 100 })
+	expect(await scene.sql`select epoch::int from reprieve.restores`).toMatchObject([{ epoch: 1 }])
 	expect(await differences(scene.sql, 't', ['id'])).toEqual([])
 })
 

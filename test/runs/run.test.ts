@@ -8,6 +8,7 @@ import { resumeRun } from '../../apps/service/src/runs/resume.ts'
 import { startRun } from '../../apps/service/src/runs/start.ts'
 import { claimRun } from '../../apps/service/src/runs/worker/claim.ts'
 import { startWorkers } from '../../apps/service/src/runs/worker/loop.ts'
+import { openRefusing } from '../faults/refusing.ts'
 import { admin } from '../support/services.ts'
 import { until } from '../support/wait.ts'
 import { openShop, type Shop } from './shop.ts'
@@ -48,6 +49,25 @@ test('a run deletes what was planned in tagged batches and succeeds when every r
 	}
 	const [left] = await database.sql<{ rows: number }[]>`select count(*)::int as rows from public.sessions`
 	expect(left?.rows).toBe(1)
+})
+
+test('a run whose failed batch cannot be noted while connections are refused stays in the hands of its worker', async () => {
+	await using shop = await openShop(sessions)
+	const { id } = await startStale(shop)
+	const { database, services } = shop
+	await database.sql`update reprieve.protected_tables set status = 'pending'`
+	await using refusing = await openRefusing(database.url, ({ msg }) => msg === 'batch rolled back')
+	const refused = { ...services, log: refusing.log, control: refusing.control }
+	const workers = await startWorkers(refused, { pollMs: 50 })
+	try {
+		await refusing.healed
+		await until(async () => (await getRun(services, admin, { id })).waiting?.reason === 'pending', 'the run to wait')
+		await database.sql`update reprieve.protected_tables set status = 'ready'`
+		await until(async () => (await getRun(services, admin, { id })).deleted === 500, 'the last batch')
+		expect(await database.sql`select epoch::int from reprieve.runs`).toMatchObject([{ epoch: 1 }])
+	} finally {
+		await workers.stop()
+	}
 })
 
 test('a run never gets further ahead of its receipts than its window and goes on by itself', async () => {

@@ -30,6 +30,24 @@ test('a sweep deletes what the log let go of a week ago, and nothing that a read
 	expect((await open().commit({ source: 'l', position: 6n, segments: [] })).outcome).toBe('alreadyArchived')
 })
 
+test('a sweep goes by the earlier of two clocks', async () => {
+	await using folder = await freshFolder()
+	const today = Date.now()
+	let now = today
+	const table = openVault({ store: fileStore(folder.path), database: 'shop', now: () => now }).table(name)
+	for (const position of [1n, 2n]) {
+		const segments = await table.write(changeRows(source, [{ cells: [String(position)], position }]))
+		await table.commit({ source: 'l', position, segments })
+	}
+	await table.compact({ minSegments: 2 })
+	now = today + 8 * day
+	expect(await table.sweep({ now: today })).toEqual({ segments: 0, entries: 0 })
+	now = today
+	expect(await table.sweep({ now: today + 8 * day })).toEqual({ segments: 0, entries: 0 })
+	now = today + 8 * day
+	expect(await table.sweep({ now })).toEqual({ segments: 2, entries: 0 })
+})
+
 test('a sweep deletes index objects that were replaced a week ago, and none that is in use', async () => {
 	await using folder = await freshFolder()
 	let now = Date.now()

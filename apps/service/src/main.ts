@@ -1,4 +1,5 @@
 import { exitCode, ReprieveError } from '@reprieve/contracts'
+import { destination, pino } from 'pino'
 import { maskConfig, readConfig } from './config.ts'
 import { startService } from './start.ts'
 
@@ -11,6 +12,11 @@ async function main(): Promise<void> {
 	})
 	await service.stop()
 }
+
+// What nobody handles ends the process; the log says so at once, before Node does in its own way.
+process.on('uncaughtExceptionMonitor', (err, origin) => {
+	pino(destination({ sync: true })).fatal({ err, origin }, 'the service ends by an error that nobody handled')
+})
 
 main().catch((error: Error) => {
 	const known = error instanceof ReprieveError ? error : undefined

@@ -7,6 +7,8 @@ import type { Store, StoredObject } from './store.ts'
 export type SweepOptions = {
 	/** How long an object stays after the log let go of it, in milliseconds. Default 7 days. */
 	retentionMs?: number
+	/** Milliseconds since 1970 by a second clock; the earlier one decides. Default: this process's clock alone. */
+	now?: number
 }
 
 const week = 7 * 24 * 3_600_000
@@ -19,10 +21,11 @@ const week = 7 * 24 * 3_600_000
 export async function sweepTable(
 	place: Place,
 	log: Log,
-	{ retentionMs = week, now }: SweepOptions & { now: () => number },
+	{ retentionMs = week, now = Number.POSITIVE_INFINITY }: SweepOptions,
+	clock: () => number,
 ): Promise<{ segments: number; entries: number }> {
 	const { store, folder } = place
-	const before = now() - retentionMs
+	const before = Math.min(clock(), now) - retentionMs
 	const objects = await Array.fromAsync(store.list(`${folder}/data/`))
 	for await (const object of store.list(`${folder}/_index/`)) objects.push(object)
 	const { files, tombstones, meta } = await log.refresh()

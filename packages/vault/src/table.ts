@@ -53,7 +53,7 @@ export function openTable(place: Place, name: TableName, options: TableOptions):
 		compact: (limits) => compactTable(place, log, { ...limits, now: options.now }),
 		checkpoint: ({ every = 20 } = {}) => log.checkpoint(every),
 		verify: () => verifyTable(place, log),
-		sweep: (limits) => sweepTable(place, log, { ...limits, now: options.now }),
+		sweep: (limits) => sweepTable(place, log, limits ?? {}, options.now),
 	}
 }
 

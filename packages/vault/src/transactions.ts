@@ -89,7 +89,7 @@ export function openTransactions(
 			yield* verifyTable(place, log)
 			yield* verifyHeads(place)
 		},
-		sweep: (limits) => sweepTable(place, log, { ...limits, now: options.now }),
+		sweep: (limits) => sweepTable(place, log, limits ?? {}, options.now),
 	}
 }
 

@@ -2,6 +2,7 @@ import type { ArchivedTransaction, ChangeRows, SourceTable, TableName } from '@r
 import type { Branch } from './branch.ts'
 import type { VaultColumn } from './columns.ts'
 import type { CompactOptions } from './compact.ts'
+import type { SweepOptions } from './sweep.ts'
 
 /** A segment object that is durable but invisible until a commit names it. */
 export type PendingSegment = {
@@ -86,7 +87,7 @@ export interface VaultTable {
 	/** Reads every object of the table and compares digests, sizes and the chain of log entries. */
 	verify(): AsyncIterable<VerifiedObject>
 	/** Deletes what no log entry has named for `retentionMs` (default 7 days), and log entries below the newest checkpoint as old. */
-	sweep(options?: { retentionMs?: number }): Promise<{ segments: number; entries: number }>
+	sweep(options?: SweepOptions): Promise<{ segments: number; entries: number }>
 }
 
 export type VerifiedObject = { object: string; bytes: number; problem?: string }
@@ -124,7 +125,7 @@ export interface TransactionLog {
 	/** As a table's, and each table's newest entry that this log names must be there. */
 	verify(): AsyncIterable<VerifiedObject>
 	/** Deletes what no log entry has named for `retentionMs` (default 7 days), and log entries below the newest checkpoint as old. */
-	sweep(options?: { retentionMs?: number }): Promise<{ segments: number; entries: number }>
+	sweep(options?: SweepOptions): Promise<{ segments: number; entries: number }>
 	compact(options?: Omit<CompactOptions, 'batchRows'>): Promise<{ merged: number; written: number }>
 	checkpoint(options?: { every?: number }): Promise<boolean>
 }

@@ -98,7 +98,7 @@ export const protectGuards: Mutant[] = [
 		name: 'leaves new partitions unprotected',
 		rule: '2.7',
 		file: 'apps/sidecar/src/upkeep/protection.ts',
-		before: 'const refused = await protectNewLeaves(owner, { lockTimeoutMs })',
+		before: 'const refused = await keepLeaves()',
 		after: 'const refused = [] as { code: string }[]',
 		tests: {
 			'test/capture/upkeep.test.ts': ['a new partition leaf is protected at once, and deletes in it are archived'],

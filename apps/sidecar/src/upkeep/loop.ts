@@ -2,7 +2,7 @@ import type { Sql } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import type { Logger } from 'pino'
 import type { SidecarConfig } from '../config.ts'
-import { keepProtection } from './protection.ts'
+import { protectionKeeper } from './protection.ts'
 import { keepVault, sweepVault } from './vault.ts'
 
 export type UpkeepOptions = {
@@ -29,7 +29,7 @@ export function startUpkeep(options: UpkeepOptions, duties: readonly Duty[]): { 
 			{ everyMs: upkeepMs, keep: () => keepVault(options) },
 			{ everyMs: upkeepMs * roundsPerSweep, keep: () => sweepVault(options) },
 		],
-		protection: [{ everyMs: protectMs, keep: () => keepProtection(options) }],
+		protection: [{ everyMs: protectMs, keep: protectionKeeper(options) }],
 	}
 	const running = duties.flatMap((duty) =>
 		kept[duty].map(({ everyMs, keep }) => repeat(everyMs, duty, options.log, keep)),

@@ -1,4 +1,4 @@
-import { finishProtecting, protectNewLeaves } from '@reprieve/postgres'
+import { finishProtecting, keepLeavesProtected } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import type { UpkeepOptions } from './loop.ts'
 
@@ -6,12 +6,15 @@ import type { UpkeepOptions } from './loop.ts'
 const lockTimeoutMs = 2_000
 const proofMs = 5_000
 
-/** Protects leaves that were attached since, and proves what is pending. */
-export async function keepProtection({ owner, vault, log }: Omit<UpkeepOptions, 'config'>): Promise<void> {
-	const refused = await protectNewLeaves(owner, { lockTimeoutMs })
-	const { ready } = await finishProtecting(owner, { readCanary: (nonce) => hasCanary(vault, nonce), waitMs: proofMs })
-	for (const finding of refused) log.warn({ finding }, 'a new leaf is not protected')
-	if (ready.length > 0) log.info({ tables: ready.length }, 'protected')
+/** A round protects leaves that were attached since, and proves what is pending. */
+export function protectionKeeper({ owner, vault, log }: Omit<UpkeepOptions, 'config'>): () => Promise<void> {
+	const keepLeaves = keepLeavesProtected(owner, { lockTimeoutMs })
+	return async () => {
+		const refused = await keepLeaves()
+		const { ready } = await finishProtecting(owner, { readCanary: (nonce) => hasCanary(vault, nonce), waitMs: proofMs })
+		for (const finding of refused) log.warn({ finding }, 'a new leaf is not protected')
+		if (ready.length > 0) log.info({ tables: ready.length }, 'protected')
+	}
 }
 
 async function hasCanary(vault: Vault, nonce: string): Promise<boolean> {

@@ -50,6 +50,17 @@ const familyQuery = `
 		union select i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid)
 	select oid from family`
 
+/** The same, of each table by itself. */
+const familiesQuery = `
+	with recursive up(origin, oid) as (
+		select o, o from unnest($1::text::oid[]) o
+		union select up.origin, i.inhparent from up join pg_class c on c.oid = up.oid and c.relispartition
+			join pg_inherits i on i.inhrelid = c.oid),
+	family(origin, oid) as (
+		select origin, oid from up
+		union select f.origin, i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid)
+	select origin::int8::float8 as origin, oid::int8::float8 as oid from family`
+
 /** OIDs of the tables, of all their partitions and inheritance children, and of the partition roots above them. */
 export async function readFamily(sql: Session, oids: number[]): Promise<number[]> {
 	const rows = await sql.unsafe<{ oid: number }[]>(
@@ -57,6 +68,14 @@ export async function readFamily(sql: Session, oids: number[]): Promise<number[]
 		[arrayLiteral(oids)],
 	)
 	return rows.map((row) => Number(row.oid))
+}
+
+/** {@link readFamily} of each table, by its OID. */
+export async function readFamilies(sql: Session, oids: number[]): Promise<Map<number, Set<number>>> {
+	const rows = await sql.unsafe<{ origin: number; oid: number }[]>(familiesQuery, [arrayLiteral(oids)])
+	const families = new Map(oids.map((oid) => [oid, new Set<number>()]))
+	for (const { origin, oid } of rows) families.get(Number(origin))?.add(Number(oid))
+	return families
 }
 
 const endQuery = (relation: string, keys: string) => `json_build_object(

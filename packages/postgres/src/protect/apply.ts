@@ -1,5 +1,4 @@
-import { type Finding, formatTableName, type TableName } from '@reprieve/contracts'
-import { readClosure } from '../catalog/closure.ts'
+import { type Finding, formatTableName } from '@reprieve/contracts'
 import type { Sql, Transaction } from '../session.ts'
 import { arrayLiteral } from '../values/array.ts'
 import { closeGaps, recordGap } from './gaps.ts'
@@ -138,40 +137,4 @@ async function pendRoots(tx: Transaction, plan: ProtectionPlan): Promise<void> {
 		update reprieve.protected_tables set status = 'pending', changed_xid = pg_current_xact_id()::text,
 			changed_at = clock_timestamp()
 		where oid = any(${arrayLiteral(oids)}::oid[])`
-}
-
-/**
- * Protects what came into the closure of protected tables since (new partitions, new foreign keys), forgets what was
- * dropped, and records the gaps. Answers the findings of what could not be protected. For upkeep, at short intervals;
- * cheap when nothing is new.
- */
-export async function protectNewLeaves(sql: Sql, options: { lockTimeoutMs?: number } = {}): Promise<Finding[]> {
-	await forgetDropped(sql)
-	const records = await sql<{ oid: number; why: string }[]>`
-		select p.oid::float8 as oid, p.why from reprieve.protected_tables p join pg_class c on c.oid = p.oid`
-	const known = new Set(records.map((record) => record.oid))
-	const asked = records.filter((record) => record.why === 'asked').map((record) => record.oid)
-	const closure = await readClosure(sql, asked)
-	const grown = new Set(closure.filter((member) => !known.has(member.oid)).map((member) => member.asked))
-	const findings: Finding[] = []
-	for (const oid of grown) findings.push(...(await protectTable(sql, oid, options)).refusals)
-	return findings
-}
-
-/** Rows of a dropped table are in no stream: that is a gap, known for ever. */
-async function forgetDropped(sql: Sql): Promise<void> {
-	await sql.begin(async (tx) => {
-		const dropped = await tx<{ schema: string; name: string; root: string | null; since: string | null }[]>`
-			with gone as (
-				delete from reprieve.protected_tables p where not exists (select from pg_class c where c.oid = p.oid) returning *)
-			select g.schema, g.name, g.protected_since::text as since, (
-				select json_build_object('schema', r.schema, 'name', r.name) from reprieve.protected_tables r
-				where r.oid = g.root_oid)::text as root
-			from gone g where g.kind = 'r'`
-		for (const { root, since, ...table } of dropped) {
-			const owner = root === null ? table : (JSON.parse(root) as TableName)
-			const reason = `${formatTableName(table)} was dropped with the rows that it held`
-			await recordGap(tx, { table: formatTableName(owner), reason, since })
-		}
-	})
 }

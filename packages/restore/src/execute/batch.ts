@@ -9,7 +9,7 @@ import { chooseSuppression, type Suppression } from '../order/suppression.ts'
 import { classify } from '../preview/classify.ts'
 import type { RestoreRequest } from '../preview/examine.ts'
 import { openTimelines } from '../selection/timelines.ts'
-import { dropStage, openStage, type Stage, stageRows, versionOf } from '../stage/open.ts'
+import { dropStages, openStages, type Stage, stageRows, versionOf } from '../stage/open.ts'
 import { advanceSequences } from './advance-sequences.ts'
 import { checkReference } from './check-references.ts'
 import { decide } from './decide.ts'
@@ -81,7 +81,7 @@ export async function restoreBatch(
 		const verified = relinks ? 0 : await verifyRows(tx, stage, uniques)
 		counts.set(stage.archivedName, { ...(await recordRows(tx, stage, context.by.id)), verified })
 	}
-	for (const stage of stages) await dropStage(tx, stage)
+	await dropStages(tx, stages)
 	return counts
 }
 
@@ -106,7 +106,9 @@ async function readList(tx: Transaction, id: string, batch: number): Promise<Lis
 async function lockTables(tx: Transaction, context: BatchContext, list: Listed[]): Promise<SourceTable[]> {
 	const oids = [...new Set(list.map((row) => context.cursor.tables[row.t]?.oid ?? 0))].sort((a, b) => a - b)
 	const before = await describeTables(tx, oids)
-	for (const table of before) await tx.unsafe(`lock table ${quoteTable(table)} in row exclusive mode`)
+	if (before.length > 0) {
+		await tx.unsafe(before.map((table) => `lock table ${quoteTable(table)} in row exclusive mode`).join(';'))
+	}
 	const lives = await describeTables(tx, oids)
 	if (lives.length === oids.length) return lives
 	throw new ReprieveError(
@@ -143,15 +145,15 @@ async function stageList(
 	context: BatchContext,
 	work: { list: Listed[]; lives: SourceTable[] },
 ): Promise<Stage[]> {
-	const stages: Stage[] = []
 	const timelines = openTimelines(context.vault, context.timeline)
-	for (const [t, rows] of Map.groupBy(work.list, (row) => row.t)) {
+	const targets = [...Map.groupBy(work.list, (row) => row.t)].flatMap(([t, rows]) => {
 		const target = context.cursor.tables[t]
 		const live = work.lives.find((each) => each.oid === target?.oid)
-		if (!target || !live) continue
-		const stage = await openStage(tx, live, target.name, stages.length)
-		await fillStage(tx, context, { stage, rows, timelines })
-		stages.push(stage)
+		return target && live ? [{ live, archivedName: target.name, rows }] : []
+	})
+	const stages = await openStages(tx, targets)
+	for (const [i, stage] of stages.entries()) {
+		await fillStage(tx, context, { stage, rows: targets[i]?.rows ?? [], timelines })
 	}
 	return stages
 }

@@ -121,7 +121,7 @@ async function append(
 /** The relinks of a row that cannot come back as it was archived go into its own batch. */
 async function moveEarly(tx: Transaction, target: string, examination: Examination): Promise<void> {
 	for (const [t, { stage }] of examination.tables.entries()) {
-		const [early] = stage ? await tx.unsafe(`select from ${stage.fate} where early limit 1`) : []
+		const [early] = stage && stage.relinks > 0 ? await tx.unsafe(`select from ${stage.fate} where early limit 1`) : []
 		if (!stage || !early) continue
 		const { book } = stage
 		const key = keyUnique(stage.live, examination.uniques)
@@ -139,8 +139,8 @@ async function moveEarly(tx: Transaction, target: string, examination: Examinati
 
 async function reportSuperseded(tx: Transaction, examination: Examination, id: string, from: number): Promise<void> {
 	let n = from
-	for (const { stage, name } of examination.tables) {
-		if (!stage) continue
+	for (const { stage, name, counts } of examination.tables) {
+		if (!stage || !counts.superseded) continue
 		const done = await tx.unsafe(
 			`insert into reprieve.restored_rows (restore_id, n, "table", key, change_id, state, message)
 			select $1, $2::int8 + row_number() over (), $3, ${keyObject(stage.live, 's')}, s.${stage.book.change}, 'superseded',

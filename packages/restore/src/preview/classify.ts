@@ -1,11 +1,19 @@
 import { quoteIdentifier } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import type { Unique } from '../catalog/uniques.ts'
-import { freshPrefix, keyColumns, list, literal, newestFirst, ownRows, sameImage, textOf } from '../stage/columns.ts'
+import {
+	freshPrefix,
+	keyColumns,
+	list,
+	literal,
+	newestFirst,
+	ownRows,
+	relinkOp,
+	sameImage,
+	textOf,
+} from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
 import { keyUnique, sameKey } from './key.ts'
-
-const relinkOp = 1
 
 /** States that {@link classify} gives relinks. */
 export const relinkStates: readonly string[] = ['relinkable', 'linked', 'gone', 'changed']
@@ -16,17 +24,35 @@ export const relinkStates: readonly string[] = ['relinkable', 'linked', 'gone', 
  * were), `gone` or `changed`.
  */
 export async function classify(tx: Transaction, stage: Stage, uniques: Unique[]): Promise<void> {
-	await tx.unsafe(`create unique index on ${stage.bookTable} (${stage.book.n})`)
-	await tx.unsafe(`analyze ${[stage.bookTable, ...(stage.apart ? [stage.apart.table] : [])].join(', ')}`)
 	const key = keyUnique(stage.live, uniques)
-	await classifyRows(tx, stage, key)
-	await classifyRelinks(tx, stage, key)
-	await tx.unsafe(`create unique index on ${stage.fate} (n)`)
-	for (const unique of uniques) {
-		if (unique === key || unique.table !== stage.live.oid) continue
-		await markTaken(tx, stage, unique)
+	if (stage.rows === 0) return
+	const isPrepared = stage.rows > plannedBlindly || isWide(stage)
+	const statements = [
+		isPrepared && `create unique index on ${stage.bookTable} (${stage.book.n})`,
+		isPrepared && `analyze ${[stage.bookTable, ...(stage.apart ? [stage.apart.table] : [])].join(', ')}`,
+		stage.relinks < stage.rows && classifyRows(stage, key),
+		stage.relinks > 0 && classifyRelinks(stage, key),
+		isPrepared && `create unique index on ${stage.fate} (n)`,
+	]
+	await tx.unsafe(statements.filter((statement) => statement !== false).join(';'))
+	if (stage.relinks < stage.rows) {
+		for (const unique of uniques) {
+			if (unique === key || unique.table !== stage.live.oid) continue
+			await markTaken(tx, stage, unique)
+		}
 	}
-	await tx.unsafe(`analyze ${stage.fate}`)
+	if (isPrepared) await tx.unsafe(`analyze ${stage.fate}`)
+}
+
+/**
+ * Rows up to which a stage has neither indexes nor statistics: of a table that was never analyzed the planner supposes ten
+ * pages, about as many.
+ */
+const plannedBlindly = 500
+
+/** Only a nested loop joins rows that together have more columns than a tuple may (1,664), and statistics make it chosen. */
+function isWide(stage: Stage): boolean {
+	return stage.apart !== undefined || stage.live.columns.length > 800
 }
 
 /** SQL over alias s (stage) and t (live): the row is as it was, in the columns that its schema version maps. */
@@ -38,11 +64,11 @@ export function sameRow(stage: Stage): string {
 	return cases.length === 0 ? 'false' : `case s.${stage.book.v} ${cases.join(' ')} else false end`
 }
 
-async function classifyRows(tx: Transaction, stage: Stage, key: Unique): Promise<void> {
+function classifyRows(stage: Stage, key: Unique): string {
 	const { book } = stage
 	const keys = keyColumns(stage.live)
 	const partition = list(keys, 's')
-	await tx.unsafe(`
+	return `
 		insert into ${stage.fate} (n, state, version)
 		select s.${book.n},
 			case when s.newer > 1 then 'superseded' when t.tableoid is null then 'missing'
@@ -51,12 +77,12 @@ async function classifyRows(tx: Transaction, stage: Stage, key: Unique): Promise
 		from (select s.*, row_number() over (partition by ${partition} order by ${newestFirst(book, 's')})
 				as newer
 			from ${stage.sql} s where s.${book.op} <> ${relinkOp}) s
-		left join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}`)
+		left join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}`
 }
 
-async function classifyRelinks(tx: Transaction, stage: Stage, key: Unique): Promise<void> {
+function classifyRelinks(stage: Stage, key: Unique): string {
 	const { book } = stage
-	await tx.unsafe(`
+	return `
 		insert into ${stage.fate} (n, state, version)
 		select s.${book.n}, case
 			when t.tableoid is null then case when exists (
@@ -65,7 +91,7 @@ async function classifyRelinks(tx: Transaction, stage: Stage, key: Unique): Prom
 			when ${rewrittenIs(stage, 'old')} then 'linked' when ${rewrittenIs(stage, 'new')} then 'relinkable'
 			else 'changed' end, t.xmin::text
 		from ${stage.sql} s left join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}
-		where s.${book.op} = ${relinkOp}`)
+		where s.${book.op} = ${relinkOp}`
 }
 
 /**
@@ -108,7 +134,7 @@ async function markTaken(tx: Transaction, stage: Stage, unique: Unique): Promise
 			select from (select ${fields} from ${ownRows(stage.live)} l ${predicate}) b where ${equal.join(' and ')})`,
 		[unique.name],
 	)
-	if (unique.exclusion) return
+	if (unique.exclusion || stage.rows === 1) return
 	const present = unique.nullsEqual ? '' : `and num_nulls(${values.map((value) => `a.${value}`).join(', ')}) = 0`
 	await tx.unsafe(
 		`update ${stage.fate} f set state = 'taken', note = $1
@@ -122,6 +148,7 @@ async function markTaken(tx: Transaction, stage: Stage, unique: Unique): Promise
 
 /** Counts by state. */
 export async function countFates(tx: Transaction, stage: Stage): Promise<Record<string, number>> {
+	if (stage.rows === 0) return {}
 	const rows = await tx.unsafe<{ state: string; rows: number }[]>(
 		`select state, count(*)::int4 as rows from ${stage.fate} group by state`,
 	)

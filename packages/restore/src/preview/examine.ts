@@ -9,7 +9,7 @@ import { type Component, orderByForeignKeys } from '../order/components.ts'
 import { chooseSuppression, type Suppression } from '../order/suppression.ts'
 import { resolveSelection, type TableRequest } from '../selection/resolve.ts'
 import { openTimelines, type Timelines } from '../selection/timelines.ts'
-import { dropStage, type Stage } from '../stage/open.ts'
+import { dropStages, type Stage } from '../stage/open.ts'
 import { classify, countFates } from './classify.ts'
 import { type Gathered, gather } from './gather.ts'
 import { type MissingParent, missingParents, requestParents } from './parents.ts'
@@ -63,7 +63,10 @@ export async function examine(tx: Transaction, context: ExamineContext, request:
 		const more = request.parents ? requestParents(examination.parents, context.through) : []
 		if (more.length === 0 || round === parentRounds) return examination
 		requests.push(...more)
-		await dropStages(tx, examination.tables)
+		await dropStages(
+			tx,
+			examination.tables.flatMap(({ stage }) => stage ?? []),
+		)
 	}
 }
 
@@ -179,10 +182,6 @@ function driftFindings(tables: Examined[]): Finding[] {
 		const all = table.stage.maps.flatMap((map) => map.findings)
 		return all.filter((finding, i) => all.findIndex((other) => other.message === finding.message) === i)
 	})
-}
-
-async function dropStages(tx: Transaction, tables: Gathered[]): Promise<void> {
-	for (const { stage } of tables) if (stage) await dropStage(tx, stage)
 }
 
 /** The stage of a live table. */

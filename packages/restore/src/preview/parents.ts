@@ -67,6 +67,14 @@ function isRewrittenSince(child: Stage, reference: Reference, uniques: Unique[])
 		and exists (select from ${sql} d join ${fate} g on g.n = d.${book.n} and g.state = 'missing' where ${sameKey(live, key, 'd', 's')})`
 }
 
+/** SQL that marks the lacking rows that come back `early`, and answers their numbers. */
+function markEarly(child: Stage, reference: Reference, uniques: Unique[]): string {
+	if (child.relinks === 0) return 'select null::int8 as n where false'
+	return `update ${child.fate} f set early = true from ${child.sql} s
+		where f.n = s.${child.book.n} and f.n in (select n from lacking) and ${isRewrittenSince(child, reference, uniques)}
+		returning f.n`
+}
+
 /** Parents that rows to come would lack, of one foreign key; marks rows that come back `early` instead. */
 export async function missingParents(
 	tx: Transaction,
@@ -89,10 +97,7 @@ export async function missingParents(
 			union all
 			select f.n, null from ${referencing(child.sql, reference)} s join ${child.fate} f on f.n = s.${child.book.n}
 			where ${partly} and f.state in ('relinkable', ${comingStates(conflict).slice(1)}),
-		early as (
-			update ${child.fate} f set early = true from ${child.sql} s
-			where f.n = s.${child.book.n} and f.n in (select n from lacking) and ${isRewrittenSince(child, reference, uniques)}
-			returning f.n)
+		early as (${markEarly(child, reference, uniques)})
 		select distinct key from lacking l where key is not null and not exists (select from early e where e.n = l.n) limit ${shown}`,
 	)
 	const table = formatTableName(reference.parentName)

@@ -53,7 +53,7 @@ async function presentTable(
 		taken: of('taken'),
 		superseded: of('superseded'),
 		relinks: of(...relinkStates),
-		sample: stage && stage.rows > 0 ? await sample(tx, examination, stage) : [],
+		sample: stage && of('different', 'taken', 'gone', 'changed') > 0 ? await sample(tx, examination, stage) : [],
 	}
 }
 
@@ -86,8 +86,8 @@ async function sample(
 /** A change comes back once: what was deleted again since has a newer change, and that is the one to pick. */
 async function broughtBackFindings(tx: Transaction, examination: Examination): Promise<Finding[]> {
 	const findings: Finding[] = []
-	for (const { stage, name } of examination.tables) {
-		const rows = stage && stage.rows > 0 ? await countBroughtBack(tx, stage) : 0
+	for (const { stage, name, counts } of examination.tables) {
+		const rows = stage && (counts.missing ?? 0) > 0 ? await countBroughtBack(tx, stage) : 0
 		if (rows === 0) continue
 		findings.push({
 			code: 'broughtBackBefore',

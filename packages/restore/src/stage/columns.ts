@@ -20,6 +20,9 @@ export type Book = {
 	change: string
 }
 
+/** A relink's index in changeOps, which the book's `op` holds. */
+export const relinkOp = 1
+
 /** A beginning of names that no column of the table has. */
 export function freshPrefix(table: SourceTable): string {
 	let prefix = '~'

@@ -2,10 +2,10 @@ import { type ChangeRows, quoteIdentifier, ReprieveError, type SourceTable } fro
 import type { Transaction } from '@reprieve/postgres'
 import { mapColumns, type TableMap } from '../drift/map-columns.ts'
 import { formatChangeId } from '../selection/identity.ts'
-import { literal, textOf } from './columns.ts'
+import { literal, relinkOp, textOf } from './columns.ts'
 import { copyInto, copyRows } from './copy-rows.ts'
 import { copyText } from './copy-text.ts'
-import { type Layout, makeTables } from './layout.ts'
+import { type Layout, layOut, readFillingPage } from './layout.ts'
 
 /** Archived rows of one live table in temporary tables of its column types, gone with the transaction. */
 export type Stage = Layout & {
@@ -20,29 +20,39 @@ export type Stage = Layout & {
 	/** One map per schema version met, in order of appearance. */
 	maps: TableMap[]
 	rows: number
+	/** How many of them are relinks. */
+	relinks: number
 	/** Place of the newest row where the values lie apart. */
 	filled: string
 }
 
-/** Makes an empty stage. */
-export async function openStage(
+/** Makes empty stages, all of them in one round trip. */
+export async function openStages(
 	tx: Transaction,
-	live: SourceTable,
-	archivedName: string,
-	number: number,
-): Promise<Stage> {
-	const layout = await makeTables(tx, live, number)
-	const fate = `pg_temp.fate_${number}`
-	await tx.unsafe(
-		`create temp table fate_${number} (n int8 not null, state text not null, version text, note text,
-			early bool not null default false) on commit drop`,
+	targets: { live: SourceTable; archivedName: string }[],
+): Promise<Stage[]> {
+	if (targets.length === 0) return []
+	const filling = await readFillingPage(
+		tx,
+		targets.map(({ live }) => live.oid),
 	)
-	return { ...layout, fate, live, archivedName, maps: [], rows: 0, filled: '(0,0)' }
+	const opened = targets.map(({ live, archivedName }, number) => {
+		const { layout, statements } = layOut(live, number, filling.has(live.oid))
+		const fate = `pg_temp.fate_${number}`
+		const fateTable = `create temp table fate_${number} (n int8 not null, state text not null, version text, note text,
+			early bool not null default false) on commit drop`
+		const stage: Stage = { ...layout, fate, live, archivedName, maps: [], rows: 0, relinks: 0, filled: '(0,0)' }
+		return { stage, statements: [...statements, fateTable] }
+	})
+	await tx.unsafe(opened.flatMap(({ statements }) => statements).join(';'))
+	return opened.map(({ stage }) => stage)
 }
 
-/** Drops what {@link openStage} made. */
-export async function dropStage(tx: Transaction, { bookTable, apart, fate }: Stage): Promise<void> {
-	await tx.unsafe(`drop table ${[bookTable, fate, ...(apart ? [apart.table] : [])].join(', ')}`)
+/** Drops what {@link openStages} made. */
+export async function dropStages(tx: Transaction, stages: Stage[]): Promise<void> {
+	if (stages.length === 0) return
+	const tables = stages.flatMap(({ bookTable, apart, fate }) => [bookTable, fate, ...(apart ? [apart.table] : [])])
+	await tx.unsafe(`drop table ${tables.join(', ')}`)
 }
 
 /**
@@ -90,6 +100,7 @@ export async function stageRows(
 	})
 	await checkRetyped(tx, stage, map, { rows, at, n: (row) => listed(row).n })
 	stage.rows += at.length
+	for (const row of Array.from(at)) if (rows.op[row] === relinkOp) stage.relinks++
 }
 
 /** Index of the schema version's map in the stage, made when it is new. */

@@ -11,7 +11,7 @@ import { estimate, type MeasuredTable, readSample } from './measure.ts'
 import { numberUnits } from './order.ts'
 import { collectRelinks, listRelinks } from './relink.ts'
 import { refuseLongRows } from './weigh.ts'
-import { createStages, openWorkspace, type Workspace } from './workspace.ts'
+import { createWorkspace, openWorkspace, type Workspace } from './workspace.ts'
 import { writeClosure, writeMatches } from './write.ts'
 
 export type Evaluation = {
@@ -66,7 +66,7 @@ async function writeWithDependents(
 	candidates: Candidates,
 	options: { prefix: string; limit: number; policy: Policy },
 ): Promise<Written> {
-	await createStages(work)
+	await createWorkspace(work)
 	const matched = await matchRows(work, candidates, options.limit)
 	const { blocked, filled } = await settleClosure(work, options.policy, { matched, rows: options.limit })
 	const relinked = await collectRelinks(work, filled)

@@ -1,42 +1,54 @@
 import type { IncomingForeignKey } from '@reprieve/postgres'
 import { keyOf, numbered } from '../source.ts'
 import { isStaged, joinReferencing } from './reference.ts'
-import { highestId, refuseTooMany, type StagedTable, type Workspace } from './workspace.ts'
+import { createStages, highestId, refuseTooMany, type StagedTable, type Workspace } from './workspace.ts'
 
-/** Stages that hold rows: of the hundreds of tables that a closure names, most are reached by none. */
+/** Stages that hold rows: of the hundreds of tables that a closure names, most are reached by none, and have no stage. */
 export type Filled = ReadonlySet<string>
 
+type Limits = { matched: number; rows: number }
+
 /**
- * Plans the rows that each planned row's deletion deletes too, to the end; answers which stages hold rows. Throws
- * LIMIT_EXCEEDED beyond `limit` rows.
+ * Plans the rows that each of the matched rows' deletion deletes too, to the end; answers which stages hold rows. Throws
+ * LIMIT_EXCEEDED beyond `rows` of them all.
  */
-export async function followForcing(work: Workspace, limit: number): Promise<Filled> {
+export async function followForcing(work: Workspace, { matched, rows }: Limits): Promise<Filled> {
 	const forcing = work.keys.filter(work.forces)
 	let grown: Filled = new Set(work.staged.slice(0, 1).map(({ stage }) => stage))
 	let filled = grown
+	let found = matched
 	for (let from = 0, to = await highestId(work.sql); to > from; ) {
-		for (const stage of grown) await work.sql.unsafe(`analyze ${stage}`)
+		if (grown.size > 0) await work.sql.unsafe(`analyze ${[...grown].join(', ')}`)
+		const steps = forcing.flatMap((key) => stepOf(work, key, grown) ?? [])
+		await createStages(work.sql, [...new Set(steps.map(({ child }) => child))])
 		const next = new Set<string>()
-		for (const key of forcing) {
-			const { parent, child } = endsOf(work, key)
-			if (!parent || !child || !grown.has(parent.stage)) continue
-			if ((await insertChildren(work, key, { parent, child, from, to })) > 0) next.add(child.stage)
+		for (const step of steps) {
+			const added = await insertChildren(work, step, { from, to })
+			if (added > 0) next.add(step.child.stage)
+			found += added
 		}
+		if (work.staged[0]) refuseTooMany(work.staged[0].table, found, rows, 'reaches with its dependents')
 		from = to
 		to = await highestId(work.sql)
-		if (forcing.length > 0) await refuseAbove(work, limit)
 		grown = next
 		filled = filled.union(next)
 	}
 	return filled
 }
 
+type Step = { key: IncomingForeignKey; parent: StagedTable; child: StagedTable }
+
+/** The key with its two tables, where rows were just planned that it may point at. */
+function stepOf(work: Workspace, key: IncomingForeignKey, grown: Filled): Step | undefined {
+	const { parent, child } = endsOf(work, key)
+	return parent && child && grown.has(parent.stage) ? { key, parent, child } : undefined
+}
+
 async function insertChildren(
 	work: Workspace,
-	key: IncomingForeignKey,
-	at: { parent: StagedTable; child: StagedTable; from: number; to: number },
+	{ key, parent, child }: Step,
+	at: { from: number; to: number },
 ): Promise<number> {
-	const { parent, child } = at
 	const { from, where } = joinReferencing(key, parent)
 	const columns = keyOf({ key: child.key.map(({ column }) => column) }, 'c')
 	const added = await work.sql.unsafe(`
@@ -46,13 +58,6 @@ async function insertChildren(
 			and not exists (select from ${child.stage} sc where ${isStaged(child)})
 		on conflict do nothing`)
 	return added.count
-}
-
-async function refuseAbove(work: Workspace, limit: number): Promise<void> {
-	const counts = work.staged.map(({ stage }) => `(select count(*) from ${stage})`)
-	const [row] = await work.sql.unsafe<{ rows: string }[]>(`select (${counts.join(' + ')})::text as rows`)
-	const root = work.staged[0]
-	if (root) refuseTooMany(root.table, Number(row?.rows), limit, 'reaches with its dependents')
 }
 
 /** Records which planned row references which, by every foreign key between staged tables. */
@@ -67,6 +72,13 @@ export async function recordEdges(work: Workspace, filled: Filled): Promise<void
 			from ${from} join ${child.stage} sc on ${isStaged(child)} where ${where} and sc.id <> s.id`)
 	}
 	await work.sql.unsafe('analyze pg_temp.plan_edges')
+}
+
+/** SQL of "the referencing row `c` of the key is not planned itself". */
+export function isUnplanned(work: Workspace, key: IncomingForeignKey, filled: Filled): string {
+	const { child } = endsOf(work, key)
+	if (!child || !filled.has(child.stage)) return ''
+	return `and not exists (select from ${child.stage} sc where ${isStaged(child)})`
 }
 
 /** The staged tables at both ends of a key, where there are such. */

@@ -1,8 +1,8 @@
 import { formatTableName, type Policy, ReprieveError } from '@reprieve/contracts'
 import type { IncomingForeignKey } from '@reprieve/postgres'
-import { endsOf, type Filled, followForcing, recordEdges } from './follow.ts'
-import { isStaged, joinReferencing, joinRewritten } from './reference.ts'
-import type { StagedTable, Workspace } from './workspace.ts'
+import { endsOf, type Filled, followForcing, isUnplanned, recordEdges } from './follow.ts'
+import { joinReferencing, joinRewritten } from './reference.ts'
+import type { Workspace } from './workspace.ts'
 
 /** A row that is left behind keeps its parents: up to the policy's own rows, again and again. */
 const spreadUp = `
@@ -28,39 +28,37 @@ export async function settleClosure(
 	limits: { matched: number; rows: number },
 ): Promise<{ blocked: number; filled: Filled }> {
 	for (let blocked = 0; ; ) {
-		const filled = await followForcing(work, limits.rows)
+		const filled = await followForcing(work, { matched: limits.matched - blocked, rows: limits.rows })
 		await recordEdges(work, filled)
 		const keys = work.keys.filter((key) => filled.has(endsOf(work, key).parent?.stage ?? ''))
-		for (const key of keys.filter(work.holds)) await recordHeld(work, key, policy.onRestrict === 'refuse')
-		for (const key of keys.filter(work.relinks)) await recordLostDefaults(work, key, policy.onRestrict === 'refuse')
+		const how = { filled, refuses: policy.onRestrict === 'refuse' }
+		for (const key of keys.filter(work.holds)) await recordHeld(work, key, how)
+		for (const key of keys.filter(work.relinks)) await recordLostDefaults(work, key, how)
 		await recordPlannedKeepers(work)
 		await work.sql.unsafe(spreadUp)
-		const left = await leaveOut(work, limits.matched)
+		const left = await leaveOut(work, filled, limits.matched)
 		if (left === 0) return { blocked, filled }
 		blocked += left
 	}
 }
 
-async function recordHeld(work: Workspace, key: IncomingForeignKey, refuses: boolean): Promise<void> {
-	const { parent, child } = endsOf(work, key)
+type How = { filled: Filled; refuses: boolean }
+
+async function recordHeld(work: Workspace, key: IncomingForeignKey, { filled, refuses }: How): Promise<void> {
+	const { parent } = endsOf(work, key)
 	if (!parent) return
 	const { from, where } = joinReferencing(key, parent)
-	await insertHeld(work, key, { text: `${from} where ${where} ${unplanned(child)}`, refuses })
+	await insertHeld(work, key, { text: `${from} where ${where} ${isUnplanned(work, key, filled)}`, refuses })
 }
 
 /** A row whose reference would be set to a default that goes too, or that was never there, keeps its parent. */
-async function recordLostDefaults(work: Workspace, key: IncomingForeignKey, refuses: boolean): Promise<void> {
-	const { parent, child } = endsOf(work, key)
+async function recordLostDefaults(work: Workspace, key: IncomingForeignKey, { filled, refuses }: How): Promise<void> {
+	const { parent } = endsOf(work, key)
 	if (!parent || key.onDelete !== 'setDefault') return
 	const { from, where } = joinReferencing(key, parent)
 	const { present, unplanned: kept } = joinRewritten(key, parent)
-	const text = `${from} where ${where} ${unplanned(child)} and ${present} and not exists (${kept})`
+	const text = `${from} where ${where} ${isUnplanned(work, key, filled)} and ${present} and not exists (${kept})`
 	await insertHeld(work, key, { text, refuses })
-}
-
-/** SQL of "the referencing row `c` is not planned itself". */
-function unplanned(child: StagedTable | undefined): string {
-	return child ? `and not exists (select from ${child.stage} sc where ${isStaged(child)})` : ''
 }
 
 async function insertHeld(
@@ -101,13 +99,13 @@ async function recordPlannedKeepers(work: Workspace): Promise<void> {
 }
 
 /** Removes held matched rows and, when there were any, all dependents, which are then followed anew. */
-async function leaveOut(work: Workspace, matched: number): Promise<number> {
+async function leaveOut(work: Workspace, filled: Filled, matched: number): Promise<number> {
 	const root = work.staged[0]
 	const removed = await work.sql.unsafe(
 		`delete from ${root?.stage} s where s.id <= ${matched} and s.id in (select id from pg_temp.plan_held)`,
 	)
 	if (removed.count === 0) return 0
-	for (const { stage } of work.staged) await work.sql.unsafe(`delete from ${stage} where id > ${matched}`)
+	for (const stage of filled) await work.sql.unsafe(`delete from ${stage} where id > ${matched}`)
 	await work.sql.unsafe('truncate pg_temp.plan_edges, pg_temp.plan_held')
 	return removed.count
 }

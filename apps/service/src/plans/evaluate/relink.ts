@@ -1,8 +1,8 @@
 import { formatTableName, ReprieveError, type SourceTable } from '@reprieve/contracts'
 import type { IncomingForeignKey } from '@reprieve/postgres'
 import { type KeyColumn, keyColumns, keyOf, numbered } from '../source.ts'
-import { endsOf, type Filled } from './follow.ts'
-import { isStaged, joinReferencing } from './reference.ts'
+import { endsOf, type Filled, isUnplanned } from './follow.ts'
+import { joinReferencing } from './reference.ts'
 import type { Workspace } from './workspace.ts'
 
 /** Rows of one table that SET NULL / SET DEFAULT rewrites: one entry per row and foreign key (`fk`, index in `keys`). */
@@ -28,7 +28,7 @@ export async function collectRelinks(work: Workspace, filled: Filled): Promise<R
 		if (!table) continue
 		const relinked = { table, keys, key: keyColumns(table), stage: `pg_temp.plan_relinks_${tables.length}` }
 		await createStage(work, relinked, tables.length)
-		for (const [index, key] of keys.entries()) await insertRelinks(work, relinked, key, index)
+		for (const [index, key] of keys.entries()) await insertRelinks(work, relinked, { key, index, filled })
 		await work.sql.unsafe(`analyze ${relinked.stage}`)
 		tables.push(relinked)
 	}
@@ -44,17 +44,15 @@ async function createStage(work: Workspace, relinked: RelinkedTable, index: numb
 async function insertRelinks(
 	work: Workspace,
 	relinked: RelinkedTable,
-	key: IncomingForeignKey,
-	index: number,
+	{ key, index, filled }: { key: IncomingForeignKey; index: number; filled: Filled },
 ): Promise<void> {
-	const { parent, child } = endsOf(work, key)
+	const { parent } = endsOf(work, key)
 	if (!parent) return
 	const { from, where } = joinReferencing(key, parent)
-	const unplanned = child ? `and not exists (select from ${child.stage} sc where ${isStaged(child)})` : ''
 	await work.sql.unsafe(`
 		insert into ${relinked.stage} (leaf, ${numbered(relinked.key.length, 'k').join(', ')}, version, fk, parent)
 		select c.tableoid, ${keyOf(relinked.table, 'c').join(', ')}, c.xmin, ${index}, s.id from ${from}
-		where ${where} ${unplanned}`)
+		where ${where} ${isUnplanned(work, key, filled)}`)
 }
 
 /** The distinct ways in which rows are rewritten. Throws CONFLICT where one row would be set to null and to a default. */

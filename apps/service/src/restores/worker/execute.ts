@@ -3,38 +3,73 @@ import { type Failure, ReprieveError } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import { type BatchCounts, type RestoreCursor, restoreBatch } from '@reprieve/restore'
 import type { Services } from '../../context.ts'
-import { diskFull, isDiskFull } from '../../runs/worker/failures.ts'
+import { diskFull, isDiskFull, isPassing } from '../../runs/worker/failures.ts'
 import type { TableCounts } from '../read.ts'
 import { type ClaimedRestore, endRestore, type RestoreLease, readHeld, releaseRestore } from './claim.ts'
 
 /** Tries of one batch against contention and absent storage, and the first pause between two; it doubles. */
 const attempts = 8
 const pauseMs = 100
-/** Milliseconds between two looks whether a full disk has room again. */
+/** Milliseconds between two looks whether a full disk has room again, or the database is there again. */
 const roomMs = 1_000
 
-/** Works a claimed restore to its end, or until it is paused, cancelled, taken over or the signal is aborted. */
+/** One restore in one worker's hands; `tried` counts failures of the batch under way. */
+type Hold = { services: Services; claimed: ClaimedRestore; tried: number }
+
+/**
+ * Works a claimed restore to its end, or until it is paused, cancelled, taken over or the signal is aborted. A turn may end
+ * anywhere: the next one begins by reading where the restore stands.
+ */
 export async function executeRestore(services: Services, claimed: ClaimedRestore, signal: AbortSignal): Promise<void> {
-	const { lease } = claimed
-	for (let tried = 0; !signal.aborted; ) {
-		const held = await readHeld(services, lease)
-		if (!held) return
-		if (held.status !== 'running') return await endRestore(services, lease, 'settle')
-		if (held.cursor.done >= held.cursor.batches) return await endRestore(services, lease, 'finish')
-		try {
-			await runBatch(services, claimed, held.cursor)
-			tried = 0
-		} catch (error) {
-			if (error instanceof RestoreLeaseLost) return
-			if (isDiskFull(error)) await tellDiskFull(services, lease)
-			else if (!isPassing(error) || ++tried >= attempts) {
-				services.log.error({ err: error, restore: lease.id }, 'the restore failed')
-				return await endRestore(services, lease, 'fail', toFailure(error))
-			}
-			await sleep(isDiskFull(error) ? roomMs : pauseMs * 2 ** tried, undefined, { signal }).catch(() => {})
-		}
+	const hold = { services, claimed, tried: 0 }
+	while (!signal.aborted) {
+		const pause = await takeTurn(hold).catch((error: unknown) => pauseWithout(hold, error))
+		if (pause === undefined) return
+		if (pause > 0) await sleep(pause, undefined, { signal }).catch(() => {})
 	}
-	await releaseRestore(services, lease)
+	await releaseRestore(services, claimed.lease)
+}
+
+/** One turn: ends the restore, or brings one batch back. Answers the pause before the next; undefined when there is none. */
+async function takeTurn(hold: Hold): Promise<number | undefined> {
+	const { services, claimed } = hold
+	const { lease } = claimed
+	const held = await readHeld(services, lease)
+	if (!held) return undefined
+	const isDone = held.cursor.done >= held.cursor.batches
+	if (held.status !== 'running' || isDone) {
+		await endRestore(services, lease, held.status === 'running' ? 'finish' : 'settle')
+		return undefined
+	}
+	try {
+		await runBatch(services, claimed, held.cursor)
+		hold.tried = 0
+		return 0
+	} catch (error) {
+		return await settleError(hold, error)
+	}
+}
+
+/** What a failed batch leads to; answers as {@link takeTurn}. */
+async function settleError(hold: Hold, error: unknown): Promise<number | undefined> {
+	const { services, claimed } = hold
+	const { lease } = claimed
+	if (error instanceof RestoreLeaseLost) return undefined
+	if (isDiskFull(error)) {
+		await tellDiskFull(services, lease)
+		return roomMs
+	}
+	if (mayPass(error) && ++hold.tried < attempts) return pauseMs * 2 ** hold.tried
+	services.log.error({ err: error, restore: lease.id }, 'the restore failed')
+	await endRestore(services, lease, 'fail', toFailure(error))
+	return undefined
+}
+
+/** The restore could not be read or written between two batches: it stays in this worker's hands while that may pass. */
+function pauseWithout({ services, claimed }: Hold, error: unknown): number {
+	if (!isDiskFull(error) && !mayPass(error)) throw error
+	services.log.warn({ err: error, restore: claimed.lease.id }, 'the restore could not be looked at, tried again')
+	return roomMs
 }
 
 async function tellDiskFull(services: Services, lease: RestoreLease): Promise<void> {
@@ -109,11 +144,9 @@ function addCounts(report: Record<string, TableCounts>, counts: Map<string, Batc
 	)
 }
 
-/** Deadlocks, lock time-outs, lost connections and absent storage pass; everything else is for an operator. */
-function isPassing(error: unknown): boolean {
-	if (error instanceof ReprieveError) return error.retryable
-	const code = (error as { code?: string }).code ?? ''
-	return /^(40001|40P01|55P03|25P0[34]|57P0[123]|08...|53...|CONNECTION_.*|ECONN.*)$/.test(code)
+/** Contention, lost connections and absent storage pass; everything else is for an operator. */
+function mayPass(error: unknown): boolean {
+	return error instanceof ReprieveError ? error.retryable : isPassing(error)
 }
 
 function toFailure(error: unknown): Failure {

@@ -18,21 +18,19 @@ type DriftReason =
 
 /**
  * Locks the batch's planned rows, then their witnesses, each in key order. What is locked keeps its version until the
- * transaction ends. Answers how many planned rows are held at their planned version.
+ * transaction ends. Statements are sent ahead of the answers: there is one for each of what may be hundreds of tables.
  */
-export async function lockRows(tx: Transaction, shape: RunShape, range: UnitRange): Promise<number> {
-	let locked = 0
-	for (const table of shape.tables) {
-		const [row] = await tx.unsafe(
-			`select count(*)::int as locked from (
+export async function lockRows(tx: Transaction, shape: RunShape, range: UnitRange): Promise<void> {
+	const statements = shape.tables.map((table) =>
+		tx.unsafe(
+			`select count(*) from (
 				select from ${table.source} t join ${table.rows} p on ${table.match('t', 'p')} and t.xmin = p.version
 				where p.unit between $1::int8 and $2::int8 order by ${orderBy(table, 't')} for update of t) held`,
 			[range.from, range.to],
-		)
-		locked += Number(row?.locked)
-	}
+		),
+	)
+	await Promise.all(statements)
 	if (shape.body.witness.kind === 'keeper') await lockKeepers(tx, shape.tables[0] as TableShape, range)
-	return locked
 }
 
 async function lockKeepers(tx: Transaction, table: TableShape, range: UnitRange): Promise<void> {

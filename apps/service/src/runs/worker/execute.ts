@@ -33,6 +33,9 @@ type Hold = {
 	attempts: number
 }
 
+/** What is there before the shape is read. */
+type Base = Pick<Hold, 'services' | 'run' | 'options'>
+
 /**
  * Works a claimed run to its end, or until it is paused, cancelled, taken over or the signal is aborted. Everything that
  * matters is in the database: each turn begins by reading it, so a turn may end anywhere.
@@ -44,7 +47,7 @@ export async function executeRun(services: Services, run: ClaimedRun, options: E
 			hold ??= await openHold(services, run, options)
 			if (await takeTurn(hold)) return
 		} catch (error) {
-			if (await settleError({ services, run, options }, hold, error)) return
+			if (await settle({ services, run, options }, hold, error)) return
 		}
 	}
 	await releaseRun(services, run.lease)
@@ -107,7 +110,8 @@ async function deleteOne(
 	const milliseconds = Math.max(1, Math.round(performance.now() - began))
 	hold.attempts = 0
 	const aimed = rowsFor(run, state)
-	const batchRows = nextBatchRows({ rows: range.rows, milliseconds, aimed }, run.targetMs, run.batchLimit)
+	const now = { rows: range.rows, milliseconds, aimed, tables: shape.tables.length }
+	const batchRows = nextBatchRows(now, run.targetMs, run.batchLimit)
 	await saveSize(hold, batchRows)
 	services.log.info({ run: lease.runId, batch: batch.number, ...done }, 'batch')
 }
@@ -126,10 +130,7 @@ async function leave({ services, run }: Hold, event: 'settle' | 'finish'): Promi
 }
 
 /** Says why the run waits, then sleeps until something happens. */
-async function pause(
-	{ services, run, options }: Pick<Hold, 'services' | 'run' | 'options'>,
-	waiting: Waiting,
-): Promise<false> {
+async function pause({ services, run, options }: Base, waiting: Waiting): Promise<false> {
 	const text = JSON.stringify(waiting)
 	await services.control.sql`
 		update reprieve.runs set waiting = ${text}::text::jsonb
@@ -138,12 +139,13 @@ async function pause(
 	return false
 }
 
+/** The verdict on an error may meet with an error of its own, such as no connection: then that one is judged. */
+async function settle(base: Base, hold: Hold | undefined, error: unknown): Promise<boolean> {
+	return await settleError(base, hold, error).catch((second: unknown) => settleError(base, hold, second))
+}
+
 /** Obeys the verdict on an error. True when the run is out of this worker's hands. */
-async function settleError(
-	base: Pick<Hold, 'services' | 'run' | 'options'>,
-	hold: Hold | undefined,
-	error: unknown,
-): Promise<boolean> {
+async function settleError(base: Base, hold: Hold | undefined, error: unknown): Promise<boolean> {
 	const { services, run, options } = base
 	const verdict = judgeFailure(error)
 	services.log.warn({ run: run.lease.runId, verdict, err: error }, 'batch rolled back')

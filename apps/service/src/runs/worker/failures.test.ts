@@ -1,6 +1,6 @@
 import { ReprieveError } from '@reprieve/contracts'
 import { expect, test } from 'vitest'
-import { judgeFailure } from './failures.ts'
+import { isPassing, judgeFailure } from './failures.ts'
 import { GateClosed } from './gate.ts'
 import { LeaseLost } from './record.ts'
 
@@ -16,6 +16,15 @@ test('contention is tried again, a full disk waited for, a lost connection looke
 	}
 	for (const code of ['23503', '42P01', '57P04', 'P0001']) expect(judgeFailure(withCode(code))).toBe('fail')
 	expect(judgeFailure(new Error('no code'))).toBe('fail')
+})
+
+test('what a run tries again passes for a restore too', () => {
+	const unreachable = ['CONNECT_TIMEOUT', 'EPIPE', 'ETIMEDOUT', 'ECONNRESET', 'CONNECTION_ENDED', '08006', '53300']
+	for (const code of [...unreachable, '40001', '57014', '53200', '57P05']) {
+		expect([code, isPassing(withCode(code))]).toEqual([code, true])
+	}
+	for (const code of ['23503', '42P01', '53100', '57P04', ''])
+		expect([code, isPassing(withCode(code))]).toEqual([code, false])
 })
 
 test('a closed gate waits, a lost lease leaves, a finding fails', () => {

@@ -23,9 +23,18 @@ const retried: ReadonlySet<string> = new Set([
 /** The connection ended, or there was none to be had; whether the batch committed is in the run's row. */
 const disconnected = /^(08...|57P0[123]|53300|CONNECTION_.*|CONNECT_TIMEOUT|ECONN.*|EPIPE|ETIMEDOUT)$/
 
+/** Contention, or no connection: tried again, the same may succeed. */
+export function isPassing(error: unknown): boolean {
+	return retried.has(codeOf(error)) || disconnected.test(codeOf(error))
+}
+
+function codeOf(error: unknown): string {
+	return String((error as { code?: unknown }).code ?? '')
+}
+
 /** The server's disk is full: nothing was changed, and it lasts until somebody makes room. */
 export function isDiskFull(error: unknown): boolean {
-	return (error as { code?: unknown }).code === '53100'
+	return codeOf(error) === '53100'
 }
 
 /** Why a job waits until somebody makes room. */
@@ -33,8 +42,7 @@ export const diskFull: Waiting = { reason: 'diskFull', reading: 1, limit: 0 }
 
 /** A table or column was renamed or dropped since its name was read. */
 export function isNameMissing(error: unknown): boolean {
-	const { code } = error as { code?: unknown }
-	return code === '42P01' || code === '42703'
+	return ['42P01', '42703'].includes(codeOf(error))
 }
 
 /** Tells what an error of a batch means. */
@@ -42,8 +50,7 @@ export function judgeFailure(error: unknown): Verdict {
 	if (error instanceof LeaseLost) return 'leave'
 	if (error instanceof GateClosed) return 'gate'
 	if (error instanceof ReprieveError) return 'fail'
-	const code = String((error as { code?: unknown }).code ?? '')
-	if (retried.has(code)) return 'retry'
+	if (retried.has(codeOf(error))) return 'retry'
 	if (isDiskFull(error)) return 'wait'
-	return disconnected.test(code) ? 'reconnect' : 'fail'
+	return disconnected.test(codeOf(error)) ? 'reconnect' : 'fail'
 }

@@ -5,6 +5,7 @@ import {
 	describeTable,
 	type IncomingForeignKey,
 	readEqualityOperator,
+	readFamilies,
 	readFamily,
 	readIncoming,
 	type Session,
@@ -60,12 +61,6 @@ export async function readShape(sql: Session, body: PlanBody): Promise<RunShape>
 
 async function readParent(sql: Session, { witness }: PlanBody): Promise<SourceTable | undefined> {
 	return witness.kind === 'absentParent' ? await describeTable(sql, witness.oid) : undefined
-}
-
-async function readFamilies(sql: Session, oids: number[]): Promise<Map<number, Set<number>>> {
-	const families = new Map<number, Set<number>>()
-	for (const oid of oids) families.set(oid, new Set(await readFamily(sql, [oid])))
-	return families
 }
 
 async function readTriggers(sql: Session, oids: number[]): Promise<boolean> {

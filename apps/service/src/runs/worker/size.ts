@@ -4,12 +4,15 @@ import type { RunShape, TableShape } from './shape.ts'
 
 const smallest = 100
 
+/** A table costs a batch as much as some tens of its rows do: fewer than these would buy more batches and no time. */
+const perTable = 10
+
 /**
  * Rows for the next batch: the same rate for the target duration, at most twice and at least half as many, never fewer
- * than 100 (or the limit).
+ * than 100 (or the limit), and not made fewer than 10 for each of the batch's tables.
  */
 export function nextBatchRows(
-	now: { rows: number; milliseconds: number; aimed: number },
+	now: { rows: number; milliseconds: number; aimed: number; tables: number },
 	targetMs: number,
 	limit: number,
 ): number {
@@ -17,7 +20,8 @@ export function nextBatchRows(
 	if (now.rows < now.aimed / 2 && now.milliseconds < targetMs) return now.aimed
 	const ratio = targetMs / Math.max(now.milliseconds, 1)
 	const aimed = Math.round(now.aimed * Math.min(2, Math.max(0.5, ratio)))
-	return Math.min(limit, Math.max(Math.min(smallest, limit), aimed))
+	const floor = Math.max(smallest, Math.min(now.aimed, now.tables * perTable))
+	return Math.min(limit, Math.max(floor, aimed))
 }
 
 /** Units behind `done` that together hold at most `rows` planned rows; one unit at least. Undefined at the plan's end. */

@@ -7,11 +7,16 @@ import { type RunShape, readRoots } from './shape.ts'
 /** What the server has counted in this transaction, by relation: rows deleted and rows updated. */
 export type ServerCounts = Map<number, { deleted: number; updated: number }>
 
-/** Reads `pg_stat_xact_user_tables`. Only differences mean anything: it may still hold an earlier transaction's counts. */
+/**
+ * Reads what `pg_stat_xact_user_tables` shows, without the join of all indexes behind that view. Only differences mean
+ * anything: it may still hold an earlier transaction's counts.
+ */
 export async function readServerCounts(tx: Transaction): Promise<ServerCounts> {
 	const rows = await tx<{ oid: string; deleted: string; updated: string }[]>`
-		select relid::int8 as oid, n_tup_del as deleted, n_tup_upd as updated
-		from pg_stat_xact_user_tables where n_tup_del > 0 or n_tup_upd > 0`
+		select c.oid::int8 as oid, pg_stat_get_xact_tuples_deleted(c.oid) as deleted, pg_stat_get_xact_tuples_updated(c.oid) as updated
+		from pg_class c join pg_namespace n on n.oid = c.relnamespace
+		where c.relkind in ('r', 'p', 'm') and n.nspname not in ('pg_catalog', 'information_schema')
+			and (pg_stat_get_xact_tuples_deleted(c.oid) > 0 or pg_stat_get_xact_tuples_updated(c.oid) > 0)`
 	return new Map(rows.map((row) => [Number(row.oid), { deleted: Number(row.deleted), updated: Number(row.updated) }]))
 }
 
