@@ -38,6 +38,18 @@ export const captureGuards: Mutant[] = [
 		},
 	},
 	{
+		name: 'tries a value too long for text for ever',
+		rule: '6.6',
+		file: 'apps/sidecar/src/capture/undecodable.ts',
+		before: 'if (stream.unreadable === undefined) {',
+		after: 'if (isTooLong || stream.unreadable === undefined) {',
+		tests: {
+			'apps/sidecar/src/capture/undecodable.test.ts': [
+				'a value too long for text is read again, then stops capture, a server short of memory is tried again',
+			],
+		},
+	},
+	{
 		name: 'counts a keepalive in the middle of a transaction as received',
 		rule: 'P2',
 		file: 'apps/sidecar/src/session.ts',
