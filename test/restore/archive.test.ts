@@ -102,3 +102,17 @@ test('without capture a barrier says how far the archive is', async () => {
 		message: expect.stringMatching(/written up to [0-9A-F]+\/[0-9A-F]+ and archived up to nothing/),
 	})
 })
+
+test('a value too long for a line of COPY comes back in pieces', async () => {
+	await using scene = await captured()
+	const { ground, services } = scene
+	const { sql } = ground
+	await sql`create table public.t (id int primary key, doc bytea, note text)`
+	await publish(ground, 'public.t')
+	await sql`insert into public.t select 1, decode(repeat('00ff7a5c', 9000000), 'hex'), repeat(E'\u00e4\\\\\u20ac\t', 10000000)`
+	await keep(sql, 't')
+	await sql`delete from public.t`
+	await ground.barrier(60_000)
+	expect(await restore(services, { selection: { table: 't' } })).toMatchObject({ restored: 1 })
+	expect(await differences(sql, 't', ['id'])).toEqual([])
+}, 180_000)

@@ -6,6 +6,7 @@ import { literal, textOf } from './columns.ts'
 import { copyInto, copyRows } from './copy-rows.ts'
 import { copyText } from './copy-text.ts'
 import { type Layout, makeTables } from './layout.ts'
+import { longCells, putInPieces, withoutCells } from './pieces.ts'
 
 /** Archived rows of one live table in temporary tables of its column types, gone with the transaction. */
 export type Stage = Layout & {
@@ -83,11 +84,14 @@ export async function stageRows(
 			formatChangeId({ position, ordinal: rows.ordinal[row] as number, table }),
 		]
 	}
+	// Where the values lie apart a row is found by its place, which an update would change.
+	const long = stage.apart ? [] : longCells(rows, at, map.columns)
 	await copyRows(tx, stage, {
-		...{ rows, at, leading },
+		...{ rows: withoutCells(rows, long), at, leading },
 		from: map.columns.map((column) => column.from),
 		names: map.columns.map((column) => quoteIdentifier(column.to.name)),
 	})
+	for (const cell of long) await putInPieces(tx, stage, rows, { ...cell, n: listed(cell.row).n })
 	await checkRetyped(tx, stage, map, { rows, at, n: (row) => listed(row).n })
 	stage.rows += at.length
 }
