@@ -169,6 +169,28 @@ export const captureGuards: Mutant[] = [
 		},
 	},
 	{
+		name: 'renews a lease that another capture has had',
+		rule: '1.1',
+		file: 'packages/vault/src/ownership.ts',
+		before: 'value.owner !== owner && isRenewal',
+		after: 'value.owner !== owner && !isFree && isRenewal',
+		tests: {
+			'test/vault/transactions.test.ts': ['a lease that ran out is renewed unless another owner has had it since'],
+		},
+	},
+	{
+		name: 'loses its lease by standing still, though nobody took it',
+		rule: '6.6',
+		file: `${lineage}/lease.ts`,
+		before: 'if (clock.now() >= heldUntil) await renew()',
+		after: 'if (heldUntil === 0) await renew()',
+		tests: {
+			[`${lineage}/lease.test.ts`]: [
+				'a capture that stood still for longer than its lease goes on, unless another has had it',
+			],
+		},
+	},
+	{
 		name: 'takes a tag whose signature does not match',
 		rule: 'P4',
 		file: 'packages/cdc/src/message.ts',
