@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { type BinaryRows, createDecoder, findBinary, type Relation, replaceBinary, type ValueText } from '@reprieve/cdc'
 import type { Sql } from '@reprieve/postgres'
 import { type Assembler, silent } from './assemble.ts'
@@ -18,6 +19,9 @@ type Waiting = BinaryRows & { message: Uint8Array }
 
 const relationKind = 'R'.charCodeAt(0)
 const insertKind = 'I'.charCodeAt(0)
+/** A message that takes a second: others then have their turn, such as who renews the lease by some reads and writes. */
+const longBytes = 64 * 1024 * 1024
+const turnMs = 30
 /** What is brought to the server at once, at most, and the rows of it. */
 const chunkBytes = 4 * 1024 * 1024
 const chunkRows = 2_000
@@ -75,17 +79,19 @@ export class Transcriber {
 		this.#bytes = 0
 		if (waiting.length === 0) return
 		const texts = await this.#read(waiting)
-		for (let taken = waiting.shift(); taken; taken = waiting.shift()) {
-			const { message, rows } = taken
-			if (message[0] !== insertKind) await this.#options.relief()
-			const own = texts.splice(0, rows.length).flat()
-			await this.#options.assembler.handle(this.#transcribe(message, rows, own))
+		while (waiting.length > 0) {
+			if (waiting[0]?.message[0] !== insertKind) await this.#options.relief()
+			const message = this.#transcribe(waiting, texts)
+			if (message.length > longBytes) await setTimeout(turnMs)
+			await this.#options.assembler.handle(message)
 		}
 	}
 
-	#transcribe(message: Uint8Array, rows: BinaryRows['rows'], texts: ValueText[]): Uint8Array {
+	/** The first of the messages, taken from them with its texts: nothing holds its bytes any longer. */
+	#transcribe(waiting: Waiting[], texts: ValueText[][]): Uint8Array {
+		const { message, rows } = waiting.shift() as Waiting
 		try {
-			return replaceBinary(message, rows.flat(), texts)
+			return replaceBinary(message, rows.flat(), texts.splice(0, rows.length).flat())
 		} catch (error) {
 			throw undecodableAt(this.#options.unreadable, error)
 		}
