@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
-import type { ChangeRows } from '@reprieve/contracts'
-import type { Vault } from '@reprieve/vault'
 import { expect, test } from 'vitest'
+import { restore } from '../restore/captured.ts'
+import { keep } from '../restore/scene.ts'
+import { testServices } from '../support/services.ts'
 import { archivedRows, captureGround, publish } from './ground.ts'
 
 /** Values whose binary form is another than their text, and some that come as text also then. */
@@ -25,7 +25,7 @@ const values = [
 	...["array['sad']::public.mood[]", 'null::int8', "'=r/pg_monitor'::aclitem", "''::text", "'{}'::int4[]"],
 ]
 
-test('a transaction with a value too long for text is read in binary, and every value of it is archived as its text', async () => {
+test('a transaction with a value too long for text is read in binary, and every value of it is archived as its text and comes back', async () => {
 	await using ground = await captureGround()
 	const { sql, vault } = ground
 	await sql`create type public.pair as (a int, b text)`
@@ -36,17 +36,16 @@ test('a transaction with a value too long for text is read in binary, and every 
 	await sql.unsafe(`create table public.v as select n as id, ${named.join(', ')} from generate_series(1, 3000) n`)
 	await sql`create table public.t (id int primary key, doc bytea)`
 	await sql`alter table public.t alter column doc set storage external`
+	// The shortest that the server cannot write as text, or nearly so.
 	await sql`insert into public.t with part(bytes) as materialized (
-			select string_agg(sha256(n::text::bytea), ''::bytea) from generate_series(1, 2000000) n)
+			select string_agg(sha256(n::text::bytea), ''::bytea) from generate_series(1, 1864136) n)
 		select 1, string_agg(bytes, ''::bytea) from part, generate_series(1, 9)`
+	await keep(sql, 't')
 	await sql`create table public.p (id int, at int, primary key (id, at)) partition by list (at)`
 	await sql`create table public.p1 partition of public.p for values in (1)`
 	await sql`create table public.p2 partition of public.p for values in (2)`
 	await sql`insert into public.p values (1, 1), (2, 1)`
-	const [stored] = await sql`select length(doc) as length, md5(doc) as md5 from public.t`
-	expect(stored?.length).toBeGreaterThan(2 ** 29)
-	// The machine may stand still for longer than a lease while it works on half a gigabyte.
-	await ground.start({ leaseMs: 120_000 })
+	await ground.start()
 	await sql`alter publication reprieve_move add table public.p1, public.p2`
 	await publish(ground, 'public.v', 'public.t', 'public.p1', 'public.p2')
 
@@ -68,31 +67,16 @@ test('a transaction with a value too long for text is read in binary, and every 
 		['move', { id: '1', at: '1' }],
 		['delete', { id: '2', at: '1' }],
 	])
-	expect(await digestsOf(vault, 't', 'doc')).toEqual([stored?.md5])
 	expect(await sql`select code from reprieve.incidents`).toEqual([])
 
-	await sql`insert into public.t values (2, '\\x01')`
-	await sql`delete from public.t where id = 2`
+	await sql`delete from public.p`
 	await ground.barrier(60_000)
-	expect(await digestsOf(vault, 't', 'doc')).toHaveLength(2)
+	expect(await archivedRows(vault, 'p')).toHaveLength(3)
+
+	await using services = await testServices(ground, { vault, openLineage: false })
+	expect(await restore(services, { selection: { table: 't' } })).toMatchObject({ restored: 1 })
+	expect(
+		await sql`select octet_length(t.doc) > ${2 ** 29}::int4 as "isLong" from public.t join kept.t k
+		on record_image_eq(row(t.id, t.doc), row(k.id, k.doc))`,
+	).toEqual([{ isLong: true }])
 }, 300_000)
-
-/** Digests of the bytes of an archived bytea column. */
-async function digestsOf(vault: Vault, name: string, column: string): Promise<string[]> {
-	const digests: string[] = []
-	for await (const rows of vault.table({ schema: 'public', name }).read({})) {
-		for (let row = 0; row < rows.count; row++) digests.push(digestOf(rows, column, row))
-	}
-	return digests
-}
-
-function digestOf(rows: ChangeRows, name: string, row: number): string {
-	const place = rows.table.columns.findIndex((column) => column.name === name)
-	const { bytes, offsets } = rows.columns[place] as ChangeRows['columns'][number]
-	const length = (offsets[row + 1] as number) - (offsets[row] as number)
-	const text = Buffer.from(bytes.buffer, bytes.byteOffset + (offsets[row] as number), length)
-	const hash = createHash('md5')
-	for (let at = 2; at < text.length; at += 2 ** 20)
-		hash.update(text.toString('latin1', at, Math.min(at + 2 ** 20, text.length)), 'hex')
-	return hash.digest('hex')
-}

@@ -3,6 +3,7 @@ import type { Transaction } from '@reprieve/postgres'
 import type { Unique } from '../catalog/uniques.ts'
 import { freshPrefix, keyColumns, list, literal, newestFirst, ownRows, sameImage, textOf } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
+import { refuseLongConflicts } from '../stage/pieces.ts'
 import { keyUnique, sameKey } from './key.ts'
 
 const relinkOp = 1
@@ -27,13 +28,14 @@ export async function classify(tx: Transaction, stage: Stage, uniques: Unique[])
 		await markTaken(tx, stage, unique)
 	}
 	await tx.unsafe(`analyze ${stage.fate}`)
+	await refuseLongConflicts(tx, stage)
 }
 
 /** SQL over alias s (stage) and t (live): the row is as it was, in the columns that its schema version maps. */
 export function sameRow(stage: Stage): string {
 	const cases = stage.maps.map((map, version) => {
 		const columns = map.columns.map((column) => column.to)
-		return `when ${version} then ${sameImage(columns, 's', 't')}`
+		return `when ${version} then ${sameImage(columns, stage, ['s', 't'])}`
 	})
 	return cases.length === 0 ? 'false' : `case s.${stage.book.v} ${cases.join(' ')} else false end`
 }

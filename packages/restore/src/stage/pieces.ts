@@ -1,68 +1,153 @@
-import { type ChangeRows, quoteIdentifier, type SourceColumn } from '@reprieve/contracts'
+import { type ChangeRows, quoteIdentifier, ReprieveError, type SourceTable, type TextColumn } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import type { ColumnMap } from '../drift/map-columns.ts'
-import { copyInto } from './copy-rows.ts'
+import { keyObject, textOf } from './columns.ts'
+import { copyInto, refusal } from './copy-rows.ts'
 import { copyText } from './copy-text.ts'
+import type { Stage } from './open.ts'
+import { readsBackOtherwise } from './retyped.ts'
 
 /** Text of a value that comes in pieces: the server refuses a line of COPY above 1 GB, and holds it several times. */
 const longBytes = 64 * 1024 * 1024
-/** The same for a domain: it may not take the NULL that stands there meanwhile. */
-const longDomainBytes = 512 * 1024 * 1024
 const pieceBytes = 1024 * 1024
-const byteaOid = 17
+/** What the server can put together as text, and may have to escape on its way to who looks at it. */
+const longestText = 2 ** 30 - 64
+const longestShown = 256 * 1024 * 1024
 
-/** A value of a chunk that is too long for a line. */
-export type LongCell = { row: number; from: number; to: SourceColumn }
+/** Rows whose lines have the same columns, and the columns whose values come in pieces behind them. */
+export type StagePart = { at: ArrayLike<number>; columns: ColumnMap[]; long: LongCell[] }
 
-/** The long values of some rows. */
-export function longCells(rows: ChangeRows, at: ArrayLike<number>, columns: readonly ColumnMap[]): LongCell[] {
-	return columns.flatMap(({ from, to }) => {
-		const offsets = rows.columns[from]?.offsets
-		const limit = to.typeKind === 'd' ? longDomainBytes : longBytes
-		const isLong = (row: number) => offsets && (offsets[row + 1] as number) - (offsets[row] as number) > limit
-		return Array.from(at).flatMap((row) => (isLong(row) ? [{ row, from, to }] : []))
-	})
+type LongCell = { row: number; map: ColumnMap }
+
+/** A staged value that came in pieces. */
+export type LongValue = { n: number; column: string; bytes: number }
+
+/** Rows without long values together, each other one on its own. */
+export function partsOf(rows: ChangeRows, at: ArrayLike<number>, columns: ColumnMap[]): StagePart[] {
+	const isLong = (row: number, { from }: ColumnMap) => sizeAt(rows.columns[from], row) > longBytes
+	const [whole, cut]: [number[], StagePart[]] = [[], []]
+	for (const row of Array.from(at)) {
+		const long = columns.filter((column) => isLong(row, column))
+		if (long.length === 0) whole.push(row)
+		else {
+			const rest = columns.filter((column) => !long.includes(column))
+			cut.push({ at: [row], columns: rest, long: long.map((map) => ({ row, map })) })
+		}
+	}
+	return cut.length === 0 ? [{ at, columns, long: [] }] : [{ at: whole, columns, long: [] }, ...cut]
 }
 
-/** The rows with NULL in place of these values. */
-export function withoutCells(rows: ChangeRows, cells: readonly LongCell[]): ChangeRows {
-	if (cells.length === 0) return rows
-	const columns = rows.columns.map((column, at) => {
-		const left = cells.filter(({ from }) => from === at)
-		const present = Uint8Array.from(column.present)
-		for (const { row } of left) present[row] = 0
-		return left.length === 0 ? column : { ...column, present }
-	})
-	return { ...rows, columns }
+function sizeAt(column: TextColumn | undefined, row: number): number {
+	return column ? (column.offsets[row + 1] as number) - (column.offsets[row] as number) : 0
 }
 
-/** Puts a long value into its staged row. Throws SCHEMA_DRIFT when the live column refuses it. */
+/** The columns that hold bytes, also under the name of a domain. */
+export async function readByteColumns(tx: Transaction, live: SourceTable): Promise<Set<string>> {
+	const rows = await tx<{ name: string }[]>`
+		with recursive chain(name, type) as (
+			select attname::text, atttypid from pg_attribute
+			where attrelid = ${live.oid}::int8::oid and attnum > 0 and not attisdropped
+			union all
+			select name, typbasetype from chain join pg_type t on t.oid = chain.type where t.typtype = 'd')
+		select name from chain where type = 'bytea'::regtype`
+	return new Set(rows.map(({ name }) => name))
+}
+
+/**
+ * Puts a long value into its staged row, and sees that it reads back as it was archived where the live type is another.
+ * Throws SCHEMA_DRIFT when the live column refuses it, LIMIT_EXCEEDED when no value of its type can be so long.
+ */
 export async function putInPieces(
 	tx: Transaction,
-	stage: { bookTable: string; book: { n: string }; archivedName: string },
+	stage: Stage,
 	rows: ChangeRows,
-	{ row, from, to, n }: LongCell & { n: number },
+	cell: LongCell & { n: number },
 ): Promise<void> {
-	const column = rows.columns[from] as ChangeRows['columns'][number]
-	const [start, end] = [column.offsets[row] as number, column.offsets[row + 1] as number]
-	const isHex = to.typeOid === byteaOid && column.bytes[start] === 0x5c && column.bytes[start + 1] === 0x78
-	const offsets = cutText(column.bytes, isHex ? start + 2 : start, end)
-	const count = offsets.length - 1
-	const pieces = { ...rows, count, columns: [{ bytes: column.bytes, offsets, present: new Uint8Array(count).fill(1) }] }
-	const lines = copyText(
-		pieces,
-		Uint32Array.from({ length: count }, (_, i) => i),
-		[0],
-		(i) => [String(i)],
-	)
+	const { row, n, map } = cell
+	const column = rows.columns[map.from] as TextColumn
+	const bytes = sizeAt(column, row)
+	const value = { n, column: map.to.name, bytes }
+	const isHex = stage.byteColumns.has(map.to.name) && isHexAt(column, row)
+	if (!isHex && bytes > longestText)
+		throw await tooLong(tx, stage, value, `a value of type ${map.to.typeName} cannot be`)
 	await tx.unsafe('create temp table pieces (i int4, piece text) on commit drop')
-	await copyInto(tx, 'copy pg_temp.pieces (i, piece) from stdin', lines, stage)
+	await tx.unsafe('alter table pg_temp.pieces alter piece set storage external')
+	await copyInto(tx, 'copy pg_temp.pieces (i, piece) from stdin', linesOf(rows, cell, isHex), stage)
+	// Sorted before they are made long: the sort holds pointers.
+	const ordered = '(select piece from pg_temp.pieces order by i) p'
 	const whole = isHex
-		? `string_agg(decode(piece, 'hex'), ''::bytea order by i)`
-		: `string_agg(piece, '' order by i)::${to.typeName}`
-	await tx.unsafe(`update ${stage.bookTable} set ${quoteIdentifier(to.name)} = (select ${whole} from pg_temp.pieces)
-		where ${stage.book.n} = ${n}`)
+		? `select string_agg(decode(piece, 'hex'), ''::bytea)::${map.to.typeName} from ${ordered}`
+		: `select string_agg(piece, '')::${map.to.typeName} from ${ordered}`
+	await setValue(tx, stage, value, whole)
+	if (map.retyped) await checkPieces(tx, stage, value, { isHex, ordered })
 	await tx.unsafe('drop table pg_temp.pieces')
+	stage.long.push(value)
+}
+
+function isHexAt({ bytes, offsets }: TextColumn, row: number): boolean {
+	const start = offsets[row] as number
+	return bytes[start] === 0x5c && bytes[start + 1] === 0x78
+}
+
+function linesOf(rows: ChangeRows, { row, map }: LongCell, isHex: boolean): Iterable<Buffer> {
+	const { bytes, offsets: places } = rows.columns[map.from] as TextColumn
+	const offsets = cutText(bytes, (places[row] as number) + (isHex ? 2 : 0), places[row + 1] as number)
+	const count = offsets.length - 1
+	const pieces = { ...rows, count, columns: [{ bytes, offsets, present: new Uint8Array(count).fill(1) }] }
+	return copyText(pieces, [...new Uint32Array(count).keys()], [0], (i) => [String(i)])
+}
+
+/** Where the values lie apart a row is found by its place, which an update changes. */
+async function setValue(tx: Transaction, stage: Stage, { n, column }: LongValue, whole: string): Promise<void> {
+	const { bookTable, book, apart, filled } = stage
+	const set = `set ${quoteIdentifier(column)} = (${whole})`
+	const put = apart
+		? `with moved as (update ${apart.table} ${set}
+				where ctid = (select ${apart.place} from ${bookTable} where ${book.n} = ${n}) returning ctid as place)
+			update ${bookTable} b set ${apart.place} = moved.place from moved where b.${book.n} = ${n}
+			returning greatest(moved.place, '${filled}'::tid)::text as filled`
+		: `update ${bookTable} ${set} where ${book.n} = ${n}`
+	const rows = await tx.unsafe<{ filled: string }[]>(put).catch((error) => {
+		throw refusal(stage, error)
+	})
+	stage.filled = rows[0]?.filled ?? filled
+}
+
+async function checkPieces(
+	tx: Transaction,
+	stage: Stage,
+	{ n, column, bytes }: LongValue,
+	{ isHex, ordered }: { isHex: boolean; ordered: string },
+): Promise<void> {
+	const name = `s.${quoteIdentifier(column)}`
+	const odd = isHex
+		? `select from pg_temp.pieces where encode(decode(piece, 'hex'), 'hex') <> piece limit 1`
+		: `select from ${stage.sql} s where s.${stage.book.n} = ${n}
+			and (${textOf(name)}) is distinct from (select string_agg(piece, '') from ${ordered})`
+	const found = await tx.unsafe(odd)
+	if (found.length > 0)
+		throw readsBackOtherwise(stage, column, { archived: `${bytes} bytes of text`, live: 'another value' })
+}
+
+/** Throws LIMIT_EXCEEDED for a long row that something else stands in the way of: both would have to be shown, and kept. */
+export async function refuseLongConflicts(tx: Transaction, stage: Stage): Promise<void> {
+	const shown = stage.long.filter(({ bytes }) => bytes > longestShown)
+	for (const value of shown) {
+		const [row] = await tx.unsafe<{ state: string }[]>(`select state from ${stage.fate} where n = ${value.n}
+			and state in ('different', 'taken', 'gone', 'changed')`)
+		if (row) throw await tooLong(tx, stage, value, `a row that is "${row.state}" in the live table may not be`)
+	}
+}
+
+async function tooLong(tx: Transaction, stage: Stage, value: LongValue, why: string): Promise<ReprieveError> {
+	const [row] = await tx.unsafe<{ key: string }[]>(
+		`select ${keyObject(stage.live, 's')}::text as key from ${stage.sql} s where s.${stage.book.n} = ${value.n}`,
+	)
+	return new ReprieveError(
+		'LIMIT_EXCEEDED',
+		`${stage.archivedName} ${row?.key}: column "${value.column}" has ${value.bytes} bytes of text, so long ${why}`,
+		{ hint: 'Leave the row out of the selection, or make room for it in the live table first.' },
+	)
 }
 
 /** Where pieces of whole characters begin, and where the last one ends. */
