@@ -70,16 +70,15 @@ export async function putInPieces(
 	const isHex = stage.byteColumns.has(map.to.name) && isHexAt(column, row)
 	if (!isHex && bytes > longestText)
 		throw await tooLong(tx, stage, value, `a value of type ${map.to.typeName} cannot be`)
-	await tx.unsafe('create temp table pieces (i int4, piece text) on commit drop')
+	if (isHex && map.retyped && !isLowerHex(column, row)) throw altered(stage, value)
+	await tx.unsafe(`create temp table pieces (i int4, piece ${isHex ? 'bytea' : 'text'}) on commit drop`)
 	await tx.unsafe('alter table pg_temp.pieces alter piece set storage external')
 	await copyInto(tx, 'copy pg_temp.pieces (i, piece) from stdin', linesOf(rows, cell, isHex), stage)
 	// Sorted before they are made long: the sort holds pointers.
 	const ordered = '(select piece from pg_temp.pieces order by i) p'
-	const whole = isHex
-		? `select string_agg(decode(piece, 'hex'), ''::bytea)::${map.to.typeName} from ${ordered}`
-		: `select string_agg(piece, '')::${map.to.typeName} from ${ordered}`
+	const whole = `select string_agg(piece, '')::${map.to.typeName} from ${ordered}`
 	await setValue(tx, stage, value, whole)
-	if (map.retyped) await checkPieces(tx, stage, value, { isHex, ordered })
+	if (map.retyped && !isHex) await checkText(tx, stage, value, ordered)
 	await tx.unsafe('drop table pg_temp.pieces')
 	stage.long.push(value)
 }
@@ -89,12 +88,32 @@ function isHexAt({ bytes, offsets }: TextColumn, row: number): boolean {
 	return bytes[start] === 0x5c && bytes[start + 1] === 0x78
 }
 
+/** What the server writes of bytes, which is what it would read them back as. */
+function isLowerHex({ bytes, offsets }: TextColumn, row: number): boolean {
+	for (let at = (offsets[row] as number) + 2; at < (offsets[row + 1] as number); at++) {
+		const byte = bytes[at] as number
+		if (!((byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x66))) return false
+	}
+	return true
+}
+
 function linesOf(rows: ChangeRows, { row, map }: LongCell, isHex: boolean): Iterable<Buffer> {
 	const { bytes, offsets: places } = rows.columns[map.from] as TextColumn
-	const offsets = cutText(bytes, (places[row] as number) + (isHex ? 2 : 0), places[row + 1] as number)
+	const [start, end] = [places[row] as number, places[row + 1] as number]
+	if (isHex) return hexLines(bytes, start + 2, end)
+	const offsets = cutText(bytes, start, end)
 	const count = offsets.length - 1
 	const pieces = { ...rows, count, columns: [{ bytes, offsets, present: new Uint8Array(count).fill(1) }] }
 	return copyText(pieces, [...new Uint32Array(count).keys()], [0], (i) => [String(i)])
+}
+
+/** Digits need no escape, so the pieces are views. */
+function* hexLines({ buffer, byteOffset }: Uint8Array, start: number, end: number): Generator<Buffer> {
+	for (let at = start, i = 0; at < end; at += pieceBytes, i++) {
+		yield Buffer.from(`${i}\t\\\\x`)
+		yield Buffer.from(buffer, byteOffset + at, Math.min(pieceBytes, end - at))
+		yield Buffer.from('\n')
+	}
 }
 
 /** Where the values lie apart a row is found by its place, which an update changes. */
@@ -113,20 +132,15 @@ async function setValue(tx: Transaction, stage: Stage, { n, column }: LongValue,
 	stage.filled = rows[0]?.filled ?? filled
 }
 
-async function checkPieces(
-	tx: Transaction,
-	stage: Stage,
-	{ n, column, bytes }: LongValue,
-	{ isHex, ordered }: { isHex: boolean; ordered: string },
-): Promise<void> {
-	const name = `s.${quoteIdentifier(column)}`
-	const odd = isHex
-		? `select from pg_temp.pieces where encode(decode(piece, 'hex'), 'hex') <> piece limit 1`
-		: `select from ${stage.sql} s where s.${stage.book.n} = ${n}
-			and (${textOf(name)}) is distinct from (select string_agg(piece, '') from ${ordered})`
-	const found = await tx.unsafe(odd)
-	if (found.length > 0)
-		throw readsBackOtherwise(stage, column, { archived: `${bytes} bytes of text`, live: 'another value' })
+async function checkText(tx: Transaction, stage: Stage, value: LongValue, ordered: string): Promise<void> {
+	const text = textOf(`s.${quoteIdentifier(value.column)}`)
+	const odd = await tx.unsafe(`select from ${stage.sql} s where s.${stage.book.n} = ${value.n}
+		and (${text}) is distinct from (select string_agg(piece, '') from ${ordered})`)
+	if (odd.length > 0) throw altered(stage, value)
+}
+
+function altered(stage: Stage, { column, bytes }: LongValue): ReprieveError {
+	return readsBackOtherwise(stage, column, { archived: `${bytes} bytes of text`, live: 'another value' })
 }
 
 /** Throws LIMIT_EXCEEDED for a long row that something else stands in the way of: both would have to be shown, and kept. */
