@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { awaitBarrier, passBarrier } from '../../apps/service/src/archive/barrier.ts'
 import { findChanges } from '../../apps/service/src/archive/changes.ts'
+import { previewRestore } from '../../apps/service/src/restores/preview.ts'
 import { captureGround, publish } from '../capture/ground.ts'
 import { admin, testServices } from '../support/services.ts'
 import { captured, restore } from './captured.ts'
@@ -136,5 +137,21 @@ test('a long value in a column of another type now must read back as it was arch
 	await expect(restore(services, input)).rejects.toMatchObject({
 		code: 'SCHEMA_DRIFT',
 		message: expect.stringContaining('80000000 bytes of text'),
+	})
+}, 180_000)
+
+test('a very long value whose row is in the table again is refused by table, key, column and bytes', async () => {
+	await using scene = await captured()
+	const { ground, services } = scene
+	const { sql } = ground
+	await sql`create table public.t (id int primary key, doc bytea)`
+	await publish(ground, 'public.t')
+	await sql`insert into public.t values (1, decode(repeat('00', 140000000), 'hex'))`
+	await sql`delete from public.t`
+	await ground.barrier(60_000)
+	await sql`insert into public.t values (1, 'other')`
+	await expect(previewRestore(services, admin, { selection: { table: 't' } })).rejects.toMatchObject({
+		code: 'LIMIT_EXCEEDED',
+		message: expect.stringMatching(/public\.t \{"id": 1\}: column "doc" has 280000002 bytes of text/),
 	})
 }, 180_000)

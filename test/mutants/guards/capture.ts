@@ -50,6 +50,18 @@ export const captureGuards: Mutant[] = [
 		},
 	},
 	{
+		name: 'takes the binary form of a value for its text',
+		rule: '6.6',
+		file: 'apps/sidecar/src/capture/texts.ts',
+		before: "	'json_out json_send': 'same',",
+		after: "	'json_out json_send': 'same',\n	'int4out int4send': 'same',",
+		tests: {
+			'test/capture/texts.test.ts': [
+				'the text of a binary value is what the server writes of it, whatever the type and the value',
+			],
+		},
+	},
+	{
 		name: 'counts a keepalive in the middle of a transaction as received',
 		rule: 'P2',
 		file: 'apps/sidecar/src/session.ts',
