@@ -68,8 +68,9 @@ export async function putInPieces(
 	const bytes = sizeAt(column, row)
 	const value = { n, column: map.to.name, bytes }
 	const isHex = stage.byteColumns.has(map.to.name) && isHexAt(column, row)
-	if (!isHex && bytes > longestText)
-		throw await tooLong(tx, stage, value, `a value of type ${map.to.typeName} cannot be`)
+	if (!isHex && bytes > longestText) {
+		throw await tooLong(tx, stage, value, `a ${map.to.typeName} can have at most ${longestText}`)
+	}
 	if (isHex && map.retyped && !isLowerHex(column, row)) throw altered(stage, value)
 	await tx.unsafe(`create temp table pieces (i int4, piece ${isHex ? 'bytea' : 'text'}) on commit drop`)
 	await tx.unsafe('alter table pg_temp.pieces alter piece set storage external')
@@ -149,17 +150,20 @@ export async function refuseLongConflicts(tx: Transaction, stage: Stage): Promis
 	for (const value of shown) {
 		const [row] = await tx.unsafe<{ state: string }[]>(`select state from ${stage.fate} where n = ${value.n}
 			and state in ('different', 'taken', 'gone', 'changed')`)
-		if (row) throw await tooLong(tx, stage, value, `a row that is "${row.state}" in the live table may not be`)
+		if (row) {
+			const most = `at most ${longestShown} can be shown beside a live row`
+			throw await tooLong(tx, stage, value, `${most}, and this one is ${row.state}`)
+		}
 	}
 }
 
-async function tooLong(tx: Transaction, stage: Stage, value: LongValue, why: string): Promise<ReprieveError> {
+async function tooLong(tx: Transaction, stage: Stage, value: LongValue, most: string): Promise<ReprieveError> {
 	const [row] = await tx.unsafe<{ key: string }[]>(
 		`select ${keyObject(stage.live, 's')}::text as key from ${stage.sql} s where s.${stage.book.n} = ${value.n}`,
 	)
 	return new ReprieveError(
 		'LIMIT_EXCEEDED',
-		`${stage.archivedName} ${row?.key}: column "${value.column}" has ${value.bytes} bytes of text, so long ${why}`,
+		`${stage.archivedName} ${row?.key}: column "${value.column}" has ${value.bytes} bytes of text, ${most}`,
 		{ hint: 'Leave the row out of the selection, or make room for it in the live table first.' },
 	)
 }
