@@ -1,3 +1,4 @@
+import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { restore } from '../restore/captured.ts'
 import { testServices } from '../support/services.ts'
@@ -43,7 +44,9 @@ test('a transaction with a value too long for text is read in binary, and every 
 	await sql`create table public.p1 partition of public.p for values in (1)`
 	await sql`create table public.p2 partition of public.p for values in (2)`
 	await sql`insert into public.p values (1, 1), (2, 1)`
-	await ground.start()
+	const told: string[] = []
+	const log = pino({}, { write: (line) => void told.push((JSON.parse(line) as { msg: string }).msg) })
+	await ground.start({}, { log })
 	await sql`alter publication reprieve_move add table public.p1, public.p2`
 	await publish(ground, 'public.v', 'public.t', 'public.p1', 'public.p2')
 
@@ -70,6 +73,12 @@ test('a transaction with a value too long for text is read in binary, and every 
 	await sql`delete from public.p`
 	await ground.barrier(60_000)
 	expect(await archivedRows(vault, 'p')).toHaveLength(3)
+
+	const turns = told.filter((msg) => /opened again|broke off/.test(msg))
+	expect(turns, 'in binary, then as text, and its lease is never lost').toEqual([
+		'the stream is opened again',
+		'the stream is opened again',
+	])
 
 	await using services = await testServices(ground, { vault, openLineage: false })
 	expect(await restore(services, { selection: { table: 't' } })).toMatchObject({ restored: 1 })

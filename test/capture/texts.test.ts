@@ -1,6 +1,8 @@
 import { openSessions, type Sql } from '@reprieve/postgres'
 import { expect, test } from 'vitest'
 import { readTextForms, readTexts } from '../../apps/sidecar/src/capture/texts.ts'
+import { Transcriber } from '../../apps/sidecar/src/capture/transcribe.ts'
+import { cstring, int16, int32, message } from '../../packages/cdc/src/pgoutput/fixture.ts'
 import { plainKinds, typeStatements, type ValueKind } from '../fidelity/generated/values.ts'
 import { freshDatabase } from '../support/postgres.ts'
 
@@ -50,6 +52,26 @@ test('the text of a binary value is what the server writes of it, whatever the t
 		await sql.end()
 	}
 }, 120_000)
+
+test('others have their turn before a long message is handed on', async () => {
+	await using database = await freshDatabase()
+	const sql = openSessions(database.url, { applicationName: 'test', max: 1 })
+	try {
+		const told: string[] = []
+		const assembler = { isOpen: true, handle: (bytes: Uint8Array) => void told.push(`${bytes.length} bytes`) }
+		const transcriber = new Transcriber({ sql, assembler, unreadable: 1n, relief: () => undefined })
+		const doc = [Buffer.from([0]), cstring('doc'), int32(17), int32(-1)]
+		await transcriber.handle(message('R', int32(7), cstring('public'), cstring('t'), 'f', int16(1), ...doc))
+		const bytes = Buffer.alloc(40 * 1024 * 1024)
+		void transcriber.handle(message('D', int32(7), 'O', int16(1), 'b', int32(bytes.length), bytes))
+		setImmediate(() => told.push('another'))
+		await transcriber.handle(message('C'))
+		const long = message('D', int32(7), 'O', int16(1), 't', int32(0)).length + 2 + 2 * bytes.length
+		expect(told.slice(1)).toEqual(['another', `${long} bytes`, '1 bytes'])
+	} finally {
+		await sql.end()
+	}
+})
 
 /** Texts of some values as made from their binary form, and as the server gives them. */
 async function valuesOf(sql: Sql, { type, value }: ValueKind, { name, seed }: { name: string; seed: number }) {

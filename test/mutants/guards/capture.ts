@@ -50,6 +50,24 @@ export const captureGuards: Mutant[] = [
 		},
 	},
 	{
+		name: 'stands still from a long message to its row',
+		rule: '6.6',
+		file: 'apps/sidecar/src/capture/transcribe.ts',
+		before: '			if (message.length > longBytes) await setTimeout(turnMs)\n',
+		after: '',
+		tests: { 'test/capture/texts.test.ts': ['others have their turn before a long message is handed on'] },
+	},
+	{
+		name: 'stands still while it writes a long segment',
+		rule: '6.6',
+		file: 'packages/vault/src/segment/write.ts',
+		before: '> longBytes) await setTimeout(turnMs)',
+		after: '> longBytes * 8) await setTimeout(turnMs)',
+		tests: {
+			'packages/vault/src/segment/write.test.ts': ['others have their turn between the steps of a long segment'],
+		},
+	},
+	{
 		name: 'takes the binary form of a value for its text',
 		rule: '6.6',
 		file: 'apps/sidecar/src/capture/texts.ts',
