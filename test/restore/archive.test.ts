@@ -2,35 +2,10 @@ import { expect, test } from 'vitest'
 import { awaitBarrier, passBarrier } from '../../apps/service/src/archive/barrier.ts'
 import { findChanges } from '../../apps/service/src/archive/changes.ts'
 import { previewRestore } from '../../apps/service/src/restores/preview.ts'
-import { readRestore, toRestore } from '../../apps/service/src/restores/read.ts'
-import { startRestore } from '../../apps/service/src/restores/start.ts'
-import { claimRestore } from '../../apps/service/src/restores/worker/claim.ts'
-import { executeRestore } from '../../apps/service/src/restores/worker/execute.ts'
-import { type CaptureGround, captureGround, publish } from '../capture/ground.ts'
-import { admin, type TestServices, testServices } from '../support/services.ts'
+import { captureGround, publish } from '../capture/ground.ts'
+import { admin, testServices } from '../support/services.ts'
+import { captured, restore } from './captured.ts'
 import { differences, keep } from './scene.ts'
-
-async function captured(): Promise<{ ground: CaptureGround; services: TestServices } & AsyncDisposable> {
-	const ground = await captureGround()
-	await ground.start()
-	const services = await testServices(ground, { vault: ground.vault, openLineage: false })
-	return {
-		ground,
-		services,
-		async [Symbol.asyncDispose]() {
-			await services[Symbol.asyncDispose]()
-			await ground[Symbol.asyncDispose]()
-		},
-	}
-}
-
-async function restore(services: TestServices, input: Parameters<typeof previewRestore>[2]) {
-	const { hash } = await previewRestore(services, admin, input)
-	const queued = await startRestore(services, admin, { ...input, hash, reason: 'bring back' })
-	const claimed = await claimRestore(services, 'test', 30_000)
-	if (claimed) await executeRestore(services, claimed, new AbortController().signal)
-	return toRestore(await readRestore(services, queued.id))
-}
 
 test('rows deleted by anybody are found in the archive and come back from it', async () => {
 	await using scene = await captured()
@@ -102,3 +77,81 @@ test('without capture a barrier says how far the archive is', async () => {
 		message: expect.stringMatching(/written up to [0-9A-F]+\/[0-9A-F]+ and archived up to nothing/),
 	})
 })
+
+/** Bytes whose hex, and characters of several bytes and escapes whose text, is too long for a line of COPY here. */
+const longBytes = "decode(repeat('00ff7a5c', 9000000), 'hex')"
+const longText = "repeat(E'\\u00e4\\\\\\u20ac\\t', 10000000)"
+
+test('a value too long for a line of COPY comes back in pieces', async () => {
+	await using scene = await captured()
+	const { ground, services } = scene
+	const { sql } = ground
+	await sql`create domain public.blob as bytea not null check (octet_length(value) > 1)`
+	await sql`create table public.t (id int primary key, doc bytea, note text, kept public.blob)`
+	await publish(ground, 'public.t')
+	await sql.unsafe(`insert into public.t values (1, ${longBytes}, ${longText}, ${longBytes}), (2, '', 'a', '\\x0102')`)
+	await keep(sql, 't')
+	await sql`delete from public.t`
+	await ground.barrier(60_000)
+	expect(await restore(services, { selection: { table: 't' } })).toMatchObject({ restored: 2 })
+	expect(await differences(sql, 't', ['id'])).toEqual([])
+	expect(await restore(services, { selection: { table: 't' } })).toMatchObject({ restored: 0 })
+}, 180_000)
+
+test('it comes back in pieces also into a table whose rows fill a page', async () => {
+	await using scene = await captured()
+	const { ground, services } = scene
+	const { sql } = ground
+	const many = Array.from({ length: 260 }, (_, at) => `c${at} text default 'x'`)
+	await sql.unsafe(`create table public.w (id int primary key, doc bytea, note text, ${many.join(', ')})`)
+	await publish(ground, 'public.w')
+	await sql.unsafe(`insert into public.w values (1, 'a', 'a'), (2, ${longBytes}, ${longText}), (3, 'b', 'b')`)
+	await keep(sql, 'w')
+	await sql`delete from public.w where id < 3`
+	await sql`delete from public.w`
+	await ground.barrier(60_000)
+	expect(await restore(services, { selection: { table: 'w' } })).toMatchObject({ restored: 3 })
+	expect(await differences(sql, 'w', ['id'])).toEqual([])
+}, 180_000)
+
+test('a long value in a column of another type now must read back as it was archived', async () => {
+	await using scene = await captured()
+	const { ground, services } = scene
+	const { sql } = ground
+	await sql`create domain public.blob as bytea`
+	await sql`create table public.t (id int primary key, doc bytea, note text)`
+	await publish(ground, 'public.t')
+	await sql.unsafe(`insert into public.t values (1, ${longBytes}, repeat('ab', 40000000))`)
+	await keep(sql, 't')
+	await sql`delete from public.t`
+	await ground.barrier(60_000)
+	await sql`alter table public.t alter doc type public.blob, alter note type varchar`
+	const input = { selection: { table: 't' }, rename: { t: { doc: 'doc', note: 'note' } } }
+	expect(await restore(services, input)).toMatchObject({ restored: 1 })
+	expect(await sql`select from public.t join kept.t k using (id) where t.doc = k.doc and t.note = k.note`).toHaveLength(
+		1,
+	)
+	await sql`delete from public.t`
+	await ground.barrier(60_000)
+	await sql`alter table public.t alter note type varchar(50)`
+	await expect(restore(services, input)).rejects.toMatchObject({
+		code: 'SCHEMA_DRIFT',
+		message: expect.stringContaining('80000000 bytes of text'),
+	})
+}, 180_000)
+
+test('a very long value whose row is in the table again is refused by table, key, column and bytes', async () => {
+	await using scene = await captured()
+	const { ground, services } = scene
+	const { sql } = ground
+	await sql`create table public.t (id int primary key, doc bytea)`
+	await publish(ground, 'public.t')
+	await sql`insert into public.t values (1, decode(repeat('00', 140000000), 'hex'))`
+	await sql`delete from public.t`
+	await ground.barrier(60_000)
+	await sql`insert into public.t values (1, 'other')`
+	await expect(previewRestore(services, admin, { selection: { table: 't' } })).rejects.toMatchObject({
+		code: 'LIMIT_EXCEEDED',
+		message: expect.stringMatching(/^t \{"id": 1\}: column "doc" has 280000002 bytes of text, at most 268435456/),
+	})
+}, 180_000)

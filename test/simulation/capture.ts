@@ -126,7 +126,7 @@ export async function underLease(
 	}
 }
 
-const lawless: Lease = { check: () => {}, checkTaken: () => {}, isHeld: () => true, release: async () => {} }
+const lawless: Lease = { check: async () => {}, checkTaken: () => {}, isHeld: () => true, release: async () => {} }
 
 /** What speaks against the database is believed when its nonce stood still meanwhile. */
 async function openLineage(parts: CaptureParts, before?: { nonce: string | null }): Promise<Omit<Opened, 'nonce'>> {

@@ -195,6 +195,19 @@ describe.each(grounds)('in $where', ({ start }) => {
 		await expect(vault.lease('l1', 'a', 500)).rejects.toMatchObject({ code: 'CONFLICT' })
 	})
 
+	test('a lease that ran out is renewed unless another owner has had it since', async () => {
+		let now = 1_000
+		const vault = openVault({ store: freshStore(), database: 'shop', now: () => now })
+		await vault.lease('l1', 'a', 500)
+		now += 501
+		await vault.lease('l1', 'a', 500, { isRenewal: true })
+		now += 501
+		await vault.lease('l1', 'b', 500)
+		now += 501
+		await expect(vault.lease('l1', 'a', 500, { isRenewal: true })).rejects.toMatchObject({ code: 'CONFLICT' })
+		await vault.lease('l1', 'a', 500)
+	})
+
 	test('a lease that is renewed for long leaves a few objects, and each renewal lists no others', async () => {
 		const store = freshStore()
 		const listed: string[] = []

@@ -42,7 +42,7 @@ test('a sink whose stream cannot be opened is stopped', async () => {
 		...{ vault, sql: {} as Sql, control: {} as Control, log: pino({ level: 'silent' }), signal: never },
 	} as SessionOptions
 	const opened = { lineage: { id: 'l' }, slot: 's', archived: 1n, confirmed: 1n } as OpenLineage
-	const lease = { check() {}, checkTaken() {}, isHeld: () => true, release: async () => {} }
+	const lease = { async check() {}, checkTaken() {}, isHeld: () => true, release: async () => {} }
 	const streaming = streamInto(
 		options,
 		{ lease, opened },

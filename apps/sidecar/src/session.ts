@@ -14,7 +14,8 @@ import { appendOverwritten } from './capture/overwrites.ts'
 import { knownTransactions } from './capture/redelivery.ts'
 import { Relations } from './capture/relations.ts'
 import type { ChangeSink } from './capture/sink.ts'
-import { streamFailure } from './capture/undecodable.ts'
+import { Transcriber } from './capture/transcribe.ts'
+import { ReadAgain, streamFailure } from './capture/undecodable.ts'
 import type { SidecarConfig } from './config.ts'
 import { enterChannel } from './lineage/channel.ts'
 import { type Lease, takeLease } from './lineage/lease.ts'
@@ -34,6 +35,8 @@ export type SessionOptions = {
 	signal: AbortSignal
 	/** Called when the stream is open. */
 	onStreaming: () => void
+	/** A change that the server cannot write as text: its transaction is read in binary, and the life ends behind it. */
+	unreadable?: bigint
 }
 
 /** Insert, and what may stand before one (relation, type, origin): the row deleted before must still be at hand. */
@@ -106,9 +109,9 @@ export async function underLease(
 	}
 }
 
-/** Streams the log into a sink until the signal, or the target, ends it. */
+/** Streams the log into a sink until the signal, or the target, ends it. Throws {@link ReadAgain} where text and binary take turns. */
 export async function streamInto<Spilled>(options: SessionOptions, held: Held, target: Target<Spilled>): Promise<void> {
-	const { config, sql, control, vault, log, signal } = options
+	const { config, sql, control, vault, log, signal, unreadable } = options
 	const { opened } = held
 	const lineage = opened.lineage.id
 	const ending = target.until ? AbortSignal.any([signal, target.until]) : signal
@@ -118,11 +121,17 @@ export async function streamInto<Spilled>(options: SessionOptions, held: Held, t
 	const { promise: failed, reject: fail } = Promise.withResolvers<never>()
 	failed.catch(() => {})
 	const relations = new Relations({ sql, vault, openBuffer: target.openBuffer })
+	/** Where the transaction that had to be read in binary ends; only once the slot is behind it can text go on. */
+	let behind: bigint | undefined
+	const { promise: binaryEnded, resolve: endBinary } = Promise.withResolvers<void>()
 	const nonces = new NonceChain((id, nonce) => recordNonce(control, id, nonce), vault, opened)
 	const acknowledging = acknowledgeOnceOpen()
 	const sink = target.openSink({
 		...{ ...held, buffers: relations.buffers, nonces },
-		acknowledge: acknowledging.acknowledge,
+		acknowledge(position) {
+			acknowledging.acknowledge(position)
+			if (behind !== undefined && position >= behind) endBinary()
+		},
 		onFailure: fail,
 	})
 	const assembler: Assembler = new Assembler({
@@ -133,24 +142,28 @@ export async function streamInto<Spilled>(options: SessionOptions, held: Held, t
 		},
 		onCommit(transaction) {
 			checkRedelivery(transaction)
+			if (unreadable !== undefined && transaction.position > unreadable) behind ??= transaction.end
 			sink.add(transaction)
 		},
 	})
-	const onFrame = makeFrameHandler({ sink, assembler, reliefBytes: config.bufferBytes / 8, signal: ending })
+	const parts = { sink, assembler, reliefBytes: config.bufferBytes / 8, signal: ending }
+	const onFrame = makeFrameHandler(unreadable === undefined ? parts : inBinary(parts, { sql, unreadable }))
 	let stream: ReplicationStream | undefined
 	let heartbeat: NodeJS.Timeout | undefined
 	try {
 		stream = await openStream({
 			...{ url: config.databaseUrl, slot: opened.slot, publications: publicationNames, onFrame },
+			isBinary: unreadable !== undefined,
 		})
 		acknowledging.opened(stream)
 		heartbeat = beat(options, sink, fail)
 		options.onStreaming()
-		await Promise.race([stream.ended, failed, aborted(ending)])
+		await Promise.race([stream.ended, failed, aborted(ending), binaryEnded])
 		await sink.drain()
+		if (!ending.aborted) throw new ReadAgain()
 		await target.finish?.()
 	} catch (error) {
-		throw streamFailure(error, sink.standpoint.received)
+		throw streamFailure(error, { received: sink.standpoint.received, unreadable })
 	} finally {
 		clearInterval(heartbeat)
 		try {
@@ -177,13 +190,24 @@ export function acknowledgeOnceOpen() {
 	}
 }
 
-/** Frames in order; answers a promise when the stream must wait for memory, catalog or keys, or for ever. */
-export function makeFrameHandler(parts: {
+/** What frames are handed to. */
+type FrameParts = {
 	sink: Pick<ChangeSink, 'keepalive' | 'relief'>
 	assembler: Pick<Assembler, 'isOpen' | 'handle'>
 	reliefBytes: number
 	signal: AbortSignal
-}) {
+}
+
+/** The same for a stream in binary, whose rows come to the assembler later than their frames: relief is then asked for there. */
+function inBinary(parts: FrameParts, { sql, unreadable }: { sql: Sql; unreadable: bigint }): FrameParts {
+	const { sink, assembler } = parts
+	const transcriber = new Transcriber({ sql, assembler, unreadable, relief: () => sink.relief() })
+	const unrelieved = { keepalive: (position: bigint) => sink.keepalive(position), relief: () => undefined }
+	return { ...parts, sink: unrelieved, assembler: transcriber }
+}
+
+/** Frames in order; answers a promise when the stream must wait for memory, catalog or keys, or for ever. */
+export function makeFrameHandler(parts: FrameParts) {
 	const { sink, assembler, reliefBytes, signal } = parts
 	let bytesSince = 0
 	return (frame: StreamFrame): Promise<unknown> | undefined => {

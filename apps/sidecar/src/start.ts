@@ -5,6 +5,7 @@ import type { Vault } from '@reprieve/vault'
 import { type Logger, pino } from 'pino'
 import { recordFindings, recordIncident, recordStandpoint } from './archive/record.ts'
 import { findBreak } from './break.ts'
+import { ReadAgain } from './capture/undecodable.ts'
 import type { SidecarConfig } from './config.ts'
 import { CaptureStopped } from './incident.ts'
 import { type Adopted, adoptLineage, type Ground } from './lineage/open.ts'
@@ -104,6 +105,7 @@ export async function adopt(
 async function follow(session: SessionOptions, program: Program, onState: SidecarParts['onState']): Promise<void> {
 	const { config, log, signal } = session
 	let failures = 0
+	let unreadable: bigint | undefined
 	const onStreaming = () => {
 		failures = 0
 		session.onStreaming()
@@ -111,10 +113,15 @@ async function follow(session: SessionOptions, program: Program, onState: Sideca
 	while (!signal.aborted) {
 		onState?.('starting')
 		try {
-			await program.runOne({ ...session, onStreaming })
+			await program.runOne({ ...session, onStreaming, unreadable })
 		} catch (error) {
 			if (signal.aborted) break
 			if (error instanceof CaptureStopped) await halt(session, program, error)
+			if (error instanceof ReadAgain) {
+				log.info({ err: error }, 'the stream is opened again')
+				unreadable = error.unreadable
+				continue
+			}
 			log.warn({ err: error, failures }, 'capture broke off and starts again')
 			if (program.isCapture) await tell(session, error)
 			await pause(Math.min(config.backoffMs * 2 ** Math.min(failures, 16), config.backoffMs * 30), signal)

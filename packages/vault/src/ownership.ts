@@ -29,13 +29,14 @@ export function openLineages(store: Store, database: string) {
 /** Capture leases, one per lineage. One that stood still for its whole time is free, whatever a clock that was set back says. */
 export function openLeases(store: Store, database: string, now: () => number) {
 	const seen = new Map<string, { version: number; since: number }>()
-	return async (lineage: string, owner: string, ttlMs: number): Promise<void> => {
+	return async (lineage: string, owner: string, ttlMs: number, { isRenewal = false } = {}): Promise<void> => {
 		const register = openRegister<Lease>(store, `${ownFolder(database, 'leases')}/${encodePart(lineage)}`)
 		const { version, value } = await register.read()
 		const known = seen.get(lineage)
 		if (known?.version !== version) seen.set(lineage, { version, since: performance.now() })
 		const stoodStillMs = known?.version === version ? performance.now() - known.since : 0
 		const isFree = !value || value.expiresAt <= now() || stoodStillMs > (value.ttlMs ?? ttlMs)
+		if (value && value.owner !== owner && isRenewal) throw gone(lineage, value)
 		if (value && value.owner !== owner && !isFree) throw held(lineage, value, now())
 		await register.write(version, { owner, expiresAt: now() + ttlMs, ttlMs })
 	}
@@ -58,6 +59,13 @@ export function openKeys(store: Store, database: string) {
 			await register.write((await register.read()).version, key)
 		},
 	}
+}
+
+function gone(lineage: string, { owner }: Lease): ReprieveError {
+	return new ReprieveError('CONFLICT', `the capture lease of lineage ${lineage} ran out, and ${owner} took it`, {
+		hint: 'The other capture has taken over; this one waits for its turn.',
+		retryable: true,
+	})
 }
 
 function held(lineage: string, { owner, expiresAt }: Lease, now: number): ReprieveError {

@@ -176,8 +176,11 @@ export interface Vault {
 	 * new version; throws CONFLICT when another one follows already.
 	 */
 	putLineage(lineage: VaultLineage): Promise<VaultLineage>
-	/** Takes or renews the capture lease of a lineage; throws CONFLICT while another owner's lease is unexpired. */
-	lease(lineage: string, owner: string, ttlMs: number): Promise<void>
+	/**
+	 * Takes or renews the capture lease of a lineage; throws CONFLICT while another owner's lease is unexpired, and for a
+	 * renewal when another owner has had it since.
+	 */
+	lease(lineage: string, owner: string, ttlMs: number, options?: { isRenewal: boolean }): Promise<void>
 	keys(): Promise<VaultKey[]>
 	putKey(key: VaultKey): Promise<void>
 	/** Appends an audit object: what is done beside the service, and where the service's own audit stood. */

@@ -50,6 +50,48 @@ export const captureGuards: Mutant[] = [
 		},
 	},
 	{
+		name: 'tries a value too long for text for ever',
+		rule: '6.6',
+		file: 'apps/sidecar/src/capture/undecodable.ts',
+		before: 'if (stream.unreadable === undefined) {',
+		after: 'if (isTooLong || stream.unreadable === undefined) {',
+		tests: {
+			'apps/sidecar/src/capture/undecodable.test.ts': [
+				'a value too long for text is read again, then stops capture, a server short of memory is tried again',
+			],
+		},
+	},
+	{
+		name: 'stands still from a long message to its row',
+		rule: '6.6',
+		file: 'apps/sidecar/src/capture/transcribe.ts',
+		before: '			if (message.length > longBytes) await setTimeout(turnMs)\n',
+		after: '',
+		tests: { 'test/capture/texts.test.ts': ['others have their turn before a long message is handed on'] },
+	},
+	{
+		name: 'stands still while it writes a long segment',
+		rule: '6.6',
+		file: 'packages/vault/src/segment/write.ts',
+		before: '> longBytes) await setTimeout(turnMs)',
+		after: '> longBytes * 8) await setTimeout(turnMs)',
+		tests: {
+			'packages/vault/src/segment/write.test.ts': ['others have their turn between the steps of a long segment'],
+		},
+	},
+	{
+		name: 'takes the binary form of a value for its text',
+		rule: '6.6',
+		file: 'apps/sidecar/src/capture/texts.ts',
+		before: "	'json_out json_send': 'same',",
+		after: "	'json_out json_send': 'same',\n	'int4out int4send': 'same',",
+		tests: {
+			'test/capture/texts.test.ts': [
+				'the text of a binary value is what the server writes of it, whatever the type and the value',
+			],
+		},
+	},
+	{
 		name: 'counts a keepalive in the middle of a transaction as received',
 		rule: 'P2',
 		file: 'apps/sidecar/src/session.ts',
@@ -165,6 +207,28 @@ export const captureGuards: Mutant[] = [
 		tests: {
 			[`${lineage}/lease.test.ts`]: [
 				'a lease that went to another capture is lost at once, one that is not renewed when its time is up',
+			],
+		},
+	},
+	{
+		name: 'renews a lease that another capture has had',
+		rule: '1.1',
+		file: 'packages/vault/src/ownership.ts',
+		before: 'value.owner !== owner && isRenewal',
+		after: 'value.owner !== owner && !isFree && isRenewal',
+		tests: {
+			'test/vault/transactions.test.ts': ['a lease that ran out is renewed unless another owner has had it since'],
+		},
+	},
+	{
+		name: 'loses its lease by standing still, though nobody took it',
+		rule: '6.6',
+		file: `${lineage}/lease.ts`,
+		before: 'if (clock.now() >= heldUntil) await renew()',
+		after: 'if (heldUntil === 0) await renew()',
+		tests: {
+			[`${lineage}/lease.test.ts`]: [
+				'a capture that stood still for longer than its lease goes on, unless another has had it',
 			],
 		},
 	},

@@ -18,7 +18,7 @@ export const kafkaGuards: Mutant[] = [
 		name: 'releases log after its lease went',
 		rule: '1.1',
 		file: `${kafka}/releases.ts`,
-		before: 'lease: { check: () => lease.checkTaken() },',
+		before: 'lease: { check: async () => lease.checkTaken() },',
 		after: 'lease: { check: () => lease },',
 		tests: { [`${kafka}/releases.test.ts`]: ['a lease that is known to be gone ends it, also with trusted brokers'] },
 	},

@@ -2,6 +2,7 @@ import type { Mutant } from '../mutant.ts'
 
 const restore = 'packages/restore/src'
 const service = 'apps/service/src/restores'
+const archive = 'test/restore/archive.test.ts'
 const conflicts = 'test/restore/conflicts.test.ts'
 const drift = 'test/restore/drift.test.ts'
 const structure = 'test/restore/structure.test.ts'
@@ -211,7 +212,7 @@ export const restoreGuards: Mutant[] = [
 	{
 		name: 'takes a value that reads back otherwise',
 		rule: '7.5',
-		file: `${restore}/stage/open.ts`,
+		file: `${restore}/stage/retyped.ts`,
 		before: 'if (odd) throw readsBackOtherwise',
 		after: "if (odd?.archived === '\\0') throw readsBackOtherwise",
 		tests: { [drift]: ['a retyped column takes only values that read back as they were archived'] },
@@ -233,5 +234,39 @@ export const restoreGuards: Mutant[] = [
 		before: "const ordinary: ChangeOp[] = ['delete', 'relink']",
 		after: "const ordinary: ChangeOp[] = ['delete', 'relink', 'move']",
 		tests: { [conflicts]: ['a row that only moved comes back when it is picked, and not with its transaction'] },
+	},
+	{
+		name: 'forgets where a long value put its row',
+		rule: '6.6',
+		file: `${restore}/stage/pieces.ts`,
+		before: 'set ${apart.place} = moved.place from moved',
+		after: 'set ${apart.place} = b.${apart.place} from moved',
+		tests: { [archive]: ['it comes back in pieces also into a table whose rows fill a page'] },
+	},
+	{
+		name: 'takes a row that a long value moved for the next one',
+		rule: '6.6',
+		file: `${restore}/stage/pieces.ts`,
+		before: 'stage.filled = rows[0]?.filled ?? filled',
+		after: 'stage.filled = filled',
+		tests: { [archive]: ['it comes back in pieces also into a table whose rows fill a page'] },
+	},
+	{
+		name: 'takes a long value that the live column cut',
+		rule: '6.6',
+		file: `${restore}/stage/pieces.ts`,
+		before: '	if (map.retyped && !isHex) await checkText(tx, stage, value, ordered)\n',
+		after: '',
+		tests: { [archive]: ['a long value in a column of another type now must read back as it was archived'] },
+	},
+	{
+		name: 'shows a value that is too long to be shown',
+		rule: '6.6',
+		file: `${restore}/stage/pieces.ts`,
+		before: 'bytes > longestShown)',
+		after: 'bytes > longestShown * 8)',
+		tests: {
+			[archive]: ['a very long value whose row is in the table again is refused by table, key, column and bytes'],
+		},
 	},
 ]

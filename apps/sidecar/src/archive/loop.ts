@@ -100,12 +100,12 @@ export class Archive implements ChangeSink {
 		const started = this.#clock.now()
 		const { vault, branch, lease, record, log } = this.#options
 		const source = branchSource(branch)
-		lease.check()
+		await lease.check()
 		await inParallel(batch.commit, async ({ buffer, segments, position }) => {
 			for (const share of batch.write) {
 				if (share.buffer === buffer) segments.push(...(await buffer.vault.write(share.rows)))
 			}
-			lease.check()
+			await lease.check()
 			await buffer.vault.commit({ source, position, segments })
 			buffer.archived = position
 		})

@@ -221,7 +221,9 @@ export class Assembler implements PgoutputHandler {
 }
 
 const ignore = () => {}
-const silent: PgoutputHandler = {
+
+/** Does nothing with any message. */
+export const silent: PgoutputHandler = {
 	begin: ignore,
 	commit: ignore,
 	relation: ignore,

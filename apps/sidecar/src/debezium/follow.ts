@@ -15,7 +15,7 @@ export type FollowOptions = {
 	patienceMs: number
 	signal: AbortSignal
 	/** Throws when another archiver may read by now. */
-	check: () => void
+	check: () => Promise<void>
 	/** Resolves when memory allows to go on. */
 	relief: () => Promise<void> | undefined
 	/** Called after each transaction with its end. */
@@ -73,7 +73,7 @@ async function takeTransaction(end: DebeziumEnd, taken: bigint, options: FollowO
 
 async function more({ reader, check }: FollowOptions): Promise<void> {
 	await reader.more()
-	check()
+	await check()
 }
 
 /**

@@ -50,7 +50,7 @@ export class Releases {
 		const { everyMs, clock = systemClock, lease, acknowledge } = this.#options
 		this.#acknowledgement = new Acknowledgement({
 			...{ everyMs, clock, inTurn, acknowledge },
-			lease: { check: () => lease.checkTaken() },
+			lease: { check: async () => lease.checkTaken() },
 			nonces: { advance: () => this.#name() },
 		})
 		let isBusy = false

@@ -54,7 +54,7 @@ export class Acknowledgement {
 		}
 		const position = this.#durable
 		if (position <= this.#acknowledged) return
-		lease.check()
+		await lease.check()
 		await nonces.advance(position)
 		acknowledge(position)
 		this.#acknowledged = position

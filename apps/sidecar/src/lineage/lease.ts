@@ -15,8 +15,11 @@ export type LeaseOptions = {
 
 /** The right to archive one lineage: renewed by a timer, checked before every commit, by a clock that nobody sets. */
 export type Lease = {
-	/** Throws CONFLICT when the lease may have gone to another process. */
-	check(): void
+	/**
+	 * Throws CONFLICT when the lease may have gone to another process. One that ran out, since this process stood still, is
+	 * renewed unless another has had it.
+	 */
+	check(): Promise<void>
 	/** Whether it is held for certain. */
 	isHeld(): boolean
 	/** Throws CONFLICT when it is known to have gone; not while the vault that would say so cannot be reached. */
@@ -30,36 +33,45 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 	const { vault, lineage, owner, ttlMs, clock = systemClock, signal } = options
 	let heldUntil = Number.NEGATIVE_INFINITY
 	let lost: unknown
-	const renew = async () => {
+	const take = async (isRenewal = false) => {
 		const asked = clock.now()
-		await vault.lease(lineage, owner, ttlMs)
+		await vault.lease(lineage, owner, ttlMs, { isRenewal })
 		heldUntil = asked + ttlMs
 	}
-	for (let held = await refusal(renew), waits = 0; held; held = await refusal(renew), waits++) {
+	for (let held = await refusal(take), waits = 0; held; held = await refusal(take), waits++) {
 		if (waits === 0) options.onWait?.(held)
 		if (signal.aborted) throw new ReprieveError('UNAVAILABLE', 'stopped while another capture held the lineage')
 		await new Promise<void>((resolve) => clock.after(Math.min(1_000, ttlMs / 5), resolve))
 	}
 	let renewing: Promise<void> | undefined
+	/** One at a time: two would be in each other's way. What has gone to another is not asked for again. */
+	const renew = () => {
+		if (isConflict(lost)) return Promise.resolve()
+		renewing ??= take(true)
+			.then(
+				() => {
+					lost = undefined
+				},
+				(error) => {
+					lost = error
+					if (isConflict(error)) heldUntil = Number.NEGATIVE_INFINITY
+				},
+			)
+			.finally(() => {
+				renewing = undefined
+			})
+		return renewing
+	}
 	const ranOut = () =>
 		new ReprieveError('CONFLICT', `the lease on lineage ${lineage} ran out or went to another capture`, {
 			hint: 'Another capture may have taken over; this one waits for its turn.',
 			retryable: true,
 			cause: lost,
 		})
-	const end = clock.every(ttlMs / 3, () => {
-		renewing = renew().then(
-			() => {
-				lost = undefined
-			},
-			(error) => {
-				lost = error
-				if (isConflict(error)) heldUntil = Number.NEGATIVE_INFINITY
-			},
-		)
-	})
+	const end = clock.every(ttlMs / 3, () => void renew())
 	return {
-		check() {
+		async check() {
+			if (clock.now() >= heldUntil) await renew()
 			if (clock.now() >= heldUntil) throw ranOut()
 		},
 		isHeld: () => clock.now() < heldUntil,
@@ -75,9 +87,9 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 }
 
 /** The CONFLICT that says who holds the lineage; undefined when it is taken. */
-async function refusal(renew: () => Promise<void>): Promise<unknown> {
+async function refusal(take: () => Promise<void>): Promise<unknown> {
 	try {
-		await renew()
+		await take()
 		return undefined
 	} catch (error) {
 		if (isConflict(error)) return error

@@ -1,8 +1,11 @@
 import type { TextColumn } from '@reprieve/contracts'
 
-/** A {@link TextColumn} that grows: values are copied in as bytes, no strings are made. */
+/** A first value of so many bytes is not copied, and memory beyond it is not kept. */
+const longBytes = 16 * 1024 * 1024
+
+/** A {@link TextColumn} that grows: values are copied in as bytes, no strings are made. What a long value came in must not change. */
 export class ColumnBuilder {
-	#bytes = new Uint8Array(1024)
+	#bytes: Uint8Array = new Uint8Array(1024)
 	#offsets = new Uint32Array(64)
 	#present = new Uint8Array(64)
 	#count = 0
@@ -12,8 +15,8 @@ export class ColumnBuilder {
 	append(source: Uint8Array, start: number, length: number): void {
 		if (this.#count + 2 > this.#offsets.length) this.#growRows()
 		if (length >= 0) {
-			if (this.#length + length > this.#bytes.length) this.#growBytes(this.#length + length)
-			if (length > 0) this.#copy(source, start, length)
+			if (this.#length === 0 && length > longBytes) this.#bytes = source.subarray(start, start + length)
+			else this.#put(source, start, length)
 			this.#present[this.#count] = 1
 			this.#length += length
 		} else this.#present[this.#count] = 0
@@ -34,11 +37,13 @@ export class ColumnBuilder {
 
 	/** Forgets all rows and keeps the memory; earlier slices are overwritten by what comes. */
 	reset(): void {
+		if (this.#bytes.length > longBytes) this.#bytes = new Uint8Array(1024)
 		this.#count = 0
 		this.#length = 0
 	}
 
-	#copy(source: Uint8Array, start: number, length: number): void {
+	#put(source: Uint8Array, start: number, length: number): void {
+		if (this.#length + length > this.#bytes.length) this.#growBytes(this.#length + length)
 		if (length > 48) this.#bytes.set(source.subarray(start, start + length), this.#length)
 		else for (let at = 0; at < length; at++) this.#bytes[this.#length + at] = source[start + at] as number
 	}

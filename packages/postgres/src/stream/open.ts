@@ -12,6 +12,8 @@ export type StreamOptions = {
 	publications: readonly string[]
 	/** Called in stream order; the stream is paused while a returned promise is open. A throw ends the stream. */
 	onFrame: (frame: StreamFrame) => Promise<unknown> | undefined
+	/** Whether values come in the binary form of their types, where they have one. Default false: as text. */
+	isBinary?: boolean
 	/** Milliseconds between status updates, also while paused. Default 1000; below wal_sender_timeout. */
 	statusIntervalMs?: number
 }
@@ -107,7 +109,7 @@ const usualSilenceMs = 60_000
 const unitMs: Record<string, number> = { ms: 1, s: 1_000, min: 60_000, h: 3_600_000, d: 86_400_000 }
 
 async function startReplication(connection: postgres.Sql, options: StreamOptions): Promise<Duplex> {
-	const command = startCommand(options.slot, options.publications)
+	const command = startCommand(options.slot, options.publications, options.isBinary ?? false)
 	try {
 		return (await connection.unsafe(command).writable()) as Duplex
 	} catch (error) {

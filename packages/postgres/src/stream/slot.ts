@@ -68,8 +68,9 @@ export async function readIdentity(sql: Session): Promise<DatabaseIdentity> {
 	return { ...row, databaseOid: Number(row.databaseOid) }
 }
 
-/** START_REPLICATION for our publications: whole transactions, text values, logical messages. */
-export function startCommand(slot: string, publications: readonly string[]): string {
+/** START_REPLICATION for our publications: whole transactions, logical messages, values as text or in binary. */
+export function startCommand(slot: string, publications: readonly string[], isBinary: boolean): string {
+	const options = isBinary ? ", binary 'true'" : ''
 	const names = publications.map((name) => quoteIdentifier(name)).join(',')
-	return `START_REPLICATION SLOT ${quoteIdentifier(slot)} LOGICAL 0/0 (proto_version '1', messages 'true', publication_names '${names.replaceAll("'", "''")}')`
+	return `START_REPLICATION SLOT ${quoteIdentifier(slot)} LOGICAL 0/0 (proto_version '1', messages 'true', publication_names '${names.replaceAll("'", "''")}'${options})`
 }

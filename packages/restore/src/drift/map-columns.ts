@@ -1,7 +1,7 @@
 import { type Finding, formatTableName, type SourceColumn, type SourceTable } from '@reprieve/contracts'
 
 /** One archived column and the live column that takes its values. */
-type ColumnMap = {
+export type ColumnMap = {
 	/** Index into the archived table's columns. */
 	from: number
 	to: SourceColumn

@@ -13,6 +13,7 @@ import {
 	textOf,
 } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
+import { refuseLongConflicts } from '../stage/pieces.ts'
 import { keyUnique, sameKey } from './key.ts'
 
 /** States that {@link classify} gives relinks. */
@@ -42,6 +43,7 @@ export async function classify(tx: Transaction, stage: Stage, uniques: Unique[])
 		}
 	}
 	if (isPrepared) await tx.unsafe(`analyze ${stage.fate}`)
+	await refuseLongConflicts(tx, stage)
 }
 
 /**
@@ -59,7 +61,7 @@ function isWide(stage: Stage): boolean {
 export function sameRow(stage: Stage): string {
 	const cases = stage.maps.map((map, version) => {
 		const columns = map.columns.map((column) => column.to)
-		return `when ${version} then ${sameImage(columns, 's', 't')}`
+		return `when ${version} then ${sameImage(columns, stage, ['s', 't'])}`
 	})
 	return cases.length === 0 ? 'false' : `case s.${stage.book.v} ${cases.join(' ')} else false end`
 }

@@ -104,10 +104,15 @@ const plainTypes = new Set([
  * whatever its payload and an array's unused null bitmap does not count (exactness.md 9.9); where those can occur, equal
  * text is equal too.
  */
-export function sameImage(columns: SourceColumn[], left: string, right: string): string {
+export function sameImage(
+	columns: SourceColumn[],
+	{ byteColumns }: { byteColumns: ReadonlySet<string> },
+	[left, right]: [string, string],
+): string {
 	if (columns.length === 0) return 'true'
-	const plain = columns.filter((column) => plainTypes.has(column.typeOid))
-	const other = columns.filter((column) => !plainTypes.has(column.typeOid))
+	const isPlain = ({ typeOid, name }: SourceColumn) => plainTypes.has(typeOid) || byteColumns.has(name)
+	const plain = columns.filter(isPlain)
+	const other = columns.filter((column) => !isPlain(column))
 	const image = (some: SourceColumn[]) =>
 		some.length === 0 ? 'true' : `record_image_eq(row(${list(some, left)}), row(${list(some, right)}))`
 	const texts = other.map((column) => {

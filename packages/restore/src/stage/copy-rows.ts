@@ -56,12 +56,16 @@ export async function copyInto(
 		const sink = await tx.unsafe(command).writable()
 		await pipeline(Readable.from(lines, { objectMode: false }), sink)
 	} catch (error) {
-		const code = (error as { code?: string }).code ?? ''
-		if (!/^(22|23|54000)/.test(code)) throw error
-		const where = (error as { where?: string }).where ?? ''
-		throw new ReprieveError('SCHEMA_DRIFT', `${stage.archivedName}: ${(error as Error).message} (${where})`, {
-			hint: 'The live column refuses the archived value: widen the column, or map it elsewhere with rename.',
-			cause: error,
-		})
+		throw refusal(stage, error)
 	}
+}
+
+/** The server's refusal of a value as the error that says what to do; any other error as it is. */
+export function refusal(stage: { archivedName: string }, error: unknown): unknown {
+	const { code = '', where = '', message } = error as { code?: string; where?: string; message: string }
+	if (!/^(22|23|54000)/.test(code)) return error
+	return new ReprieveError('SCHEMA_DRIFT', `${stage.archivedName}: ${message} (${where})`, {
+		hint: 'The live column refuses the archived value: widen the column, or map it elsewhere with rename.',
+		cause: error,
+	})
 }

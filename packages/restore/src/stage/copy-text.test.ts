@@ -33,6 +33,20 @@ test('only the rows asked for are written, in the order asked for', () => {
 	expect(text([column(['a', 'b', 'c'])], [2, 0])).toBe('2\t\\N\tc\n0\t\\N\ta\n')
 })
 
+test('a long value is escaped wherever it needs it, and nowhere else', () => {
+	const plain = 'é0'.repeat(1_000)
+	for (const [byte, told] of Object.entries({
+		'\b': '\\b',
+		'\t': '\\t',
+		'\n': '\\n',
+		'\v': '\\v',
+		'\f': '\\f',
+		'\r': '\\r',
+		'\\': '\\\\',
+	}))
+		expect(text([column([`${plain}${byte}`, plain])], [0, 1])).toBe(`0\t\\N\t${plain}${told}\n1\t\\N\t${plain}\n`)
+})
+
 test('a value larger than a buffer is written whole', () => {
 	const large = '\\'.repeat(1_000_000)
 	expect(text([column([large, 'x'])], [0, 1])).toBe(`0\t\\N\t${large}${large}\n1\t\\N\tx\n`)

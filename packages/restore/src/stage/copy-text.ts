@@ -15,6 +15,10 @@ escapes[0x0c] = 0x66
 escapes[0x0d] = 0x72
 escapes[backslash] = backslash
 
+/** From so many bytes on it pays to look first whether any must be escaped. */
+const longBytes = 1024
+const escaped = [...escapes.keys()].filter((byte) => escapes[byte] !== 0)
+
 /** What stands before the archived columns in each line: PostgreSQL text per field, null for NULL. */
 export type Leading = (row: number) => (string | null)[]
 
@@ -38,6 +42,11 @@ export function* copyText(
 	}
 	const put = (bytes: Uint8Array, from: number, to: number) => {
 		reserve((to - from) * 2)
+		if (to - from > longBytes && !hasEscaped(bytes.subarray(from, to))) {
+			out.set(bytes.subarray(from, to), end)
+			end += to - from
+			return
+		}
 		for (let i = from; i < to; i++) {
 			const byte = bytes[i] as number
 			const second = escapes[byte] as number
@@ -73,4 +82,8 @@ export function* copyText(
 		end = 0
 	}
 	if (end > 0) yield out.subarray(0, end)
+}
+
+function hasEscaped(bytes: Uint8Array): boolean {
+	return escaped.some((byte) => bytes.includes(byte))
 }

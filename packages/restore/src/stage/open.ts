@@ -1,11 +1,13 @@
-import { type ChangeRows, quoteIdentifier, ReprieveError, type SourceTable } from '@reprieve/contracts'
+import { type ChangeRows, quoteIdentifier, type SourceTable } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import { mapColumns, type TableMap } from '../drift/map-columns.ts'
 import { formatChangeId } from '../selection/identity.ts'
-import { literal, relinkOp, textOf } from './columns.ts'
-import { copyInto, copyRows } from './copy-rows.ts'
-import { copyText } from './copy-text.ts'
+
+import { relinkOp } from './columns.ts'
+import { copyRows } from './copy-rows.ts'
 import { type Layout, layOut, readFillingPage } from './layout.ts'
+import { type LongValue, partsOf, putInPieces, readByteColumns } from './pieces.ts'
+import { checkRetyped } from './retyped.ts'
 
 /** Archived rows of one live table in temporary tables of its column types, gone with the transaction. */
 export type Stage = Layout & {
@@ -24,6 +26,10 @@ export type Stage = Layout & {
 	relinks: number
 	/** Place of the newest row where the values lie apart. */
 	filled: string
+	/** Names of the live columns that hold bytes, also under the name of a domain. */
+	byteColumns: ReadonlySet<string>
+	/** Values that were too long for a line. */
+	long: LongValue[]
 }
 
 /** Makes empty stages, all of them in one round trip. */
@@ -32,16 +38,18 @@ export async function openStages(
 	targets: { live: SourceTable; archivedName: string }[],
 ): Promise<Stage[]> {
 	if (targets.length === 0) return []
-	const filling = await readFillingPage(
-		tx,
-		targets.map(({ live }) => live.oid),
-	)
+	const oids = targets.map(({ live }) => live.oid)
+	const filling = await readFillingPage(tx, oids)
+	const byteColumns = await readByteColumns(tx, oids)
 	const opened = targets.map(({ live, archivedName }, number) => {
 		const { layout, statements } = layOut(live, number, filling.has(live.oid))
 		const fate = `pg_temp.fate_${number}`
 		const fateTable = `create temp table fate_${number} (n int8 not null, state text not null, version text, note text,
 			early bool not null default false) on commit drop`
-		const stage: Stage = { ...layout, fate, live, archivedName, maps: [], rows: 0, relinks: 0, filled: '(0,0)' }
+		const stage: Stage = {
+			...{ ...layout, fate, live, archivedName, maps: [], rows: 0, relinks: 0, filled: '(0,0)', long: [] },
+			byteColumns: byteColumns.get(live.oid) ?? new Set(),
+		}
 		return { stage, statements: [...statements, fateTable] }
 	})
 	await tx.unsafe(opened.flatMap(({ statements }) => statements).join(';'))
@@ -93,12 +101,16 @@ export async function stageRows(
 			formatChangeId({ position, ordinal: rows.ordinal[row] as number, table }),
 		]
 	}
-	await copyRows(tx, stage, {
-		...{ rows, at, leading },
-		from: map.columns.map((column) => column.from),
-		names: map.columns.map((column) => quoteIdentifier(column.to.name)),
-	})
-	await checkRetyped(tx, stage, map, { rows, at, n: (row) => listed(row).n })
+	const n = (row: number) => listed(row).n
+	for (const part of partsOf(rows, at, map.columns)) {
+		await copyRows(tx, stage, {
+			...{ rows, at: part.at, leading },
+			from: part.columns.map((column) => column.from),
+			names: part.columns.map((column) => quoteIdentifier(column.to.name)),
+		})
+		for (const cell of part.long) await putInPieces(tx, stage, rows, { ...cell, n: n(cell.row) })
+		await checkRetyped(tx, stage, part.columns, { rows, at: part.at, n })
+	}
 	stage.rows += at.length
 	for (const row of Array.from(at)) if (rows.op[row] === relinkOp) stage.relinks++
 }
@@ -119,47 +131,4 @@ export function versionOf(stage: Stage, archived: SourceTable, rename: Record<st
 	if (known >= 0) return known
 	stage.maps.push(mapColumns(archived, stage.live, rename))
 	return stage.maps.length - 1
-}
-
-/** A value accepted under another type must read back as the archived text ('007' is not 7). */
-async function checkRetyped(
-	tx: Transaction,
-	stage: Stage,
-	map: TableMap,
-	chunk: { rows: ChangeRows; at: ArrayLike<number>; n: (row: number) => number },
-): Promise<void> {
-	const retyped = map.columns.filter((column) => column.retyped)
-	if (retyped.length === 0) return
-	const fields = retyped.map((_, i) => `c${i}`)
-	await tx.unsafe(
-		`create temp table retyped (n int8, ${fields.map((field) => `${field} text`).join(', ')}) on commit drop`,
-	)
-	const lines = copyText(
-		chunk.rows,
-		chunk.at,
-		retyped.map((column) => column.from),
-		(row) => [String(chunk.n(row))],
-	)
-	await copyInto(tx, `copy pg_temp.retyped (n, ${fields.join(', ')}) from stdin`, lines, stage)
-	for (const [i, column] of retyped.entries()) {
-		const name = quoteIdentifier(column.to.name)
-		const [odd] = await tx.unsafe<{ archived: string | null; live: string | null }[]>(
-			`select r.c${i} as archived, ${textOf(`s.${name}`)} as live from pg_temp.retyped r
-			join ${stage.sql} s on s.${stage.book.n} = r.n where (${textOf(`s.${name}`)}) is distinct from r.c${i} limit 1`,
-		)
-		if (odd) throw readsBackOtherwise(stage, column.to.name, odd)
-	}
-	await tx.unsafe('drop table pg_temp.retyped')
-}
-
-function readsBackOtherwise(
-	stage: Stage,
-	column: string,
-	odd: { archived: string | null; live: string | null },
-): ReprieveError {
-	return new ReprieveError(
-		'SCHEMA_DRIFT',
-		`${stage.archivedName}: archived ${literal(odd.archived ?? '')} reads back as ${literal(odd.live ?? '')} in "${column}"`,
-		{ hint: 'Map the archived column to one that keeps its values.' },
-	)
 }

@@ -108,8 +108,9 @@ function finish(
 			[4, levels],
 		]),
 	)
+	scratch.reset()
 	const all = [...(dictionary ? [dictionary] : []), body]
-	const size = all.reduce((sum, { bytes }) => sum + bytes.length, 0)
+	const size = all.reduce((sum, page) => sum + page.size, 0)
 	const plainSize = all.reduce((sum, page) => sum + page.plainSize, 0)
 	const used = shared ? [encodings.plain, encodings.runs, encodings.dictionary] : [encodings.plain, encodings.runs]
 	const meta: ThriftStruct = new Map([
@@ -122,7 +123,7 @@ function finish(
 		[7, i64(size)],
 		...(statistics ? [[12, statistics] as const] : []),
 	])
-	return { pages: all.map(({ bytes }) => bytes), size, plainSize, dictionarySize: dictionary?.bytes.length ?? 0, meta }
+	return { pages: all.flatMap(({ parts }) => parts), size, plainSize, dictionarySize: dictionary?.size ?? 0, meta }
 }
 
 /** The one value that all of them are: then the bytes are the same when moved by its size. */
@@ -139,7 +140,7 @@ function pageOf(
 	field: number,
 	plain: Uint8Array,
 	header: ThriftValue,
-): { bytes: Uint8Array; plainSize: number } {
+): { parts: Uint8Array[]; size: number; plainSize: number } {
 	const body = compress(plain)
 	const sizes = (compressed: number) =>
 		writeThrift(
@@ -151,13 +152,17 @@ function pageOf(
 			]),
 		)
 	const head = sizes(body.length)
-	return { bytes: Buffer.concat([head, body]), plainSize: head.length + plain.length }
+	return { parts: [head, body], size: head.length + body.length, plainSize: head.length + plain.length }
 }
+
+/** Of more bytes a second copy of the result costs more than room for all that it could take. */
+const roomyBytes = 64 * 1024 * 1024
 
 /** The result grows by a quarter of the input at a time: room for all that it could take would be mostly waste. */
 function compress(bytes: Uint8Array): Uint8Array {
+	const isLong = bytes.length > roomyBytes
 	return zstdCompressSync(bytes, {
-		chunkSize: Math.max(4096, bytes.length >> 2),
+		chunkSize: isLong ? bytes.length + (bytes.length >> 7) : Math.max(4096, bytes.length >> 2),
 		params: { [constants.ZSTD_c_compressionLevel]: zstdLevel },
 	})
 }

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { type ChangeRows, changeOps, type TextColumn } from '@reprieve/contracts'
 import type { VaultColumn } from '../columns.ts'
 import { type FilterPart, formatFilters } from '../lookup/filter.ts'
@@ -14,6 +15,10 @@ import { statisticsOf } from './statistics.ts'
 
 /** Input bytes that make one segment. */
 const segmentBytes = 64 * 1024 * 1024
+
+/** Input that takes seconds: between two steps of it others have their turn, such as who renews a lease by some reads and writes. */
+const longBytes = 256 * 1024 * 1024
+const turnMs = 30
 
 /** Segments up to this size are read as a whole also for a single key. */
 export const wholeBytes = 128 * 1024
@@ -41,7 +46,7 @@ export type Segment = {
 
 /** Row ranges of about 64 MiB of input each, at least one row. */
 export function splitRows(rows: ChangeRows, limit = segmentBytes): { start: number; end: number }[] {
-	if (rows.count > 0 && sizeOf(rows) < limit) return [{ start: 0, end: rows.count }]
+	if (rows.count > 0 && sizeOf(rows, { start: 0, end: rows.count }) < limit) return [{ start: 0, end: rows.count }]
 	const parts: { start: number; end: number }[] = []
 	let start = 0
 	let size = 0
@@ -56,10 +61,10 @@ export function splitRows(rows: ChangeRows, limit = segmentBytes): { start: numb
 	return parts
 }
 
-function sizeOf({ count, columns }: ChangeRows): number {
+function sizeOf({ columns }: ChangeRows, { start, end }: { start: number; end: number }): number {
 	return columns.reduce(
-		(size, { offsets }) => size + (offsets[count] as number) - (offsets[0] as number),
-		count * rowOverhead,
+		(size, { offsets }) => size + (offsets[end] as number) - (offsets[start] as number),
+		(end - start) * rowOverhead,
 	)
 }
 
@@ -69,8 +74,13 @@ export async function buildSegment(
 	columns: readonly VaultColumn[],
 	{ path, start, end }: { path: string; start: number; end: number },
 ): Promise<Segment> {
+	const takeTurns = async () => {
+		if (sizeOf(rows, { start, end }) > longBytes) await setTimeout(turnMs)
+	}
 	const all = encodeRows(rows, columns, { start, end })
+	await takeTurns()
 	const bytes = encodeSegment(all, end - start)
+	await takeTurns()
 	const segment = finishSegment(rows, { start, end }, all, { path, bytes })
 	return bytes.length > wholeBytes ? segment : withFilters(segment, rows, [{ start, end }])
 }

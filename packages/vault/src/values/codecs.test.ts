@@ -97,3 +97,10 @@ test('bytes that are not UTF-8 are refused, never altered', () => {
 	const column = { bytes: Buffer.from([0xff]), offsets: new Uint32Array([0, 1]), present: new Uint8Array([1]) }
 	expect(() => codecOf('string').encode(column, 0, 1)).toThrow(expect.objectContaining({ code: 'INVALID' }))
 })
+
+test('bytes are native in lower-case hex only, however many they are', () => {
+	const long = `\\x${'00ff7a'.repeat(500_000)}`
+	const others = [`${long}F0`, `${long}0`, `${long.slice(0, -1)}g`, '\\x0', '\\xAB', 'ab']
+	const texts = ['\\x', '\\x00ff', long]
+	expect(native('binary', [...texts, ...others])).toEqual(texts)
+})

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { ReprieveError, type TextColumn } from '@reprieve/contracts'
-import { type Codec, isText, takeEach } from './codec.ts'
+import { asciiText, type Codec, isText, takeEach } from './codec.ts'
 
 /** Longest text that is its own bound; of a longer one the bound is cut so that it still encloses the value. */
 const longestBound = 64
@@ -30,7 +30,8 @@ export const stringCodec: Codec = {
 /** bytea in hex output; any other spelling stays text. */
 export const binaryCodec: Codec = {
 	encode(column, start, end) {
-		const data = new Uint8Array((((column.offsets[end] as number) - (column.offsets[start] as number)) >> 1) + 1)
+		const length = (column.offsets[end] as number) - (column.offsets[start] as number)
+		const data = Buffer.alloc(Math.floor(length / 2) + 1)
 		const valueOffsets = new Int32Array(end - start + 1)
 		let used = 0
 		const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
@@ -43,7 +44,7 @@ export const binaryCodec: Codec = {
 		carryForward(valueOffsets)
 		return { data: { type: 'binary', nullBitmap, valueOffsets, values: data }, nullCount, exact }
 	},
-	decode: (cell) => `\\x${Buffer.from(cell as Uint8Array).toString('hex')}`,
+	decode: (cell) => hexText(cell as Uint8Array),
 }
 
 /** boolean. */
@@ -72,9 +73,25 @@ function carryForward(offsets: Int32Array): void {
 		if ((offsets[row] as number) < (offsets[row - 1] as number)) offsets[row] = offsets[row - 1] as number
 }
 
+/** Bytes of which the hex is one string: a longer one could not be. */
+const hexBytes = 1024 * 1024
+
+function hexText(cell: Uint8Array): string | Uint8Array {
+	const bytes = Buffer.from(cell.buffer, cell.byteOffset, cell.byteLength)
+	if (bytes.length <= hexBytes) return `\\x${bytes.toString('hex')}`
+	const text = Buffer.allocUnsafeSlow(2 + bytes.length * 2)
+	text.write('\\x', 'latin1')
+	for (let from = 0; from < bytes.length; from += hexBytes) {
+		const to = Math.min(from + hexBytes, bytes.length)
+		text.write(bytes.toString('hex', from, to), 2 + from * 2, 'latin1')
+	}
+	return text
+}
+
 /** Decodes `\x` and lower-case hex into `target`; answers the size, or -1 for any other spelling. */
-function decodeHex(bytes: Uint8Array, from: number, to: number, target: Uint8Array, at: number): number {
+function decodeHex(bytes: Uint8Array, from: number, to: number, target: Buffer, at: number): number {
 	if ((to - from) % 2 !== 0 || !isText(bytes, from, from + 2, '\\x') || to - from < 2) return -1
+	if (to - from > hexBytes) return decodeLongHex(bytes, from + 2, to, target, at)
 	for (let source = from + 2, out = at; source < to; source += 2, out++) {
 		const high = hexDigit(bytes[source] as number)
 		const low = hexDigit(bytes[source + 1] as number)
@@ -82,6 +99,18 @@ function decodeHex(bytes: Uint8Array, from: number, to: number, target: Uint8Arr
 		target[out] = (high << 4) | low
 	}
 	return (to - from - 2) / 2
+}
+
+/** By Node's own decoder, which knows capitals too: what it took must read back the same. */
+function decodeLongHex(bytes: Uint8Array, from: number, to: number, target: Buffer, at: number): number {
+	let out = at
+	for (let source = from; source < to; source += hexBytes) {
+		const text = asciiText(bytes, source, Math.min(source + hexBytes, to))
+		const written = target.write(text, out, 'hex')
+		if (target.toString('hex', out, out + written) !== text) return -1
+		out += written
+	}
+	return out - at
 }
 
 function hexDigit(char: number): number {
