@@ -152,6 +152,17 @@ test('a plan is one snapshot: what changes while it is made does not come in', a
 	})
 })
 
+test('a plan is refused for its own reason and leaves nothing, though it cannot be removed at first', async () => {
+	await using ground = await openGround({ limits: { planRows: 5 } })
+	await fill(ground)
+	const { sql } = ground.database
+	await sql.unsafe(`create sequence public.tries; create function public.refuse() returns trigger language plpgsql as
+		'begin if nextval(''public.tries'') < 3 then raise exception ''not now''; end if; return old; end';
+		create trigger refuse before delete on reprieve.plans for each row execute function public.refuse()`)
+	await expect(plan(ground.services, all)).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' })
+	expect(await sql`select from reprieve.plans`).toHaveLength(0)
+})
+
 test('a plan of more rows than allowed is refused with both numbers and leaves nothing', async () => {
 	await using ground = await openGround({ limits: { planRows: 5 } })
 	await fill(ground)

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { formatTableName, type Plan, type planCreateInput, ReprieveError } from '@reprieve/contracts'
 import { plans } from '@reprieve/control'
 import { eq } from 'drizzle-orm'
@@ -13,6 +14,7 @@ import { takeUpPlan } from './take-up.ts'
 
 /** Milliseconds after which the answer is a plan that is still being made. */
 const answerWithinMs = 20_000
+const forgetTries = 5
 
 /**
  * Makes a plan of a policy. Answers within 20 s: what takes longer goes on as status `planning`. A refusal leaves no
@@ -36,7 +38,7 @@ export async function createPlan(
 	const making = makePlan(services, principal, row)
 	const error = await settledWithin(making, options.answerWithinMs ?? answerWithinMs)
 	if (error) {
-		await services.control.db.delete(plans).where(eq(plans.id, row.id))
+		await forgetPlan(services, row.id)
 		throw error
 	}
 	return showPlan(services, services.control.db, await readPlan(services.control.db, principal, row.id))
@@ -77,6 +79,22 @@ async function insertPlan(services: Services, principal: Principal, plan: NewPla
 		.returning()
 	if (!row) throw new ReprieveError('INTERNAL', 'the plan was not stored')
 	return row
+}
+
+/**
+ * A refusal leaves no plan. What ended the making, a restart of the server for one, may end the first tries of this too;
+ * then the plan stays, as failed.
+ */
+async function forgetPlan(services: Services, id: string): Promise<void> {
+	for (let tried = 0; tried < forgetTries; tried++) {
+		try {
+			await services.control.db.delete(plans).where(eq(plans.id, id))
+			return
+		} catch (err) {
+			services.log.warn({ err, plan: id }, 'a refused plan could not be removed yet')
+			await sleep(100 * 2 ** tried)
+		}
+	}
 }
 
 /** The failure, when there is one in time; the making never rejects. */
