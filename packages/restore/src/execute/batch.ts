@@ -200,6 +200,6 @@ async function checkReferences(tx: Transaction, stages: Stage[]): Promise<void> 
 	)
 	for (const reference of references) {
 		const stage = stages.find((each) => each.live.oid === reference.child) as Stage
-		await checkReference(tx, stage, reference, "('inserted', 'updated', 'relinked')")
+		await checkReference(tx, stage, reference, "('missing', 'different', 'relinked')")
 	}
 }

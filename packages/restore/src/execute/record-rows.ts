@@ -1,6 +1,7 @@
 import type { Transaction } from '@reprieve/postgres'
 import { keyObject } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
+import { writtenStates } from './write-rows.ts'
 
 /** What became of one table's rows in one batch. */
 export type BatchCounts = {
@@ -15,7 +16,7 @@ export type BatchCounts = {
 
 /** State and message of the report, from a fate. */
 const outcome = `case f.state
-	when 'inserted' then 'restored' when 'updated' then 'overwritten' when 'same' then 'identical' when 'linked' then 'identical'
+	when 'missing' then 'restored' when 'different' then 'overwritten' when 'same' then 'identical' when 'linked' then 'identical'
 	when 'relinked' then 'relinked' when 'altered' then 'altered' when 'lost' then 'failed' else 'skipped' end`
 const message = `case f.state
 	when 'altered' then 'written, but the row read back is not as archived (a trigger or rule changed it)'
@@ -30,11 +31,11 @@ export async function recordRows(
 	stage: Stage,
 	restoreId: string,
 ): Promise<Omit<BatchCounts, 'verified'>> {
-	const written = "('inserted', 'updated', 'altered', 'relinked')"
 	await tx.unsafe(
 		`insert into reprieve.restored_rows (restore_id, n, "table", key, change_id, state, message, version)
 		select $1, f.n, $2, ${keyObject(stage.live, 's')}, s.${stage.book.change}, ${outcome}, ${message},
-			case when f.state in ${written} then f.version end
+			case when f.state in ${writtenStates} then pg_current_xact_id()::xid::text
+				when f.state in ('altered', 'relinked') then f.version end
 		from ${stage.sql} s join ${stage.fate} f on f.n = s.${stage.book.n}`,
 		[restoreId, stage.archivedName],
 	)

@@ -4,21 +4,22 @@ import { sameRow } from '../preview/classify.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
 import { ownRows } from '../stage/columns.ts'
 import type { Stage } from '../stage/open.ts'
+import { writtenHere, writtenStates } from './write-rows.ts'
 
 /**
  * Reads back what was written and compares images: a written row that is not as archived becomes `altered`, one that is
- * not there `lost`. Answers how many are as archived.
+ * not there `lost`, one in whose place is another's `taken`. Answers how many are as archived.
  */
 export async function verifyRows(tx: Transaction, stage: Stage, uniques: Unique[]): Promise<number> {
 	const key = keyUnique(stage.live, uniques)
-	await tx.unsafe(`update ${stage.fate} f set state = w.state, version = coalesce(w.version, f.version)
-		from (select s.${stage.book.n} as n, t.xmin::text as version,
-				case when t.tableoid is null then 'lost' when ${sameRow(stage)} then null else 'altered' end as state
-			from ${stage.sql} s join ${stage.fate} g on g.n = s.${stage.book.n} and g.state in ('inserted', 'updated')
+	await tx.unsafe(`update ${stage.fate} f set state = w.state, version = w.version
+		from (select s.${stage.book.n} as n, t.xmin::text as version, case when t.tableoid is null then 'lost'
+				when not ${writtenHere} then 'taken' when ${sameRow(stage)} then null else 'altered' end as state
+			from ${stage.sql} s join ${stage.fate} g on g.n = s.${stage.book.n} and g.state in ${writtenStates}
 			left join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}) w
 		where w.n = f.n and w.state is not null`)
 	const [row] = await tx.unsafe<{ rows: number }[]>(
-		`select count(*)::int4 as rows from ${stage.fate} where state in ('inserted', 'updated')`,
+		`select count(*)::int4 as rows from ${stage.fate} where state in ${writtenStates}`,
 	)
 	return row?.rows ?? 0
 }

@@ -7,10 +7,13 @@ import type { Stage } from '../stage/open.ts'
 
 export type WriteOptions = { uniques: Unique[]; conflict: 'stop' | 'skip' | 'overwrite' }
 
+/** States of the rows that a batch writes; what becomes otherwise of one is another state by the end. */
+export const writtenStates = "('missing', 'different')"
+
 /**
  * Inserts the missing rows and overwrites the different ones of all stages in one statement, so that self references
- * and cycles of non-deferrable foreign keys hold when they are checked. Each stage's fates become `inserted`, `updated`
- * or, for a missing row that something else now occupies, `taken`. Throws CONFLICT and SCHEMA_DRIFT.
+ * and cycles of non-deferrable foreign keys hold when they are checked. Under `skip` a missing row whose place something
+ * else took by now becomes `taken`. Throws CONFLICT and SCHEMA_DRIFT.
  */
 export async function writeRows(tx: Transaction, stages: Stage[], options: WriteOptions): Promise<void> {
 	const parts = stages.flatMap((stage, i) => [
@@ -25,7 +28,8 @@ export async function writeRows(tx: Transaction, stages: Stage[], options: Write
 	} catch (error) {
 		throw refusedWrite(error)
 	}
-	for (const stage of stages) await noteWritten(tx, stage, options.uniques)
+	if (options.conflict !== 'skip') return
+	for (const stage of stages) await noteTaken(tx, stage, options.uniques)
 }
 
 function insertPart(stage: Stage, at: { i: number; version: number }, options: WriteOptions): string {
@@ -72,15 +76,17 @@ export async function lockExisting(tx: Transaction, stage: Stage, uniques: Uniqu
 		order by ${order} for update of t`)
 }
 
-async function noteWritten(tx: Transaction, stage: Stage, uniques: Unique[]): Promise<void> {
+async function noteTaken(tx: Transaction, stage: Stage, uniques: Unique[]): Promise<void> {
 	const key = keyUnique(stage.live, uniques)
-	await tx.unsafe(`update ${stage.fate} f
-		set state = case when w.version is null then 'taken' when f.state = 'missing' then 'inserted' else 'updated' end,
-			version = w.version
-		from (select s.${stage.book.n} as n, case when t.xmin = pg_current_xact_id()::xid then t.xmin::text end as version
-			from ${stage.sql} s left join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}) w
-		where w.n = f.n and f.state in ('missing', 'different')`)
+	await tx.unsafe(`update ${stage.fate} f set state = 'taken' from (
+			select s.${stage.book.n} as n from ${stage.sql} s
+			left join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')} and ${writtenHere}
+			where t.tableoid is null) w
+		where w.n = f.n and f.state = 'missing'`)
 }
+
+/** SQL of "row t is as this transaction wrote it". */
+export const writtenHere = 't.xmin = pg_current_xact_id()::xid'
 
 /** PostgreSQL's refusal of a row as the error that says what to do; any other error as it is. */
 export function refusedWrite(error: unknown): unknown {
