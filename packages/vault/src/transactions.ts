@@ -1,49 +1,26 @@
 import type { ArchivedTransaction } from '@reprieve/contracts'
-import { type Place, readWhole } from './archive.ts'
+import type { Place } from './archive.ts'
 import { type EndedTimeline, endedTimelines, isBeyondEnd } from './branch.ts'
 import { type CompactOptions, commitMerge, planMerges } from './compact.ts'
 import { unlessLetGo, wasLetGo } from './let-go.ts'
 import type { FixedColumn, SegmentFile, TableMeta } from './log/actions.ts'
 import { type Log, openLog } from './log/log.ts'
-import { digestOf } from './seal.ts'
-import { cellsOf } from './segment/cells.ts'
-import { encodeSegment, type SegmentColumn } from './segment/encode.ts'
-import { openParquet } from './segment/parquet.ts'
-import { putSegment } from './segment/put.ts'
-import { formatRange, parseRange, rangeOf } from './segment/range.ts'
-import { parseStatistics, statisticsOf } from './segment/statistics.ts'
+import { parseRange } from './segment/range.ts'
+import { parseStatistics } from './segment/statistics.ts'
 import { sweepTable } from './sweep.ts'
 import { movedOn, overtaken } from './table.ts'
-import type { DeltaType } from './values/codec.ts'
-import { formatTimestamp, parseInstantJson, parseTimestamp } from './values/instant.ts'
-import { codecOf } from './values/types.ts'
+import {
+	byPosition,
+	columns,
+	gatherColumns,
+	type Stored,
+	transactionsIn,
+	writeColumns,
+	writeTransactions,
+} from './transaction-files.ts'
+import { parseInstantJson } from './values/instant.ts'
 import type { RecordedTransaction, TransactionLog } from './vault.ts'
 import { type Head, verifyHeads, verifyTable } from './verify.ts'
-
-type Stored = Omit<RecordedTransaction, 'isUndone'>
-type Cells = (string | null)[]
-type Row = { [K in (typeof columns)[number]['name']]: string | null }
-
-/** Columns of the log of transactions; nested values are JSON text. */
-const columns = [
-	{ name: 'position', type: 'long' },
-	{ name: 'timeline', type: 'integer' },
-	{ name: 'end', type: 'long' },
-	{ name: 'xid', type: 'long' },
-	{ name: 'committed_at', type: 'timestamp' },
-	{ name: 'kind', type: 'string' },
-	{ name: 'id', type: 'string' },
-	{ name: 'actor', type: 'string' },
-	{ name: 'rows', type: 'string' },
-	{ name: 'tag', type: 'string' },
-	{ name: 'seal', type: 'string' },
-	{ name: 'claim', type: 'string' },
-	{ name: 'barriers', type: 'string' },
-	{ name: 'lineage', type: 'string' },
-] as const satisfies { name: string; type: DeltaType }[]
-
-/** Those whose statistics tell nothing of anybody's values. */
-const openColumns = ['position', 'timeline', 'end', 'xid', 'committed_at', 'kind', 'id', 'lineage']
 
 /** The log of transactions in a folder of a store. `heads` are the tables' newest entries that it has not named yet. */
 export function openTransactions(
@@ -104,82 +81,15 @@ async function compactTransactions(
 ): Promise<{ merged: number; written: number }> {
 	const counts = { merged: 0, written: 0 }
 	for (const inputs of planMerges((await log.refresh()).files.values(), options)) {
-		const transactions = await unlessLetGo(transactionsOf(place, inputs), place, log)
-		if (!transactions) continue
-		const output = await writeTransactions(place, transactions, now())
+		const gathered = await unlessLetGo(gatherColumns(place, inputs), place, log)
+		if (!gathered) continue
+		const output = await writeColumns(place, gathered, now())
 		if (await commitMerge(log, { inputs, outputs: [output] }, { now, newId: place.newId })) {
 			counts.merged += inputs.length
 			counts.written += 1
 		} else await place.store.delete(`${place.folder}/${output.path}`)
 	}
 	return counts
-}
-
-async function transactionsOf(place: Place, files: readonly SegmentFile[]): Promise<Stored[]> {
-	const transactions: Stored[] = []
-	for (const file of files) transactions.push(...(await transactionsIn(place, file)))
-	return transactions.sort(byPosition)
-}
-
-async function writeTransactions(
-	place: Place,
-	transactions: readonly Stored[],
-	modifiedAt: number,
-): Promise<SegmentFile> {
-	const rows = transactions.map(rowOf)
-	const encoded: SegmentColumn[] = columns.map(({ name, type }) => ({
-		name,
-		encoded: codecOf(type).encode(cellsOf(rows.map((row) => row[name])), 0, rows.length),
-	}))
-	const bytes = encodeSegment(encoded, rows.length)
-	const path = `data/${place.newId()}.parquet`
-	const position = BigUint64Array.from(transactions, (transaction) => transaction.position.lsn)
-	const range = formatRange(rangeOf({ position, ordinal: new Uint32Array(rows.length) }, 0, rows.length))
-	const segment = { path, bytes, sha256: digestOf(bytes), stats: statisticsOf(encoded, rows.length) }
-	return { ...(await putSegment(place, segment, openColumns)), modifiedAt, range }
-}
-
-function rowOf(transaction: Stored): Row {
-	const { position, tag, seal, claim, lineage } = transaction
-	const json = (value: unknown) => (value === undefined ? null : JSON.stringify(value))
-	return {
-		position: String(position.lsn),
-		timeline: String(position.timeline),
-		end: String(transaction.end),
-		xid: String(transaction.xid),
-		committed_at: formatTimestamp(transaction.committedAt),
-		kind: tag?.kind ?? null,
-		id: tag?.id ?? null,
-		actor: tag?.actor ?? claim?.actor ?? null,
-		rows: json(transaction.rows),
-		tag: json(tag),
-		seal: json(seal),
-		claim: json(claim),
-		barriers: json(transaction.barriers),
-		lineage: lineage ?? null,
-	}
-}
-
-function transactionOf(row: Row): Stored {
-	const json = <K extends 'tag' | 'seal' | 'claim'>(key: K) =>
-		row[key] === null ? {} : { [key]: JSON.parse(row[key]) as ArchivedTransaction[K] }
-	return {
-		position: { timeline: Number(row.timeline), lsn: BigInt(row.position as string) },
-		end: BigInt(row.end as string),
-		xid: Number(row.xid),
-		committedAt: parseTimestamp(row.committed_at as string) as bigint,
-		rows: JSON.parse(row.rows as string) as ArchivedTransaction['rows'],
-		...json('tag'),
-		...json('seal'),
-		...json('claim'),
-		barriers: JSON.parse(row.barriers as string) as string[],
-		...(row.lineage === null ? {} : { lineage: row.lineage }),
-	}
-}
-
-function byPosition(a: ArchivedTransaction, b: ArchivedTransaction): number {
-	if (a.position.lsn !== b.position.lsn) return a.position.lsn < b.position.lsn ? -1 : 1
-	return a.position.timeline - b.position.timeline
 }
 
 type Query = Parameters<TransactionLog['read']>[0]
@@ -233,23 +143,6 @@ async function* readStored(place: Place, files: readonly SegmentFile[], query: Q
 		waiting.sort(byPosition)
 	}
 	yield* waiting
-}
-
-async function transactionsIn(place: Place, file: SegmentFile): Promise<Stored[]> {
-	const parquet = openParquet(await readWhole(place, file))
-	const cells = new Map<string, Cells>()
-	for (const { name, type } of columns) {
-		const { decode } = codecOf(type)
-		const values = await parquet.readAll(name)
-		cells.set(
-			name,
-			values.map((value) => (value === null || value === undefined ? null : Buffer.from(decode(value)).toString())),
-		)
-	}
-	const count = cells.get('position')?.length ?? 0
-	return Array.from({ length: count }, (_, row) =>
-		transactionOf(Object.fromEntries(columns.map(({ name }) => [name, cells.get(name)?.[row] ?? null])) as Row),
-	)
 }
 
 function mayMatch(query: Query, file: SegmentFile): boolean {
