@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import type { BinaryValue, Relation, ValueText } from '@reprieve/cdc'
 import { ReprieveError } from '@reprieve/contracts'
 import { arrayLiteral, type Sql } from '@reprieve/postgres'
+import { writeHex } from '@reprieve/vault'
 
 /** How values of a column become text: they are it, its bytes are written in hex, or the server writes them as the type. */
 export type TextForm = 'same' | 'hex' | { type: string }
@@ -21,8 +22,6 @@ const knownForms: Readonly<Record<string, TextForm>> = {
 
 const copyHeader = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
 const copyEnd = Buffer.from([0xff, 0xff])
-/** Bytes that become hex at a time: strings have a limit. */
-const hexBytes = 1024 * 1024
 
 /** The form of each column of a relation; of a domain its base type's, undefined where the type is gone. */
 export async function readTextForms(sql: Sql, { columns }: Relation): Promise<(TextForm | undefined)[]> {
@@ -111,17 +110,5 @@ function textOf(bytes: Uint8Array): ValueText {
 }
 
 function hexOf(bytes: Uint8Array): ValueText {
-	const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-	return {
-		length: 2 + bytes.length * 2,
-		write(target, at) {
-			target.write('\\x', at, 'latin1')
-			for (let from = 0; from < buffer.length; from += hexBytes)
-				target.write(
-					buffer.toString('hex', from, Math.min(from + hexBytes, buffer.length)),
-					at + 2 + from * 2,
-					'latin1',
-				)
-		},
-	}
+	return { length: 2 + bytes.length * 2, write: (target, at) => writeHex(bytes, target, at) }
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { ReprieveError, type TextColumn } from '@reprieve/contracts'
 import { asciiText, type Codec, isText, takeEach } from './codec.ts'
+import { hexBytes, writeHex } from './hex.ts'
 
 /** Longest text that is its own bound; of a longer one the bound is cut so that it still encloses the value. */
 const longestBound = 64
@@ -73,18 +74,11 @@ function carryForward(offsets: Int32Array): void {
 		if ((offsets[row] as number) < (offsets[row - 1] as number)) offsets[row] = offsets[row - 1] as number
 }
 
-/** Bytes of which the hex is one string: a longer one could not be. */
-const hexBytes = 1024 * 1024
-
 function hexText(cell: Uint8Array): string | Uint8Array {
 	const bytes = Buffer.from(cell.buffer, cell.byteOffset, cell.byteLength)
 	if (bytes.length <= hexBytes) return `\\x${bytes.toString('hex')}`
 	const text = Buffer.allocUnsafeSlow(2 + bytes.length * 2)
-	text.write('\\x', 'latin1')
-	for (let from = 0; from < bytes.length; from += hexBytes) {
-		const to = Math.min(from + hexBytes, bytes.length)
-		text.write(bytes.toString('hex', from, to), 2 + from * 2, 'latin1')
-	}
+	writeHex(bytes, text, 0)
 	return text
 }
 
