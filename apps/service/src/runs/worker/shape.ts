@@ -6,7 +6,6 @@ import {
 	type IncomingForeignKey,
 	readEqualityOperator,
 	readFamilies,
-	readFamily,
 	readIncoming,
 	type Session,
 } from '@reprieve/postgres'
@@ -56,15 +55,15 @@ export async function readShape(sql: Session, body: PlanBody): Promise<RunShape>
 		.filter(({ oid }) => !oids.includes(oid))
 		.map((table) => ({ oid: table.oid, name: quoteTable(table) }))
 	const families = await readFamilies(sql, oids)
-	return { body, tables, incoming, families, oids, read, parentCame, hasTriggers: await readTriggers(sql, oids) }
+	return { body, tables, incoming, families, oids, read, parentCame, hasTriggers: await readTriggers(sql, families) }
 }
 
 async function readParent(sql: Session, { witness }: PlanBody): Promise<SourceTable | undefined> {
 	return witness.kind === 'absentParent' ? await describeTable(sql, witness.oid) : undefined
 }
 
-async function readTriggers(sql: Session, oids: number[]): Promise<boolean> {
-	const family = arrayLiteral(await readFamily(sql, oids))
+async function readTriggers(sql: Session, families: RunShape['families']): Promise<boolean> {
+	const family = arrayLiteral([...new Set([...families.values()].flatMap((family) => [...family]))])
 	const [row] = await sql<{ has: boolean }[]>`
 		select exists (select from pg_trigger t join pg_proc p on p.oid = t.tgfoid
 				where t.tgrelid = any(${family}::oid[]) and not t.tgisinternal and p.pronamespace <> 'reprieve'::regnamespace)
