@@ -16,7 +16,8 @@ import type { RecordedTransaction } from './vault.ts'
 /** A transaction as the log of transactions has it. */
 export type Stored = Omit<RecordedTransaction, 'isUndone'>
 type Cells = (string | null)[]
-type Row = { [K in (typeof columns)[number]['name']]: string | null }
+type Column = (typeof columns)[number]
+type Row = { [K in Column['name']]: string | null }
 
 /** Columns of the log of transactions; nested values are JSON text. */
 export const columns = [
@@ -38,8 +39,6 @@ export const columns = [
 
 /** Those whose statistics tell nothing of anybody's values. */
 const openColumns = ['position', 'timeline', 'end', 'xid', 'committed_at', 'kind', 'id', 'lineage']
-
-type Column = { name: keyof Row; type: DeltaType }
 
 /** Records by column. */
 type Columns = { positions: BigUint64Array; textsOf: (column: Column) => TextColumn | Promise<TextColumn> }

@@ -2,7 +2,6 @@ import { type ChangeRows, quoteIdentifier, type SourceTable } from '@reprieve/co
 import type { Transaction } from '@reprieve/postgres'
 import { mapColumns, type TableMap } from '../drift/map-columns.ts'
 import { formatChangeId } from '../selection/identity.ts'
-
 import { relinkOp } from './columns.ts'
 import { copyRows } from './copy-rows.ts'
 import { type Layout, layOut, readFillingPage } from './layout.ts'
