@@ -38,7 +38,9 @@ export async function benchStale(rows: number, rounds: number): Promise<Outcome>
 		policy: { kind: 'stale', table: 'planned', column: 'placed', olderThan },
 		spoil: async () => undefined,
 		count: (sql) =>
-			sql`select count(*)::text as rows from public.planned where placed < ${olderThan}::text::timestamptz`,
+			sql.unsafe<{ rows: string }[]>(
+				`select count(*)::text as rows from public.planned where placed < timestamptz '${olderThan}'`,
+			),
 	})
 }
 

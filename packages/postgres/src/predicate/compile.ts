@@ -85,7 +85,7 @@ function compileMembership(
 	if (!hasOwnOperators(column) && !column.typeName.endsWith('[]')) {
 		const type = bareTypeName(column)
 		for (const value of values) leaf.values.push({ expression: type, value })
-		const list = `${bind(arrayLiteral(values), target)}::text[]::${type}[]`
+		const list = `${bind(arrayLiteral(values), target)}::${type}[]`
 		return isIn ? `${operand} = any(${list})` : `${operand} <> all(${list})`
 	}
 	const parts = values.map((value) =>
@@ -117,10 +117,14 @@ function hasOwnOperators(column: SourceColumn): boolean {
 	return !isBuiltInType(column.typeOid) && (column.typeKind === 'b' || column.typeKind === 'd')
 }
 
+/** OIDs of bool, bytea, json and jsonb: postgres.js would write their text anew. */
+const rewritten = new Set([16, 17, 114, 3802])
+
+/** A value that is bound as its own type is read once; a text that is cast, in every row where the cast is but stable. */
 function bindValue(value: string, column: SourceColumn, target: Target, leaf: CompiledLeaf): string {
 	const type = bareTypeName(column)
 	leaf.values.push({ expression: type, value })
-	return `${bind(value, target)}::text::${type}`
+	return `${bind(value, target)}${rewritten.has(column.typeOid) ? '::text' : ''}::${type}`
 }
 
 function bind(value: string, target: Target): string {

@@ -10,7 +10,10 @@ const thresholds: Record<number, (instant: string) => string> = {
 }
 
 /** Rows strictly older than the snapshot's time less a duration, or than an instant; NULL is never stale. Throws INVALID. */
-export function staleCandidates(policy: Extract<Policy, { kind: 'stale' }>, context: CandidateContext): Candidates {
+export async function staleCandidates(
+	policy: Extract<Policy, { kind: 'stale' }>,
+	context: CandidateContext,
+): Promise<Candidates> {
 	const column = requireColumn(context.table, policy.column)
 	const threshold = thresholds[column.typeOid]
 	if (!threshold) {
@@ -18,9 +21,15 @@ export function staleCandidates(policy: Extract<Policy, { kind: 'stale' }>, cont
 			hint: 'Name a column of type date, timestamp or timestamptz.',
 		})
 	}
-	const instant = policy.olderThan.startsWith('P')
-		? '(transaction_timestamp() - $1::text::interval)'
-		: '$1::text::timestamptz'
-	const text = `t.${quoteIdentifier(column.name)} < ${threshold(instant)}`
-	return matchingRows(context, { text, params: [policy.olderThan] }, { where: policy.where })
+	const { olderThan } = policy
+	const instant = olderThan.startsWith('P') ? await instantBefore(context, olderThan) : olderThan
+	const text = `t.${quoteIdentifier(column.name)} < ${threshold('$1::timestamptz')}`
+	return matchingRows(context, { text, params: [instant] }, { where: policy.where })
+}
+
+/** The snapshot's time less a duration: as an expression it would be worked out for every row. */
+async function instantBefore({ sql }: CandidateContext, duration: string): Promise<string> {
+	const [row] = await sql<{ instant: string }[]>`
+		select (transaction_timestamp() - ${duration}::text::interval)::text as instant`
+	return (row as { instant: string }).instant
 }
