@@ -1,14 +1,15 @@
 import type { Sql } from '@reprieve/postgres'
 import { hold, type Outcome } from './contest.ts'
-import { fillTable, makeTable, startGround } from './ground.ts'
+import { fillTable, makeTable } from './ground.ts'
 import { walPosition } from './log-position.ts'
 import { planRows } from './planned.ts'
+import { startCapturedGround } from './sidecars.ts'
 
 const batchRows = 10_000
 
 /** A whole run, from its start to its last receipt, beside one bare DELETE of as many rows: by time and by bytes of log. */
 export async function benchDeletes(rows: number, rounds: number): Promise<Outcome> {
-	await using ground = await startGround()
+	await using ground = await startCapturedGround()
 	const { sql, client, processes } = ground
 	await makeTable(sql, 'planned')
 	await makeTable(sql, 'bare')

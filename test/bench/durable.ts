@@ -1,10 +1,11 @@
 import { hold, type Outcome } from './contest.ts'
-import { fillTable, makeTable, startGround } from './ground.ts'
+import { fillTable, makeTable } from './ground.ts'
 import { dropPeek, openPeek, peek, peekCommand } from './peek.ts'
+import { startCapturedGround } from './sidecars.ts'
 
 /** From a commit to its receipt (segments synced, logs committed), beside the server alone decoding the same transaction. */
 export async function benchDurable(rows: number, rounds: number): Promise<Outcome> {
-	await using ground = await startGround()
+	await using ground = await startCapturedGround()
 	const { sql, client, processes } = ground
 	await makeTable(sql, 'archived')
 	await client.tables.protect({ tables: ['archived'], wait: 60 })

@@ -37,6 +37,20 @@ export async function startSidecarGround(env: Record<string, string> = {}): Prom
 	}
 }
 
+/** Starts server and service, and capture in a process of its own, as operators run it. */
+export async function startCapturedGround(): Promise<SidecarGround> {
+	await using stack = new AsyncDisposableStack()
+	const ground = stack.use(await startSidecarGround())
+	const capture = ground.run('capture').child.pid ?? 0
+	await streaming(ground)
+	const owned = stack.move()
+	return {
+		...ground,
+		processes: { ...ground.processes, capture },
+		[Symbol.asyncDispose]: () => owned.disposeAsync(),
+	}
+}
+
 /** Waits until capture streams. */
 export async function streaming({ sql }: SidecarGround): Promise<void> {
 	const found = async () => (await sql`select from reprieve.capture_state where state = 'streaming'`).count > 0
