@@ -13,11 +13,14 @@ function openReadings() {
 }
 
 const context = {}
+const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 test('whoever asks while a reading is under way shares the next one, which began after they asked', async () => {
 	const { begun, read } = openReadings()
 	const first = read(context, 'a')
+	await turn()
 	const later = [read(context, 'a'), read(context, 'a')]
+	await turn()
 	expect(begun).toHaveLength(1)
 	begun[0]?.resolve('old')
 	expect(await first).toBe('old')
@@ -30,13 +33,24 @@ test('whoever asks while a reading is under way shares the next one, which began
 	expect(await latest).toBe('newest')
 })
 
+test('those who ask in one turn of the event loop share one reading', async () => {
+	const { begun, read } = openReadings()
+	const all = [read(context, 'a'), read(context, 'a')]
+	await turn()
+	expect(begun).toHaveLength(1)
+	begun[0]?.resolve('one')
+	expect(await Promise.all(all)).toEqual(['one', 'one'])
+})
+
 test('another key, another context and whoever asks later read for themselves', async () => {
 	const { begun, read } = openReadings()
 	const all = [read(context, 'a'), read(context, 'b'), read({}, 'a')]
+	await turn()
 	expect(begun).toHaveLength(3)
 	for (const [at, reading] of begun.entries()) reading.resolve(`${at}`)
 	expect(await Promise.all(all)).toEqual(['0', '1', '2'])
 	const again = read(context, 'a')
+	await turn()
 	expect(begun).toHaveLength(4)
 	begun[3]?.resolve('3')
 	expect(await again).toBe('3')
@@ -47,13 +61,14 @@ test('a reading that fails or hangs fails and holds nobody else', async () => {
 	try {
 		const { begun, read } = openReadings()
 		const first = read(context, 'a')
+		await vi.advanceTimersByTimeAsync(0)
 		const second = read(context, 'a')
 		begun[0]?.reject(new Error('broken'))
 		await expect(first).rejects.toThrow('broken')
 		await vi.advanceTimersByTimeAsync(0)
 		const third = read(context, 'a')
 		expect(begun).toHaveLength(2)
-		await vi.advanceTimersByTimeAsync(1_000)
+		await vi.advanceTimersByTimeAsync(1_001)
 		expect(begun).toHaveLength(3)
 		begun[2]?.resolve('third')
 		expect(await third).toBe('third')

@@ -1,19 +1,21 @@
 /** A reading that hangs for longer (ms) is not waited for any more: the next one begins beside it. */
 const patienceMs = 1_000
 
-type Reading<T> = { running: Promise<T>; next?: Promise<T> }
+type Reading<T> = { running?: Promise<T>; next?: Promise<T> }
 
 /**
- * A read that all who ask the same share: of one context and key at most one is under way while one waits for its turn. What
- * is answered was read after it was asked for, so that no answer is older than its question.
+ * A read that all who ask the same share: of one context and key at most one is under way while one waits for its turn,
+ * which comes with a turn of the event loop at the earliest, so that all whose requests came together wait for one. What is
+ * answered was read after it was asked for, so that no answer is older than its question.
  */
 export function shareReads<Context extends object, T>(
 	read: (context: Context, key: string) => Promise<T>,
 ): (context: Context, key: string) => Promise<T> {
 	const all = new WeakMap<Context, Map<string, Reading<T>>>()
 	const begin = (context: Context, readings: Map<string, Reading<T>>, key: string) => {
-		const reading: Reading<T> = { running: read(context, key) }
+		const reading: Reading<T> = {}
 		readings.set(key, reading)
+		reading.running = read(context, key)
 		const forget = () => {
 			if (readings.get(key) === reading && !reading.next) readings.delete(key)
 		}
@@ -23,11 +25,16 @@ export function shareReads<Context extends object, T>(
 	return (context, key) => {
 		const readings = all.get(context) ?? new Map<string, Reading<T>>()
 		all.set(context, readings)
-		const reading = readings.get(key)
-		if (!reading) return begin(context, readings, key)
-		reading.next ??= settled(reading.running).then(() => begin(context, readings, key))
+		const reading = readings.get(key) ?? {}
+		readings.set(key, reading)
+		reading.next ??= turnAfter(reading.running).then(() => begin(context, readings, key))
 		return reading.next
 	}
+}
+
+async function turnAfter(running: Promise<unknown> | undefined): Promise<void> {
+	if (running !== undefined) await settled(running)
+	await new Promise((resolve) => setImmediate(resolve))
 }
 
 /** Resolves when the promise is settled, or patience is at its end. */

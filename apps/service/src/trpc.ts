@@ -1,5 +1,5 @@
 import { httpStatus, type Problem } from '@reprieve/contracts'
-import { initTRPC, type TRPCError } from '@trpc/server'
+import { initTRPC, type TRPCProcedureType as ProcedureType, type TRPCError } from '@trpc/server'
 import type { RateLimit } from './access/rate.ts'
 import { requireRole } from './access/roles.ts'
 import type { Principal, Services } from './context.ts'
@@ -47,22 +47,11 @@ const t = initTRPC
 export const createRouter = t.router
 export const createCaller = t.createCallerFactory
 
-/** Every failure below leaves as one of the closed codes, and what is not ours is logged. */
-const mapped = t.procedure.use(async ({ ctx, path, next }) => {
-	const result = await next()
-	if (result.ok) return result
-	const error = asReprieveError(result.error)
-	if (httpStatus[error.code] >= 500) {
-		callOf(ctx).services.log.error(
-			{ err: error.cause ?? error, code: error.code, requestId: requestId(), path },
-			error.message,
-		)
-	}
-	throw asTrpcError(error)
-})
+type Asked = { meta?: Meta | undefined; path: string; type: ProcedureType; getRawInput(): Promise<unknown> }
 
-const guarded = mapped.use(async ({ ctx, meta, path, type, getRawInput, next }) => {
-	const { services, rate, authenticate } = callOf(ctx)
+/** Who calls, when they may. What is refused is recorded. */
+async function admit({ services, rate, authenticate }: Call, asked: Asked): Promise<Principal> {
+	const { meta, path, type, getRawInput } = asked
 	const principal = await authenticate()
 	rate.take(principal.id)
 	const input = await getRawInput()
@@ -78,22 +67,41 @@ const guarded = mapped.use(async ({ ctx, meta, path, type, getRawInput, next }) 
 		await recordRefusal(services, principal, path, asReprieveError(cause), input)
 		throw cause
 	}
-	return next({ ctx: { services, principal } })
-})
+	return principal
+}
 
-/** Reads: audited only when a right is missing. */
-export const query = guarded.use(async ({ ctx, path, getRawInput, next }) => {
-	const result = await next()
-	const error = result.ok ? undefined : asReprieveError(result.error)
-	if (error?.code === 'FORBIDDEN') await recordRefusal(ctx.services, ctx.principal, path, error, await getRawInput())
-	return result
+/** A failure as one of the closed codes; what is not ours is logged. */
+function toRefusal({ services }: Call, path: string, cause: unknown): TRPCError {
+	const error = asReprieveError(cause)
+	if (httpStatus[error.code] >= 500) {
+		const details = { err: error.cause ?? error, code: error.code, requestId: requestId(), path }
+		services.log.error(details, error.message)
+	}
+	return asTrpcError(error)
+}
+
+/** Reads: audited only when a right is missing. One layer for all that is done about a call: each costs a copy of it. */
+export const query = t.procedure.use(async ({ ctx, next, ...asked }) => {
+	const call = callOf(ctx)
+	const { services } = call
+	try {
+		const principal = await admit(call, asked)
+		const result = await next({ ctx: { services, principal } })
+		if (result.ok) return result
+		const error = asReprieveError(result.error)
+		if (error.code === 'FORBIDDEN' && asked.type !== 'mutation')
+			await recordRefusal(services, principal, asked.path, error, await asked.getRawInput())
+		throw error
+	} catch (cause) {
+		throw toRefusal(call, asked.path, cause)
+	}
 })
 
 /**
  * Changes: audited before and after, and done once however often they are repeated under one idempotency key. What they make
  * gets the id `newId`.
  */
-export const command = guarded.use(async ({ ctx, meta, path, getRawInput, next }) =>
+export const command = query.use(async ({ ctx, meta, path, getRawInput, next }) =>
 	record({ ...ctx, path, input: await getRawInput(), secret: meta?.secret ?? false }, (newId) =>
 		next({ ctx: { newId } }),
 	),
