@@ -6,6 +6,7 @@ import type { Examination } from '../preview/examine.ts'
 import { stageOf } from '../preview/examine.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
 import { keyObject } from '../stage/columns.ts'
+import { joinFate } from '../stage/fates.ts'
 import type { Stage } from '../stage/open.ts'
 
 /** What the executor needs to go on after a crash, besides the list: the restore's `cursor`. */
@@ -92,7 +93,7 @@ function part(stage: Stage, t: number, filter: string): string {
 	return `select ${t} as t, s.${book.timeline} as timeline, s.${book.position} as position,
 		s.${book.ordinal} as ordinal,
 		case when f.state = 'different' then f.version end as seen
-		from ${stage.sql} s join ${stage.fate} f on f.n = s.${book.n} where ${filter}`
+		from ${stage.sql} s ${joinFate(stage)} where ${filter}`
 }
 
 type Share = { parts: string[]; batchRows: number; order: 'asc' | 'desc'; relink: boolean }

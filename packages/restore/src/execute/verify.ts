@@ -3,6 +3,7 @@ import type { Unique } from '../catalog/uniques.ts'
 import { sameRow } from '../preview/classify.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
 import { ownRows } from '../stage/columns.ts'
+import { writeFates } from '../stage/fates.ts'
 import type { Stage } from '../stage/open.ts'
 import { writtenHere, writtenStates } from './write-rows.ts'
 
@@ -12,6 +13,8 @@ import { writtenHere, writtenStates } from './write-rows.ts'
  */
 export async function verifyRows(tx: Transaction, stage: Stage, uniques: Unique[]): Promise<number> {
 	const key = keyUnique(stage.live, uniques)
+	if (stage.areMissing && (await countAsArchived(tx, stage, key)) === stage.rows) return stage.rows
+	await writeFates(tx, stage)
 	await tx.unsafe(`update ${stage.fate} f set state = w.state, version = w.version
 		from (select s.${stage.book.n} as n, t.xmin::text as version, case when t.tableoid is null then 'lost'
 				when not ${writtenHere} then 'taken' when ${sameRow(stage)} then null else 'altered' end as state
@@ -20,6 +23,14 @@ export async function verifyRows(tx: Transaction, stage: Stage, uniques: Unique[
 		where w.n = f.n and w.state is not null`)
 	const [row] = await tx.unsafe<{ rows: number }[]>(
 		`select count(*)::int4 as rows from ${stage.fate} where state in ${writtenStates}`,
+	)
+	return row?.rows ?? 0
+}
+
+async function countAsArchived(tx: Transaction, stage: Stage, key: Unique): Promise<number> {
+	const [row] = await tx.unsafe<{ rows: number }[]>(
+		`select count(*)::int4 as rows from ${stage.sql} s join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}
+		where ${writtenHere} and ${sameRow(stage)}`,
 	)
 	return row?.rows ?? 0
 }

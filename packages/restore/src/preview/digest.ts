@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { ReprieveError } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import { newestFirst } from '../stage/columns.ts'
+import { joinFate } from '../stage/fates.ts'
 import type { Examination } from './examine.ts'
 
 const rowsAtOnce = 10_000
@@ -23,7 +24,7 @@ export async function digest(tx: Transaction, examination: Examination): Promise
 			examination.request.conflict === 'overwrite' ? "case when f.state = 'different' then f.version end" : 'null'
 		const query = tx.unsafe<{ line: string }[]>(
 			`select concat_ws(' ', s.${book.timeline}, s.${book.position}, s.${book.ordinal}, ${version}) as line
-			from ${stage.sql} s join ${stage.fate} f on f.n = s.${book.n} order by ${newestFirst(book, 's')}`,
+			from ${stage.sql} s ${joinFate(stage)} order by ${newestFirst(book, 's')}`,
 		)
 		const add = (rows: { line: string }[]) => void hash.update(rows.map((row) => row.line).join('\n'))
 		// A cursor takes three more round trips, which hundreds of small tables feel.

@@ -15,6 +15,8 @@ export type Stage = Layout & {
 	 * archived it would reference nothing, so it comes back with its older relinks undone.
 	 */
 	fate: string
+	/** All of them are `missing`, and none has an entry there. */
+	areMissing: boolean
 	live: SourceTable
 	/** formatTableName of the archived table, as the vault knows it. */
 	archivedName: string
@@ -29,6 +31,11 @@ export type Stage = Layout & {
 	byteColumns: ReadonlySet<string>
 	/** Values that were too long for a line. */
 	long: LongValue[]
+}
+
+/** Only a nested loop joins rows that together have more columns than a tuple may (1,664), and statistics make it chosen. */
+export function isWide(stage: Stage): boolean {
+	return stage.apart !== undefined || stage.live.columns.length > 800
 }
 
 /** Makes empty stages, all of them in one round trip. */
@@ -46,7 +53,18 @@ export async function openStages(
 		const fateTable = `create temp table fate_${number} (n int8 not null, state text not null, version text, note text,
 			early bool not null default false) on commit drop`
 		const stage: Stage = {
-			...{ ...layout, fate, live, archivedName, maps: [], rows: 0, relinks: 0, filled: '(0,0)', long: [] },
+			...{
+				...layout,
+				fate,
+				live,
+				archivedName,
+				maps: [],
+				rows: 0,
+				relinks: 0,
+				areMissing: false,
+				filled: '(0,0)',
+				long: [],
+			},
 			byteColumns: byteColumns.get(live.oid) ?? new Set(),
 		}
 		return { stage, statements: [...statements, fateTable] }
