@@ -44,7 +44,9 @@ function openGroup(
 		values,
 		async texts(at) {
 			const column = columns[at] as VaultColumn
-			const [native, exact] = [await values(column.name), (await values('_exact')) as ArrayLike<MapCell>]
+			const native = await values(column.name)
+			const isWhole = native.length > 0 && !hasNull(native)
+			const exact = isWhole ? [] : ((await values('_exact')) as ArrayLike<MapCell>)
 			const { decode } = codecOf(column.type)
 			return (row) => {
 				const cell = native[row]
@@ -53,6 +55,11 @@ function openGroup(
 		},
 		release: (at) => void cache.delete((columns[at] as VaultColumn).name),
 	}
+}
+
+function hasNull(cells: ArrayLike<unknown>): boolean {
+	for (let row = 0; row < cells.length; row++) if (cells[row] === null || cells[row] === undefined) return true
+	return false
 }
 
 type MapCell = Record<string, string | null> | null | undefined
