@@ -164,7 +164,11 @@ async function fillStage(
 	work: { stage: Stage; rows: Listed[]; timelines: ReturnType<typeof openTimelines> },
 ): Promise<void> {
 	const { stage, timelines } = work
-	const listed = new Map(work.rows.map((row) => [`${row.timeline}/${row.position}/${row.ordinal}`, row]))
+	const listed = new Map<string, Map<number, Listed>>()
+	for (const row of work.rows) {
+		const place = `${row.timeline}/${row.position}`
+		listed.set(place, (listed.get(place) ?? new Map()).set(row.ordinal, row))
+	}
 	const changes = work.rows.map((row) => ({ position: BigInt(row.position), ordinal: row.ordinal }))
 	const rename = ownEntry(context.request.rename, stage.archivedName) ?? {}
 	for await (const rows of context.vault.table(parseTableName(stage.archivedName)).read({ changes })) {
@@ -177,7 +181,7 @@ async function fillStage(
 		const timeline = (row: number) => timelines.of(rows, row)
 		const found = new Map<number, { n: number; seen: string | null }>()
 		for (const row of all) {
-			const wanted = listed.get(`${timeline(row)}/${rows.position[row]}/${rows.ordinal[row]}`)
+			const wanted = listed.get(`${timeline(row)}/${rows.position[row]}`)?.get(rows.ordinal[row] as number)
 			if (wanted) found.set(row, { n: wanted.seq, seen: wanted.seen })
 		}
 		const of = (row: number) => found.get(row) as { n: number; seen: string | null }

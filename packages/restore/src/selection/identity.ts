@@ -13,8 +13,25 @@ export type ChangeIdentity = { position: Position; ordinal: number; table: Table
 
 /** The opaque id that surfaces show. */
 export function formatChangeId(change: ChangeIdentity): string {
-	const table = Buffer.from(formatTableName(change.table)).toString('base64url')
-	return `${formatPosition(change.position)}-${change.ordinal}-${table}`
+	return `${formatPosition(change.position)}-${change.ordinal}-${nameOf(change.table)}`
+}
+
+/** As {@link formatChangeId}, for changes of one table of which many in a row lie in one transaction. */
+export function changeIds(table: TableName): (position: Position, ordinal: number) => string {
+	const name = nameOf(table)
+	let [timeline, lsn, formatted] = [-1, -1n, '']
+	return (position, ordinal) => {
+		if (position.lsn !== lsn || position.timeline !== timeline) {
+			lsn = position.lsn
+			timeline = position.timeline
+			formatted = formatPosition(position)
+		}
+		return `${formatted}-${ordinal}-${name}`
+	}
+}
+
+function nameOf(table: TableName): string {
+	return Buffer.from(formatTableName(table)).toString('base64url')
 }
 
 /** Inverse of {@link formatChangeId}. Throws INVALID on anything else. */

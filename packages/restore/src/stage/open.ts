@@ -1,7 +1,7 @@
 import { type ChangeRows, quoteIdentifier, type SourceTable } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import { mapColumns, type TableMap } from '../drift/map-columns.ts'
-import { formatChangeId } from '../selection/identity.ts'
+import { changeIds } from '../selection/identity.ts'
 import { relinkOp } from './columns.ts'
 import { copyRows } from './copy-rows.ts'
 import { type Layout, layOut, readFillingPage } from './layout.ts'
@@ -100,8 +100,8 @@ export async function stageRows(
 	const table = map.archived
 	const { rows, at } = chunk
 	const first = stage.rows
-	const numbers = new Map(Array.from(at, (row, i) => [row, first + i]))
-	const listed = chunk.listed ?? ((row: number) => ({ n: numbers.get(row) as number, seen: null }))
+	const listed = chunk.listed ?? numbered(at, first)
+	const changeId = changeIds(table)
 	const leading = (row: number): (string | null)[] => {
 		const rewritten = rows.rewritten[row] ?? null
 		const { n, seen } = listed(row)
@@ -115,7 +115,7 @@ export async function stageRows(
 			String(rows.op[row]),
 			rewritten && JSON.stringify(rewritten),
 			seen,
-			formatChangeId({ position, ordinal: rows.ordinal[row] as number, table }),
+			changeId(position, rows.ordinal[row] as number),
 		]
 	}
 	const n = (row: number) => listed(row).n
@@ -130,6 +130,11 @@ export async function stageRows(
 	}
 	stage.rows += at.length
 	for (const row of Array.from(at)) if (rows.op[row] === relinkOp) stage.relinks++
+}
+
+function numbered(at: ArrayLike<number>, first: number): (row: number) => { n: number; seen: null } {
+	const numbers = new Map(Array.from(at, (row, i) => [row, first + i]))
+	return (row) => ({ n: numbers.get(row) as number, seen: null })
 }
 
 /** Index of the schema version's map in the stage, made when it is new. */
