@@ -60,13 +60,16 @@ const plannedBlindly = 500
 /** Rows looked at are 300 times as many (documentation of ANALYZE): enough to tell a key from a column of few values. */
 const statisticsTarget = 10
 
-/** SQL over alias s (stage) and t (live): the row is as it was, in the columns that its schema version maps. */
+/**
+ * SQL over alias s (stage) and t (live): the row is as it was, in the columns that its schema version maps. A stage that
+ * has only some of them cannot say so of any.
+ */
 export function sameRow(stage: Stage): string {
 	const cases = stage.maps.map((map, version) => {
 		const columns = map.columns.map((column) => column.to)
 		return `when ${version} then ${sameImage(columns, stage, ['s', 't'])}`
 	})
-	return cases.length === 0 ? 'false' : `case s.${stage.book.v} ${cases.join(' ')} else false end`
+	return cases.length === 0 || stage.only ? 'false' : `case s.${stage.book.v} ${cases.join(' ')} else false end`
 }
 
 function classifyRows(stage: Stage, key: Unique): string {

@@ -1,6 +1,6 @@
 import { type ChangeRows, quoteIdentifier, type SourceTable } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
-import { mapColumns, type TableMap } from '../drift/map-columns.ts'
+import { type ColumnMap, mapColumns, type TableMap } from '../drift/map-columns.ts'
 import { changeIds } from '../selection/identity.ts'
 import { relinkOp } from './columns.ts'
 import { copyRows } from './copy-rows.ts'
@@ -25,6 +25,8 @@ export type Stage = Layout & {
 	rows: number
 	/** How many of them are relinks. */
 	relinks: number
+	/** Names of the live columns that it has values of; absent: of all. Rows are then compared by key alone. */
+	only?: ReadonlySet<string> | undefined
 	/** Place of the newest row where the values lie apart. */
 	filled: string
 	/** Names of the live columns that hold bytes, also under the name of a domain. */
@@ -41,13 +43,13 @@ export function isWide(stage: Stage): boolean {
 /** Makes empty stages, all of them in one round trip. */
 export async function openStages(
 	tx: Transaction,
-	targets: { live: SourceTable; archivedName: string }[],
+	targets: { live: SourceTable; archivedName: string; only?: ReadonlySet<string> | undefined }[],
 ): Promise<Stage[]> {
 	if (targets.length === 0) return []
 	const oids = targets.map(({ live }) => live.oid)
 	const filling = await readFillingPage(tx, oids)
 	const byteColumns = await readByteColumns(tx, oids)
-	const opened = targets.map(({ live, archivedName }, number) => {
+	const opened = targets.map(({ live, archivedName, only }, number) => {
 		const { layout, statements } = layOut(live, number, filling.has(live.oid))
 		const fate = `pg_temp.fate_${number}`
 		const fateTable = `create temp table fate_${number} (n int8 not null, state text not null, version text, note text,
@@ -65,6 +67,7 @@ export async function openStages(
 				filled: '(0,0)',
 				long: [],
 			},
+			...(layout.apart ? {} : { only }),
 			byteColumns: byteColumns.get(live.oid) ?? new Set(),
 		}
 		return { stage, statements: [...statements, fateTable] }
@@ -119,7 +122,7 @@ export async function stageRows(
 		]
 	}
 	const n = (row: number) => listed(row).n
-	for (const part of partsOf(rows, at, map.columns)) {
+	for (const part of partsOf(rows, at, stagedColumns(stage, map))) {
 		await copyRows(tx, stage, {
 			...{ rows, at: part.at, leading },
 			from: part.columns.map((column) => column.from),
@@ -130,6 +133,11 @@ export async function stageRows(
 	}
 	stage.rows += at.length
 	for (const row of Array.from(at)) if (rows.op[row] === relinkOp) stage.relinks++
+}
+
+/** The archived columns of which the stage takes values. */
+export function stagedColumns({ only }: Stage, map: TableMap): ColumnMap[] {
+	return only ? map.columns.filter(({ to }) => only.has(to.name)) : map.columns
 }
 
 function numbered(at: ArrayLike<number>, first: number): (row: number) => { n: number; seen: null } {
