@@ -1,4 +1,3 @@
-import type { ReadQuery } from '@reprieve/vault'
 import { expect, test } from 'vitest'
 import { cancelRestore } from '../../apps/service/src/restores/cancel.ts'
 import { getRestore } from '../../apps/service/src/restores/get.ts'
@@ -27,21 +26,18 @@ async function queuedRestore(scene: Scene): Promise<string> {
 	return (await startRestore(scene.services, admin, input, { batchRows: 10 })).id
 }
 
-/** Runs `before` ahead of each read of single changes, which every batch makes once. */
+/** Runs `before` ahead of each look for the rows' transactions, which every batch makes once, in its own transaction. */
 function beforeBatches(scene: Scene, before: (batch: number) => Promise<void>): void {
-	const { table } = scene.vault
+	const { transactions } = scene.vault
 	let batch = 0
 	scene.services.vault = {
 		...scene.vault,
-		table: (name) => {
-			const inner = table(name)
-			return {
-				...inner,
-				async *read(query: ReadQuery) {
-					if (query.changes) await before(++batch)
-					yield* inner.read(query)
-				},
-			}
+		transactions: {
+			...transactions,
+			async *read(query) {
+				if (query.exact) await before(++batch)
+				yield* transactions.read(query)
+			},
 		},
 	}
 }
