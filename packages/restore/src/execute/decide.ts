@@ -26,6 +26,7 @@ export async function decide(tx: Transaction, stage: Stage, restoreId: string, c
 
 /** Restoring the same change twice restores it once, unless that restore was undone (exactness.md 9.8). */
 async function leaveRestored(tx: Transaction, stage: Stage, restoreId: string): Promise<void> {
+	if (!(await mayBeBroughtBack(tx, stage, restoreId))) return
 	if (stage.areMissing && !(await isAnyBroughtBack(tx, stage, restoreId))) return
 	await writeFates(tx, stage)
 	await tx.unsafe(
@@ -34,6 +35,21 @@ async function leaveRestored(tx: Transaction, stage: Stage, restoreId: string): 
 		where s.${stage.book.n} = f.n and f.state in ('missing', 'different', 'taken')`,
 		[restoreId],
 	)
+}
+
+/** Whether another restore brought back anything of this table from that part of the log. */
+async function mayBeBroughtBack(tx: Transaction, stage: Stage, restoreId: string): Promise<boolean> {
+	const { bookTable, book } = stage
+	const found = await tx.unsafe(
+		`select from (select min(s.${book.position}) as first, max(s.${book.position}) as final from ${bookTable} s) own
+		join reprieve.restores r on r.id <> $1 and r.restored > 0
+		left join lateral (
+			select t.name, (t.span ->> 'from')::int8 as first, (t.span ->> 'to')::int8 as final
+			from jsonb_to_recordset(r.cursor -> 'tables') as t(name text, span jsonb)) t on true
+		where t.name is null or (t.name = $2 and (t.first is null or (t.first <= own.final and t.final >= own.first))) limit 1`,
+		[restoreId, stage.archivedName],
+	)
+	return found.length > 0
 }
 
 async function isAnyBroughtBack(tx: Transaction, stage: Stage, restoreId: string): Promise<boolean> {

@@ -62,11 +62,30 @@ async function readBatch(
 	return { list, rows }
 }
 
+/** One table's share of a batch, column by column. */
+type Share = {
+	t: number
+	seqs: number[]
+	timelines: number[]
+	positions: string[]
+	ordinals: number[]
+	relinks: boolean[]
+	seens: (string | null)[]
+}
+
 async function readList(sql: Session, id: string, batch: number): Promise<Listed[]> {
-	return await sql.unsafe<Listed[]>(
-		`select seq::float8 as seq, t, timeline, position::text as position, ordinal::float8 as ordinal, relink, seen
-		from ${listTable(id)} where batch = $1 order by seq`,
+	const shares = await sql.unsafe<Share[]>(
+		`select t, array_to_json(seqs) as seqs, array_to_json(timelines) as timelines,
+			array_to_json(positions::text[]) as positions, array_to_json(ordinals) as ordinals,
+			array_to_json(relinks) as relinks, array_to_json(seens) as seens
+		from ${listTable(id)} where batch = $1 order by t`,
 		[batch],
+	)
+	return shares.flatMap(({ t, seqs, timelines, positions, ordinals, relinks, seens }) =>
+		seqs.map((seq, i) => ({
+			...{ seq, t, timeline: timelines[i] as number, position: positions[i] as string },
+			...{ ordinal: ordinals[i] as number, relink: relinks[i] as boolean, seen: seens[i] ?? null },
+		})),
 	)
 }
 

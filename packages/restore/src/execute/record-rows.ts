@@ -40,6 +40,7 @@ export async function recordRows(
 		from ${stage.sql} s ${joinFate(stage)}`,
 		[restoreId, stage.archivedName],
 	)
+	if (stage.areMissing) return { restored: stage.rows, identical: 0, skipped: 0, conflicts: 0, relinked: 0 }
 	const rows = await tx.unsafe<{ state: string; relink: boolean; rows: number }[]>(
 		`select ${outcome} as state, s.${stage.book.op} = 1 as relink, count(*)::int4 as rows
 		from ${stage.sql} s ${joinFate(stage)} group by 1, 2`,
