@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { findChanges } from '../../apps/service/src/archive/changes.ts'
 import { cancelRestore } from '../../apps/service/src/restores/cancel.ts'
 import { getRestore } from '../../apps/service/src/restores/get.ts'
 import { listRestores } from '../../apps/service/src/restores/list.ts'
@@ -77,7 +78,7 @@ test('a connection that dies within a batch costs nothing but the batch', async 
 	beforeBatches(scene, async (batch) => {
 		if (batch !== 4) return
 		await scene.sql`select pg_terminate_backend(pid) from pg_stat_activity
-			where application_name = 'test restore' and state = 'idle in transaction'`
+			where datname = current_database() and application_name = 'test restore' and state = 'idle in transaction'`
 	})
 	expect(await work(scene, id)).toMatchObject({ status: 'succeeded', restored: 100, verified: 100 })
 	expect(await differences(scene.sql, 't', ['id'])).toEqual([])
@@ -119,6 +120,15 @@ test('pause stands still between two batches, resume goes on where it stood, can
 	expect(await scene.sql`select from public.t`).toHaveLength(60)
 	await expect(resumeRestore(scene.services, admin, { id })).rejects.toMatchObject({ code: 'CONFLICT' })
 	expect(await scene.sql`select relname from pg_class where relname like 'restore\\_%' and relkind = 'r'`).toEqual([])
+})
+
+test('the report keeps the ids under which the archive shows the changes', async () => {
+	await using scene = await openScene()
+	await work(scene, await queuedRestore(scene))
+	const { items } = await findChanges(scene.services, admin, { table: 't', limit: 100 })
+	const kept = await scene.sql<{ id: string }[]>`select change_id as id from reprieve.restored_rows`
+	expect(kept.map(({ id }) => id).sort()).toEqual(items.map(({ id }) => id).sort())
+	expect(kept).toHaveLength(100)
 })
 
 test('workers take what is queued, and the report and the list show it', async () => {
