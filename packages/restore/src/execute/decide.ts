@@ -2,7 +2,7 @@ import { ReprieveError, type Row } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import { keyObject } from '../stage/columns.ts'
 import { joinFate, writeFates } from '../stage/fates.ts'
-import type { Stage } from '../stage/open.ts'
+import { changeOf, type Stage } from '../stage/open.ts'
 
 /**
  * Settles what happens to rows that cannot simply be inserted: under `stop` none may be different or taken, under
@@ -75,7 +75,7 @@ export async function countBroughtBack(tx: Transaction, stage: Stage): Promise<n
  */
 function broughtBack(stage: Stage): string {
 	return `select r.restore_id from reprieve.restored_rows r
-		where r.change_id = s.${stage.book.change} and r.state in ('restored', 'overwritten', 'altered')
+		where r.change_id = ${changeOf(stage, 's')} and r.state in ('restored', 'overwritten', 'altered')
 			and not exists (select from reprieve.plans p join reprieve.runs u on u.plan_id = p.id where p.undoes = r.restore_id)`
 }
 

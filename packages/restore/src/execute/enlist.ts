@@ -7,7 +7,7 @@ import { stageOf } from '../preview/examine.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
 import { keyObject } from '../stage/columns.ts'
 import { joinFate } from '../stage/fates.ts'
-import type { Stage } from '../stage/open.ts'
+import { changeOf, type Stage } from '../stage/open.ts'
 
 /** What the executor needs to go on after a crash, besides the list: the restore's `cursor`. */
 export type RestoreCursor = {
@@ -167,7 +167,7 @@ async function reportSuperseded(tx: Transaction, examination: Examination, id: s
 		if (!stage || !counts.superseded) continue
 		const done = await tx.unsafe(
 			`insert into reprieve.restored_rows (restore_id, n, "table", key, change_id, state, message)
-			select $1, $2::int8 + row_number() over (), $3, ${keyObject(stage.live, 's')}, s.${stage.book.change}, 'superseded',
+			select $1, $2::int8 + row_number() over (), $3, ${keyObject(stage.live, 's')}, ${changeOf(stage, 's')}, 'superseded',
 				'a newer deletion of the same key is restored'
 			from ${stage.sql} s join ${stage.fate} f on f.n = s.${stage.book.n} where f.state = 'superseded'`,
 			[id, n, name],

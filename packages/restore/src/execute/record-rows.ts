@@ -1,7 +1,7 @@
 import type { Transaction } from '@reprieve/postgres'
 import { keyObject } from '../stage/columns.ts'
 import { joinFate } from '../stage/fates.ts'
-import type { Stage } from '../stage/open.ts'
+import { changeOf, type Stage } from '../stage/open.ts'
 import { writtenStates } from './write-rows.ts'
 
 /** What became of one table's rows in one batch. */
@@ -34,7 +34,7 @@ export async function recordRows(
 ): Promise<Omit<BatchCounts, 'verified'>> {
 	await tx.unsafe(
 		`insert into reprieve.restored_rows (restore_id, n, "table", key, change_id, state, message, version)
-		select $1, f.n, $2, ${keyObject(stage.live, 's')}, s.${stage.book.change}, ${outcome}, ${message},
+		select $1, f.n, $2, ${keyObject(stage.live, 's')}, ${changeOf(stage, 's')}, ${outcome}, ${message},
 			case when f.state in ${writtenStates} then pg_current_xact_id()::xid::text
 				when f.state in ('altered', 'relinked') then f.version end
 		from ${stage.sql} s ${joinFate(stage)}`,

@@ -7,7 +7,7 @@ import { driftCode, ownEntry, type TableMap } from '../drift/map-columns.ts'
 import { wantedRows } from '../selection/filter.ts'
 import type { TableRequest } from '../selection/resolve.ts'
 import type { Timelines } from '../selection/timelines.ts'
-import { openStages, type Stage, stagedColumns, stageRows, versionOf } from '../stage/open.ts'
+import { changeOf, openStages, type Stage, stagedColumns, stageRows, versionOf } from '../stage/open.ts'
 import { comparedColumns } from './compared.ts'
 
 /** A table of the selection: staged when there is a live table to stage it for. */
@@ -65,9 +65,11 @@ async function readCompared(
 }
 
 /** Two requests may have brought the same change. */
-async function dropTwins(tx: Transaction, { bookTable, book }: Stage): Promise<void> {
+async function dropTwins(tx: Transaction, stage: Stage): Promise<void> {
+	const { bookTable, book } = stage
 	await tx.unsafe(`delete from ${bookTable} a using ${bookTable} b
-		where a.${book.change} = b.${book.change} and a.${book.n} > b.${book.n}`)
+		where a.${book.position} = b.${book.position} and a.${book.ordinal} = b.${book.ordinal}
+			and ${changeOf(stage, 'a')} = ${changeOf(stage, 'b')} and a.${book.n} > b.${book.n}`)
 }
 
 /** The live table of each archived one: the same OID under whatever name, else the same name. */

@@ -16,18 +16,9 @@ export function formatChangeId(change: ChangeIdentity): string {
 	return `${formatPosition(change.position)}-${change.ordinal}-${nameOf(change.table)}`
 }
 
-/** As {@link formatChangeId}, for changes of one table of which many in a row lie in one transaction. */
-export function changeIds(table: TableName): (position: Position, ordinal: number) => string {
-	const name = nameOf(table)
-	let [timeline, lsn, formatted] = [-1, -1n, '']
-	return (position, ordinal) => {
-		if (position.lsn !== lsn || position.timeline !== timeline) {
-			lsn = position.lsn
-			timeline = position.timeline
-			formatted = formatPosition(position)
-		}
-		return `${formatted}-${ordinal}-${name}`
-	}
+/** SQL of {@link formatChangeId}, from expressions and the table. */
+export function changeIdSql(at: { timeline: string; position: string; ordinal: string }, table: TableName): string {
+	return `(${at.timeline} || '-' || lpad(to_hex(${at.position}), 16, '0') || '-' || ${at.ordinal} || '-${nameOf(table)}')`
 }
 
 function nameOf(table: TableName): string {

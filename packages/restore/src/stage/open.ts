@@ -1,7 +1,7 @@
 import { type ChangeRows, quoteIdentifier, type SourceTable } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import { type ColumnMap, mapColumns, type TableMap } from '../drift/map-columns.ts'
-import { changeIds } from '../selection/identity.ts'
+import { changeIdSql } from '../selection/identity.ts'
 import { relinkOp } from './columns.ts'
 import { copyRows } from './copy-rows.ts'
 import { type Layout, layOut, readFillingPage } from './layout.ts'
@@ -100,25 +100,21 @@ export async function stageRows(
 	version: number,
 ): Promise<void> {
 	const map = stage.maps[version] as TableMap
-	const table = map.archived
 	const { rows, at } = chunk
 	const first = stage.rows
 	const listed = chunk.listed ?? numbered(at, first)
-	const changeId = changeIds(table)
 	const leading = (row: number): (string | null)[] => {
 		const rewritten = rows.rewritten[row] ?? null
 		const { n, seen } = listed(row)
-		const position = { timeline: chunk.timeline(row), lsn: rows.position[row] as bigint }
 		return [
 			String(n),
 			String(version),
-			String(position.timeline),
-			String(position.lsn),
+			String(chunk.timeline(row)),
+			String(rows.position[row]),
 			String(rows.ordinal[row]),
 			String(rows.op[row]),
 			rewritten && JSON.stringify(rewritten),
 			seen,
-			changeId(position, rows.ordinal[row] as number),
 		]
 	}
 	const n = (row: number) => listed(row).n
@@ -133,6 +129,18 @@ export async function stageRows(
 	}
 	stage.rows += at.length
 	for (const row of Array.from(at)) if (rows.op[row] === relinkOp) stage.relinks++
+}
+
+/** SQL of the opaque id of a staged row's change. */
+export function changeOf({ book, maps }: Stage, alias: string): string {
+	const at = {
+		timeline: `${alias}.${book.timeline}`,
+		position: `${alias}.${book.position}`,
+		ordinal: `${alias}.${book.ordinal}`,
+	}
+	const ids = maps.map((map) => changeIdSql(at, map.archived))
+	if (new Set(ids).size <= 1) return ids[0] ?? 'null'
+	return `case ${alias}.${book.v} ${ids.map((id, version) => `when ${version} then ${id}`).join(' ')} end`
 }
 
 /** The archived columns of which the stage takes values. */
