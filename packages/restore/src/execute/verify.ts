@@ -3,7 +3,7 @@ import type { Unique } from '../catalog/uniques.ts'
 import { sameRow } from '../preview/classify.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
 import { ownRows } from '../stage/columns.ts'
-import { writeFates } from '../stage/fates.ts'
+import { joinFate, writeFates } from '../stage/fates.ts'
 import type { Stage } from '../stage/open.ts'
 import { writtenHere, writtenStates } from './write-rows.ts'
 
@@ -13,7 +13,8 @@ import { writtenHere, writtenStates } from './write-rows.ts'
  */
 export async function verifyRows(tx: Transaction, stage: Stage, uniques: Unique[]): Promise<number> {
 	const key = keyUnique(stage.live, uniques)
-	if (stage.areMissing && (await countAsArchived(tx, stage, key)) === stage.rows) return stage.rows
+	const { written, verified } = await countWritten(tx, stage, key)
+	if (written === verified) return verified
 	await writeFates(tx, stage)
 	await tx.unsafe(`update ${stage.fate} f set state = w.state, version = w.version
 		from (select s.${stage.book.n} as n, t.xmin::text as version, case when t.tableoid is null then 'lost'
@@ -27,10 +28,16 @@ export async function verifyRows(tx: Transaction, stage: Stage, uniques: Unique[
 	return row?.rows ?? 0
 }
 
-async function countAsArchived(tx: Transaction, stage: Stage, key: Unique): Promise<number> {
-	const [row] = await tx.unsafe<{ rows: number }[]>(
-		`select count(*)::int4 as rows from ${stage.sql} s join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}
-		where ${writtenHere} and ${sameRow(stage)}`,
+/** Rows that were written, and how many of them are there as they were archived. */
+async function countWritten(
+	tx: Transaction,
+	stage: Stage,
+	key: Unique,
+): Promise<{ written: number; verified: number }> {
+	const [row] = await tx.unsafe<{ written: number; verified: number }[]>(
+		`select (select count(*) from ${stage.bookTable} s ${joinFate(stage)} where f.state in ${writtenStates})::int4 as written,
+			(select count(*) from ${stage.sql} s ${joinFate(stage)} join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}
+				where f.state in ${writtenStates} and ${writtenHere} and ${sameRow(stage)})::int4 as verified`,
 	)
-	return row?.rows ?? 0
+	return row ?? { written: stage.rows, verified: 0 }
 }

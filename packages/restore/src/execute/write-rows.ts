@@ -25,35 +25,38 @@ export async function writeRows(tx: Transaction, stages: Stage[], options: Write
 			: []),
 	])
 	if (parts.length === 0) return
-	const inserted = stages.map((stage, i) => {
-		const counts = stage.maps.map((_, version) => `(select count(*) from insert_${i}_${version})`)
-		return `(${counts.join(' + ') || '0'})::float8`
-	})
-	const [row] = await tx
-		.unsafe<{ inserted: number[] }[]>(
-			`with ${parts.join(', ')} select json_build_array(${inserted.join(', ')}) as inserted`,
+	try {
+		const [row] = await tx.unsafe<{ whole: boolean[] }[]>(
+			`with ${parts.join(', ')} select json_build_array(${stages.map((stage, i) => insertedAll(stage, i, options)).join(', ')}) as whole`,
 		)
-		.catch((error) => {
-			throw refusedWrite(error)
-		})
-	if (options.conflict !== 'skip') return
-	for (const [i, stage] of stages.entries()) {
-		if (stage.areMissing && row?.inserted[i] === stage.rows) continue
-		await writeFates(tx, stage)
-		await noteTaken(tx, stage, options.uniques)
+		for (const [i, stage] of stages.entries()) {
+			if (row?.whole[i]) continue
+			await writeFates(tx, stage)
+			await noteTaken(tx, stage, options.uniques)
+		}
+	} catch (error) {
+		throw refusedWrite(error)
 	}
+}
+
+/** SQL of "a row was inserted for each that is missing": only under `skip` it may be otherwise. */
+function insertedAll(stage: Stage, i: number, { conflict }: WriteOptions): string {
+	if (conflict !== 'skip') return 'true'
+	const inserted = stage.maps.map((_, version) => `(select count(*) from insert_${i}_${version})`).join(' + ')
+	const missing = `select count(*) from ${stage.bookTable} s ${joinFate(stage)} where f.state = 'missing'`
+	return `${inserted || '0'} = (${missing})`
 }
 
 function insertPart(stage: Stage, at: { i: number; version: number }, options: WriteOptions): string {
 	const columns = targetColumns(stage, at.version)
 	const onConflict =
-		options.conflict === 'skip' ? `on conflict ${conflictTarget(stage, options.uniques)} do nothing` : ''
+		options.conflict === 'skip' ? `on conflict ${conflictTarget(stage, options.uniques)} do nothing returning 1` : ''
 	return `insert_${at.i}_${at.version} as (
 		insert into ${quoteTable(stage.live)} (${columns.join(', ')}) overriding system value
 		select ${columns.map((column) => `s.${column}`).join(', ')}
 		from ${stage.sql} s ${joinFate(stage)}
 		where f.state = 'missing' and s.${stage.book.v} = ${at.version}
-		order by s.${stage.book.n} ${onConflict} returning 1)`
+		order by s.${stage.book.n} ${onConflict})`
 }
 
 function updatePart(stage: Stage, at: { i: number; version: number }, options: WriteOptions): string {
