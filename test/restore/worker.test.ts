@@ -1,5 +1,5 @@
-import type { ReadQuery } from '@reprieve/vault'
 import { expect, test } from 'vitest'
+import { findChanges } from '../../apps/service/src/archive/changes.ts'
 import { cancelRestore } from '../../apps/service/src/restores/cancel.ts'
 import { getRestore } from '../../apps/service/src/restores/get.ts'
 import { listRestores } from '../../apps/service/src/restores/list.ts'
@@ -27,21 +27,18 @@ async function queuedRestore(scene: Scene): Promise<string> {
 	return (await startRestore(scene.services, admin, input, { batchRows: 10 })).id
 }
 
-/** Runs `before` ahead of each read of single changes, which every batch makes once. */
+/** Runs `before` ahead of each look for the rows' transactions, which every batch makes once, in its own transaction. */
 function beforeBatches(scene: Scene, before: (batch: number) => Promise<void>): void {
-	const { table } = scene.vault
+	const { transactions } = scene.vault
 	let batch = 0
 	scene.services.vault = {
 		...scene.vault,
-		table: (name) => {
-			const inner = table(name)
-			return {
-				...inner,
-				async *read(query: ReadQuery) {
-					if (query.changes) await before(++batch)
-					yield* inner.read(query)
-				},
-			}
+		transactions: {
+			...transactions,
+			async *read(query) {
+				if (query.exact) await before(++batch)
+				yield* transactions.read(query)
+			},
 		},
 	}
 }
@@ -81,7 +78,7 @@ test('a connection that dies within a batch costs nothing but the batch', async 
 	beforeBatches(scene, async (batch) => {
 		if (batch !== 4) return
 		await scene.sql`select pg_terminate_backend(pid) from pg_stat_activity
-			where application_name = 'test restore' and state = 'idle in transaction'`
+			where datname = current_database() and application_name = 'test restore' and state = 'idle in transaction'`
 	})
 	expect(await work(scene, id)).toMatchObject({ status: 'succeeded', restored: 100, verified: 100 })
 	expect(await differences(scene.sql, 't', ['id'])).toEqual([])
@@ -123,6 +120,15 @@ test('pause stands still between two batches, resume goes on where it stood, can
 	expect(await scene.sql`select from public.t`).toHaveLength(60)
 	await expect(resumeRestore(scene.services, admin, { id })).rejects.toMatchObject({ code: 'CONFLICT' })
 	expect(await scene.sql`select relname from pg_class where relname like 'restore\\_%' and relkind = 'r'`).toEqual([])
+})
+
+test('the report keeps the ids under which the archive shows the changes', async () => {
+	await using scene = await openScene()
+	await work(scene, await queuedRestore(scene))
+	const { items } = await findChanges(scene.services, admin, { table: 't', limit: 100 })
+	const kept = await scene.sql<{ id: string }[]>`select change_id as id from reprieve.restored_rows`
+	expect(kept.map(({ id }) => id).sort()).toEqual(items.map(({ id }) => id).sort())
+	expect(kept).toHaveLength(100)
 })
 
 test('workers take what is queued, and the report and the list show it', async () => {

@@ -30,7 +30,8 @@ export async function* readChanges(
 	const wanted = await narrowed(place, { meta: archive.meta, files: possible }, query)
 	for (const cluster of clustersOf(wanted, query.descending ?? false)) {
 		for await (const refs of orderedRefs(place, { meta: archive.meta, files: cluster }, query)) {
-			for (const part of chunksOf(refs.slice(0, left))) yield await changesOf(part.refs, part.table)
+			for (const part of chunksOf(refs.slice(0, left)))
+				yield await changesOf(part.refs, part.table, { wanted: query.columns?.(part.table) })
 			left -= refs.length
 			if (left <= 0) return
 		}

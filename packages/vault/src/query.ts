@@ -2,7 +2,7 @@ import type { SourceTable } from '@reprieve/contracts'
 import type { VaultColumn } from './columns.ts'
 import type { SegmentFile } from './log/actions.ts'
 import { cellsOf } from './segment/cells.ts'
-import { comparePlaces, parseRange } from './segment/range.ts'
+import { comparePlaces, type Place, parseRange } from './segment/range.ts'
 import type { Cell, RowGroup } from './segment/read.ts'
 import { parseStatistics, type Statistics } from './segment/statistics.ts'
 import type { DeltaType, Encoded } from './values/codec.ts'
@@ -23,16 +23,18 @@ const parsed = new WeakMap<SegmentFile, Statistics>()
 /** Whether a segment can hold rows of the query, by its range and statistics alone; prepared once for many segments. */
 export function segmentTest(query: ReadQuery): (file: SegmentFile, source: Source) => boolean {
 	const cells = new Map<string, NativeCell>()
+	const changes = query.changes?.toSorted(comparePlaces)
 	const nativeOf = (type: DeltaType, text: string) => {
 		const known = cells.get(`${type} ${text}`) ?? codecOf(type).encode(cellsOf([text]), 0, 1)
 		cells.set(`${type} ${text}`, known)
 		return known
 	}
-	return (file, source) => mayMatch(query, file, { ...source, nativeOf })
+	return (file, source) => mayMatch({ ...query, changes }, file, { ...source, nativeOf })
 }
 
 type Prepared = Source & { nativeOf: (type: DeltaType, text: string) => NativeCell }
 
+/** `query.changes` are sorted. */
 function mayMatch(query: ReadQuery, file: SegmentFile, source: Prepared): boolean {
 	const { first, final } = parseRange(file.range)
 	const { from, to } = query.positions ?? {}
@@ -40,11 +42,23 @@ function mayMatch(query: ReadQuery, file: SegmentFile, source: Prepared): boolea
 	if (query.after && !liesBehind(query, query.descending ? first : final)) return false
 	const isInside = (position: bigint) => position >= first.position && position <= final.position
 	if (query.transactions && !query.transactions.some(isInside)) return false
-	if (query.changes && !query.changes.some(({ position }) => isInside(position))) return false
+	if (query.changes && !hasBetween(query.changes, first, final)) return false
 	const statistics = parsed.get(file) ?? parseStatistics(file.stats)
 	parsed.set(file, statistics)
 	if (!mayMatchTime(query, statistics)) return false
 	return query.keys === undefined || query.keys.some((key) => mayMatchKey(key, statistics, source))
+}
+
+/** Whether one of the sorted places lies between two, both inclusive. */
+function hasBetween(places: readonly Place[], first: Place, final: Place): boolean {
+	let [low, high] = [0, places.length]
+	while (low < high) {
+		const middle = (low + high) >>> 1
+		if (comparePlaces(places[middle] as Place, first) < 0) low = middle + 1
+		else high = middle
+	}
+	const next = places[low]
+	return next !== undefined && comparePlaces(next, final) <= 0
 }
 
 function mayMatchTime({ committed }: ReadQuery, { min, max }: Statistics): boolean {
@@ -112,14 +126,33 @@ export function selectRows(query: ReadQuery): Selector {
 
 function placeTest(query: ReadQuery): (position: bigint, ordinal: number) => boolean {
 	const transactions = query.transactions && new Set(query.transactions)
-	const changes = query.changes && new Set(query.changes.map(({ position, ordinal }) => `${position}.${ordinal}`))
+	const isChange = query.changes && changeTest(query.changes)
 	const { from, to } = query.positions ?? {}
 	return (position, ordinal) =>
 		(from === undefined || position >= from) &&
 		(to === undefined || position <= to) &&
 		(transactions === undefined || transactions.has(position)) &&
-		(changes === undefined || changes.has(`${position}.${ordinal}`)) &&
+		(isChange === undefined || isChange(position, ordinal)) &&
 		(query.after === undefined || liesBehind(query, { position, ordinal }))
+}
+
+/** Rows of one transaction lie together, so its ordinals are looked up once. */
+function changeTest(changes: readonly Place[]): (position: bigint, ordinal: number) => boolean {
+	const ordinals = new Map<bigint, Set<number>>()
+	for (const { position, ordinal } of changes) {
+		const known = ordinals.get(position)
+		if (known) known.add(ordinal)
+		else ordinals.set(position, new Set([ordinal]))
+	}
+	let at: bigint | undefined
+	let wanted: Set<number> | undefined
+	return (position, ordinal) => {
+		if (position !== at) {
+			at = position
+			wanted = ordinals.get(position)
+		}
+		return wanted?.has(ordinal) ?? false
+	}
 }
 
 function liesBehind(query: ReadQuery, place: { position: bigint; ordinal: number }): boolean {

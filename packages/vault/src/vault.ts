@@ -54,6 +54,8 @@ export type ReadQuery = {
 	descending?: boolean
 	/** At most so many rows. */
 	limit?: number
+	/** Places of the columns that are wanted of rows of a schema version; the others come without values. Default: all. */
+	columns?: (table: SourceTable) => ReadonlySet<number>
 }
 
 /** The archive of one source table: a Delta Lake table. */

@@ -23,7 +23,7 @@ export const promotionGuards: Mutant[] = [
 		name: 'restores what a promoted standby never had',
 		rule: '1.3',
 		file: 'packages/restore/src/selection/timelines.ts',
-		before: '!known.get(transactionOf(rows, row))?.isUndone',
+		before: '!known.get(identify(rows, row))?.isUndone',
 		after: 'known.size >= 0',
 		tests: { [promotion]: [undone] },
 	},

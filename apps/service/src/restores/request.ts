@@ -22,11 +22,12 @@ export async function examineFor(
 	services: Services,
 	principal: Principal,
 	tx: Transaction,
-	asked: { request: RestoreRequest; through: bigint },
+	asked: { request: RestoreRequest; through: bigint; isNarrow?: boolean },
 ): Promise<Examination> {
-	const { selection } = asked.request
+	const { request, isNarrow = false } = asked
+	const { selection } = request
 	if ('table' in selection) requireTables(principal, [selection.table])
-	const examination = await examine(tx, await examineContext(services, asked.through), asked.request)
+	const examination = await examine(tx, await examineContext(services, asked.through), request, { isNarrow })
 	requireTables(
 		principal,
 		examination.tables.map((table) => table.name),

@@ -47,7 +47,7 @@ export async function startRestore(
 	})
 	const through = throughOf(input.hash)
 	await services.pools.restore.begin('isolation level repeatable read', async (tx) => {
-		const examination = await examineFor(services, principal, tx, { request, through })
+		const examination = await examineFor(services, principal, tx, { request, through, isNarrow: true })
 		const hash = await digest(tx, examination)
 		if (hash !== input.hash) throw changedSince(input.hash, hash)
 		refuse(examination)

@@ -1,6 +1,7 @@
 import { quoteIdentifier } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import { readSequences } from '../catalog/sequences.ts'
+import { joinFate } from '../stage/fates.ts'
 import type { Stage } from '../stage/open.ts'
 import { writtenStates } from './write-rows.ts'
 
@@ -16,7 +17,7 @@ export async function advanceSequences(tx: Transaction, stages: Stage[]): Promis
 		const beyond = sequence.ascending ? '>' : '<'
 		await tx.unsafe(`select setval(${regclass(sequence.name)}, w.value)
 			from (select ${most}(s.${quoteIdentifier(sequence.column)})::int8 as value from ${stage.sql} s
-				join ${stage.fate} f on f.n = s.${stage.book.n} where f.state in ${writtenStates}) w, ${sequence.name} q
+				${joinFate(stage)} where f.state in ${writtenStates}) w, ${sequence.name} q
 			where w.value ${beyond} q.last_value or (w.value = q.last_value and not q.is_called)`)
 	}
 }

@@ -1,4 +1,4 @@
-import { parseTableName, quoteTable, ReprieveError, type SourceTable } from '@reprieve/contracts'
+import { type ChangeRows, quoteTable, ReprieveError, type SourceTable } from '@reprieve/contracts'
 import { describeTables, readIncoming, type Transaction } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import { readReferences } from '../catalog/references.ts'
@@ -8,14 +8,15 @@ import { driftCode, ownEntry } from '../drift/map-columns.ts'
 import { chooseSuppression, type Suppression } from '../order/suppression.ts'
 import { classify } from '../preview/classify.ts'
 import type { RestoreRequest } from '../preview/examine.ts'
-import { openTimelines } from '../selection/timelines.ts'
+import { openTimelines, type Timelines } from '../selection/timelines.ts'
 import { dropStages, openStages, type Stage, stageRows, versionOf } from '../stage/open.ts'
 import { advanceSequences } from './advance-sequences.ts'
 import { checkReference } from './check-references.ts'
 import { decide } from './decide.ts'
-import { listTable, type RestoreCursor } from './enlist.ts'
+import type { RestoreCursor } from './enlist.ts'
 import { foldRelinks } from './fold-relinks.ts'
 import { emitOverwritten, emitTag, type Signature } from './messages.ts'
+import type { BatchReader, BatchSource, Listed } from './read-ahead.ts'
 import { type BatchCounts, recordRows } from './record-rows.ts'
 import { release, suppress } from './suppress.ts'
 import { verifyRows } from './verify.ts'
@@ -27,18 +28,9 @@ export type BatchContext = {
 	by: Signature
 	request: RestoreRequest
 	cursor: RestoreCursor
+	batches: BatchReader
 	/** Timeline of transactions that the vault has no record of. */
 	timeline: number
-}
-
-type Listed = {
-	seq: number
-	t: number
-	timeline: number
-	position: string
-	ordinal: number
-	relink: boolean
-	seen: string | null
 }
 
 /**
@@ -51,7 +43,8 @@ export async function restoreBatch(
 	context: BatchContext,
 	batch: number,
 ): Promise<Map<string, BatchCounts>> {
-	const list = await readList(tx, context.by.id, batch)
+	const source = await context.batches.take(batch)
+	const { list } = source
 	const lives = await lockTables(tx, context, list)
 	const oids = lives.map((live) => live.oid)
 	const uniques = await readUniques(tx, oids)
@@ -61,7 +54,8 @@ export async function restoreBatch(
 	const suppression = await chooseFor(tx, context, { lives, uniques, updating })
 	await suppress(tx, suppression)
 	const xid = await emitTag(tx, context.by, batch)
-	const stages = await stageList(tx, context, { list, lives })
+	const stages = await stageList(tx, context, { ...source, lives })
+	context.batches.prepare(batch + 1)
 	for (const stage of stages) await lockExisting(tx, stage, uniques)
 	for (const stage of stages) await classify(tx, stage, uniques)
 	if (relinks) for (const stage of stages) await writeRelinks(tx, stage, uniques)
@@ -92,14 +86,6 @@ async function releaseChecked(tx: Transaction, suppression: Suppression): Promis
 	} catch (error) {
 		throw refusedWrite(error)
 	}
-}
-
-async function readList(tx: Transaction, id: string, batch: number): Promise<Listed[]> {
-	return await tx.unsafe<Listed[]>(
-		`select seq::float8 as seq, t, timeline, position::text as position, ordinal::float8 as ordinal, relink, seen
-		from ${listTable(id)} where batch = $1 order by seq`,
-		[batch],
-	)
 }
 
 /** Locks the tables against DDL, then reads what they are: the other way round leaves room for an ALTER in between. */
@@ -143,17 +129,19 @@ async function chooseFor(
 async function stageList(
 	tx: Transaction,
 	context: BatchContext,
-	work: { list: Listed[]; lives: SourceTable[] },
+	work: BatchSource & { lives: SourceTable[] },
 ): Promise<Stage[]> {
 	const timelines = openTimelines(context.vault, context.timeline)
 	const targets = [...Map.groupBy(work.list, (row) => row.t)].flatMap(([t, rows]) => {
 		const target = context.cursor.tables[t]
 		const live = work.lives.find((each) => each.oid === target?.oid)
-		return target && live ? [{ live, archivedName: target.name, rows }] : []
+		const read = work.rows.get(t)
+		return target && live && read ? [{ live, archivedName: target.name, rows, read }] : []
 	})
 	const stages = await openStages(tx, targets)
 	for (const [i, stage] of stages.entries()) {
-		await fillStage(tx, context, { stage, rows: targets[i]?.rows ?? [], timelines })
+		const target = targets[i]
+		if (target) await fillStage(tx, context, { ...target, stage, timelines })
 	}
 	return stages
 }
@@ -161,13 +149,16 @@ async function stageList(
 async function fillStage(
 	tx: Transaction,
 	context: BatchContext,
-	work: { stage: Stage; rows: Listed[]; timelines: ReturnType<typeof openTimelines> },
+	work: { stage: Stage; rows: Listed[]; read: AsyncIterable<ChangeRows>; timelines: Timelines },
 ): Promise<void> {
 	const { stage, timelines } = work
-	const listed = new Map(work.rows.map((row) => [`${row.timeline}/${row.position}/${row.ordinal}`, row]))
-	const changes = work.rows.map((row) => ({ position: BigInt(row.position), ordinal: row.ordinal }))
+	const listed = new Map<string, Map<number, Listed>>()
+	for (const row of work.rows) {
+		const place = `${row.timeline}/${row.position}`
+		listed.set(place, (listed.get(place) ?? new Map()).set(row.ordinal, row))
+	}
 	const rename = ownEntry(context.request.rename, stage.archivedName) ?? {}
-	for await (const rows of context.vault.table(parseTableName(stage.archivedName)).read({ changes })) {
+	for await (const rows of work.read) {
 		const version = versionOf(stage, rows.table, rename)
 		const drift = stage.maps[version]?.findings.find((finding) => finding.code === driftCode)
 		if (drift)
@@ -177,7 +168,7 @@ async function fillStage(
 		const timeline = (row: number) => timelines.of(rows, row)
 		const found = new Map<number, { n: number; seen: string | null }>()
 		for (const row of all) {
-			const wanted = listed.get(`${timeline(row)}/${rows.position[row]}/${rows.ordinal[row]}`)
+			const wanted = listed.get(`${timeline(row)}/${rows.position[row]}`)?.get(rows.ordinal[row] as number)
 			if (wanted) found.set(row, { n: wanted.seq, seen: wanted.seen })
 		}
 		const of = (row: number) => found.get(row) as { n: number; seen: string | null }

@@ -3,6 +3,7 @@ import type { Transaction } from '@reprieve/postgres'
 import { type Reference, referencing } from '../catalog/references.ts'
 import { allPresent } from '../preview/parents.ts'
 import { textOf } from '../stage/columns.ts'
+import { joinFate } from '../stage/fates.ts'
 import type { Stage } from '../stage/open.ts'
 
 /**
@@ -18,7 +19,7 @@ export async function checkReference(
 ): Promise<void> {
 	const columns = reference.columns.map(quoteIdentifier)
 	const live = `select distinct ${columns.map((column) => `s.${column}`).join(', ')}
-		from ${referencing(stage.sql, reference)} s join ${stage.fate} f on f.n = s.${stage.book.n} where f.state in ${states}`
+		from ${referencing(stage.sql, reference)} s ${joinFate(stage)} where f.state in ${states}`
 	const wanted = `(${live} and ${allPresent(reference.columns, 's')})`
 	if (reference.full) await refusePartialNull(tx, stage, reference, states)
 	const pairs = reference.columns
@@ -41,7 +42,7 @@ async function refusePartialNull(tx: Transaction, stage: Stage, reference: Refer
 	const values = reference.columns.map((column) => `s.${quoteIdentifier(column)}`).join(', ')
 	const [mixed] = await tx.unsafe<{ key: (string | null)[] }[]>(
 		`select json_build_array(${reference.columns.map((column) => textOf(`s.${quoteIdentifier(column)}`)).join(', ')}) as key
-		from ${referencing(stage.sql, reference)} s join ${stage.fate} f on f.n = s.${stage.book.n}
+		from ${referencing(stage.sql, reference)} s ${joinFate(stage)}
 		where f.state in ${states} and num_nulls(${values}) between 1 and ${reference.columns.length - 1} limit 1`,
 	)
 	if (mixed) throw parentMissing(stage, reference, mixed.key)

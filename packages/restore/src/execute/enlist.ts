@@ -6,16 +6,20 @@ import type { Examination } from '../preview/examine.ts'
 import { stageOf } from '../preview/examine.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
 import { keyObject } from '../stage/columns.ts'
-import type { Stage } from '../stage/open.ts'
+import { joinFate } from '../stage/fates.ts'
+import { changeOf, type Stage } from '../stage/open.ts'
 
 /** What the executor needs to go on after a crash, besides the list: the restore's `cursor`. */
 export type RestoreCursor = {
 	/** Archived tables of the list, with the live table that each goes to. */
-	tables: { name: string; oid: number }[]
+	tables: { name: string; oid: number; span?: Span }[]
 	batches: number
 	/** Batches done; commits with the rows. */
 	done: number
 }
+
+/** Smallest and largest commit position of a table's changes in a list, decimal. */
+export type Span = { from: string; to: string }
 
 /** Quoted name of the table that holds a restore's resolved list. */
 export function listTable(restoreId: string): string {
@@ -23,6 +27,9 @@ export function listTable(restoreId: string): string {
 	if (!/^[0-9a-f]{32}$/.test(hex)) throw new ReprieveError('INVALID', `"${restoreId}" is not the id of a restore`)
 	return `reprieve.restore_${hex}`
 }
+
+/** What the list is made in: rows are numbered and moved here before each batch's share becomes one row. */
+const draft = 'pg_temp.draft'
 
 const relinked = `f.state in (${relinkStates.map((state) => `'${state}'`).join(', ')})`
 const inserted = `f.state <> 'superseded' and not ${relinked}`
@@ -36,9 +43,8 @@ export async function enlist(
 	examination: Examination,
 	restore: { id: string; batchRows: number },
 ): Promise<RestoreCursor> {
-	const target = listTable(restore.id)
-	await tx.unsafe(`create table ${target} (seq int8 primary key, batch int4 not null, t int4 not null,
-		timeline int4 not null, position int8 not null, ordinal int8 not null, relink bool not null, seen text)`)
+	await tx.unsafe(`create temp table draft (seq int8, batch int4, t int4, timeline int4, position int8, ordinal int8,
+		relink bool, seen text) on commit drop`)
 	const state = { seq: 0, batch: 0 }
 	const index = (stage: Stage) => examination.tables.findIndex((table) => table.stage === stage)
 	const partsOf = (loads: Load[], filter: string) =>
@@ -49,21 +55,43 @@ export async function enlist(
 		const isWhole = pack.length > 1 || pack.some((load) => load.internal)
 		const batchRows = isWhole ? Number.MAX_SAFE_INTEGER : restore.batchRows
 		const share = { parts: partsOf(pack, inserted), batchRows, order: 'asc', relink: false } as const
-		await append(tx, target, share, state)
+		await append(tx, share, state)
 	}
 	for (const pack of packLoads(relinkLoads(examination), [], restore.batchRows)) {
 		const share = { parts: partsOf(pack, relinked), batchRows: restore.batchRows, order: 'desc', relink: true } as const
-		await append(tx, target, share, state)
+		await append(tx, share, state)
 	}
-	await tx.unsafe(`analyze ${target}`)
-	await moveEarly(tx, target, examination)
-	await tx.unsafe(`create index on ${target} (batch)`)
+	await moveEarly(tx, examination)
+	await packDraft(tx, listTable(restore.id))
+	const spans = await readSpans(tx)
+	await tx.unsafe(`drop table ${draft}`)
 	await reportSuperseded(tx, examination, restore.id, state.seq)
 	return {
-		tables: examination.tables.map((table) => ({ name: table.name, oid: table.stage?.live.oid ?? 0 })),
+		tables: examination.tables.map((table, t) => ({
+			...{ name: table.name, oid: table.stage?.live.oid ?? 0 },
+			...spans.get(t),
+		})),
 		batches: state.batch,
 		done: 0,
 	}
+}
+
+/** A row for each table of each batch: one for each change would cost as much as writing the change. */
+async function packDraft(tx: Transaction, target: string): Promise<void> {
+	await tx.unsafe(`create table ${target} (batch int4 not null, t int4 not null, seqs int8[] not null,
+		timelines int4[] not null, positions int8[] not null, ordinals int8[] not null, relinks bool[] not null,
+		seens text[] not null, primary key (batch, t))`)
+	const arrays = ['seq', 'timeline', 'position', 'ordinal', 'relink', 'seen'].map(
+		(column) => `array_agg(${column} order by seq)`,
+	)
+	await tx.unsafe(`insert into ${target} select batch, t, ${arrays.join(', ')} from ${draft} group by batch, t`)
+}
+
+async function readSpans(tx: Transaction): Promise<Map<number, { span: Span }>> {
+	const rows = await tx.unsafe<{ t: number; span: Span }[]>(
+		`select t, json_build_object('from', min(position)::text, 'to', max(position)::text) as span from ${draft} group by t`,
+	)
+	return new Map(rows.map(({ t, span }) => [t, { span }]))
 }
 
 function insertLoads(examination: Examination): (Load & { internal: boolean })[] {
@@ -92,20 +120,15 @@ function part(stage: Stage, t: number, filter: string): string {
 	return `select ${t} as t, s.${book.timeline} as timeline, s.${book.position} as position,
 		s.${book.ordinal} as ordinal,
 		case when f.state = 'different' then f.version end as seen
-		from ${stage.sql} s join ${stage.fate} f on f.n = s.${book.n} where ${filter}`
+		from ${stage.sql} s ${joinFate(stage)} where ${filter}`
 }
 
 type Share = { parts: string[]; batchRows: number; order: 'asc' | 'desc'; relink: boolean }
 
-async function append(
-	tx: Transaction,
-	target: string,
-	share: Share,
-	state: { seq: number; batch: number },
-): Promise<void> {
+async function append(tx: Transaction, share: Share, state: { seq: number; batch: number }): Promise<void> {
 	if (share.parts.length === 0) return
 	const [row] = await tx.unsafe<{ seq: string | null; batch: number | null }[]>(
-		`with added as (insert into ${target} (seq, batch, t, timeline, position, ordinal, relink, seen)
+		`with added as (insert into ${draft} (seq, batch, t, timeline, position, ordinal, relink, seen)
 			select $1::int8 + place, $2::int4 + 1 + ((place - 1) / $3::int8)::int4, t, timeline, position, ordinal, $4::text::bool,
 				seen
 			from (select *, row_number() over (order by position ${share.order}, timeline ${share.order},
@@ -119,7 +142,7 @@ async function append(
 }
 
 /** The relinks of a row that cannot come back as it was archived go into its own batch. */
-async function moveEarly(tx: Transaction, target: string, examination: Examination): Promise<void> {
+async function moveEarly(tx: Transaction, examination: Examination): Promise<void> {
 	for (const [t, { stage }] of examination.tables.entries()) {
 		const [early] = stage && stage.relinks > 0 ? await tx.unsafe(`select from ${stage.fate} where early limit 1`) : []
 		if (!stage || !early) continue
@@ -128,9 +151,10 @@ async function moveEarly(tx: Transaction, target: string, examination: Examinati
 		const listed = (l: string, s: string) =>
 			`${l}.t = ${t} and ${l}.position = ${s}.${book.position} and ${l}.ordinal = ${s}.${book.ordinal}
 				and ${l}.timeline = ${s}.${book.timeline}`
-		await tx.unsafe(`update ${target} l set batch = whole.batch
+		await tx.unsafe(`analyze ${draft}`)
+		await tx.unsafe(`update ${draft} l set batch = whole.batch
 			from ${stage.sql} s, ${stage.sql} d join ${stage.fate} f on f.n = d.${book.n} and f.state = 'missing'
-				join ${target} whole on ${listed('whole', 'd')}
+				join ${draft} whole on ${listed('whole', 'd')}
 			where l.relink and ${listed('l', 's')} and ${sameKey(stage.live, key, 's', 'd')} and exists (
 				select from ${stage.sql} e join ${stage.fate} g on g.n = e.${book.n} and g.early
 				where ${sameKey(stage.live, key, 'e', 'd')})`)
@@ -143,7 +167,7 @@ async function reportSuperseded(tx: Transaction, examination: Examination, id: s
 		if (!stage || !counts.superseded) continue
 		const done = await tx.unsafe(
 			`insert into reprieve.restored_rows (restore_id, n, "table", key, change_id, state, message)
-			select $1, $2::int8 + row_number() over (), $3, ${keyObject(stage.live, 's')}, s.${stage.book.change}, 'superseded',
+			select $1, $2::int8 + row_number() over (), $3, ${keyObject(stage.live, 's')}, ${changeOf(stage, 's')}, 'superseded',
 				'a newer deletion of the same key is restored'
 			from ${stage.sql} s join ${stage.fate} f on f.n = s.${stage.book.n} where f.state = 'superseded'`,
 			[id, n, name],

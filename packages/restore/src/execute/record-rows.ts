@@ -1,6 +1,7 @@
 import type { Transaction } from '@reprieve/postgres'
 import { keyObject } from '../stage/columns.ts'
-import type { Stage } from '../stage/open.ts'
+import { joinFate } from '../stage/fates.ts'
+import { changeOf, type Stage } from '../stage/open.ts'
 import { writtenStates } from './write-rows.ts'
 
 /** What became of one table's rows in one batch. */
@@ -33,15 +34,16 @@ export async function recordRows(
 ): Promise<Omit<BatchCounts, 'verified'>> {
 	await tx.unsafe(
 		`insert into reprieve.restored_rows (restore_id, n, "table", key, change_id, state, message, version)
-		select $1, f.n, $2, ${keyObject(stage.live, 's')}, s.${stage.book.change}, ${outcome}, ${message},
+		select $1, f.n, $2, ${keyObject(stage.live, 's')}, ${changeOf(stage, 's')}, ${outcome}, ${message},
 			case when f.state in ${writtenStates} then pg_current_xact_id()::xid::text
 				when f.state in ('altered', 'relinked') then f.version end
-		from ${stage.sql} s join ${stage.fate} f on f.n = s.${stage.book.n}`,
+		from ${stage.sql} s ${joinFate(stage)}`,
 		[restoreId, stage.archivedName],
 	)
+	if (stage.areMissing) return { restored: stage.rows, identical: 0, skipped: 0, conflicts: 0, relinked: 0 }
 	const rows = await tx.unsafe<{ state: string; relink: boolean; rows: number }[]>(
 		`select ${outcome} as state, s.${stage.book.op} = 1 as relink, count(*)::int4 as rows
-		from ${stage.sql} s join ${stage.fate} f on f.n = s.${stage.book.n} group by 1, 2`,
+		from ${stage.sql} s ${joinFate(stage)} group by 1, 2`,
 	)
 	const count = (...states: string[]) => rows.reduce((sum, row) => sum + (states.includes(row.state) ? row.rows : 0), 0)
 	return {

@@ -2,7 +2,9 @@ import { quoteIdentifier, quoteTable, ReprieveError } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import type { Unique } from '../catalog/uniques.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
+import { areAllMissing } from '../preview/missing.ts'
 import { ownRows } from '../stage/columns.ts'
+import { joinFate, writeFates } from '../stage/fates.ts'
 import type { Stage } from '../stage/open.ts'
 
 export type WriteOptions = { uniques: Unique[]; conflict: 'stop' | 'skip' | 'overwrite' }
@@ -18,28 +20,41 @@ export const writtenStates = "('missing', 'different')"
 export async function writeRows(tx: Transaction, stages: Stage[], options: WriteOptions): Promise<void> {
 	const parts = stages.flatMap((stage, i) => [
 		...stage.maps.map((_, version) => insertPart(stage, { i, version }, options)),
-		...(options.conflict === 'overwrite'
+		...(options.conflict === 'overwrite' && !stage.areMissing
 			? stage.maps.map((_, version) => updatePart(stage, { i, version }, options))
 			: []),
 	])
 	if (parts.length === 0) return
 	try {
-		await tx.unsafe(`with ${parts.join(', ')} select 1`)
+		const [row] = await tx.unsafe<{ whole: boolean[] }[]>(
+			`with ${parts.join(', ')} select json_build_array(${stages.map((stage, i) => insertedAll(stage, i, options)).join(', ')}) as whole`,
+		)
+		for (const [i, stage] of stages.entries()) {
+			if (row?.whole[i]) continue
+			await writeFates(tx, stage)
+			await noteTaken(tx, stage, options.uniques)
+		}
 	} catch (error) {
 		throw refusedWrite(error)
 	}
-	if (options.conflict !== 'skip') return
-	for (const stage of stages) await noteTaken(tx, stage, options.uniques)
+}
+
+/** SQL of "a row was inserted for each that is missing": only under `skip` it may be otherwise. */
+function insertedAll(stage: Stage, i: number, { conflict }: WriteOptions): string {
+	if (conflict !== 'skip') return 'true'
+	const inserted = stage.maps.map((_, version) => `(select count(*) from insert_${i}_${version})`).join(' + ')
+	const missing = `select count(*) from ${stage.bookTable} s ${joinFate(stage)} where f.state = 'missing'`
+	return `${inserted || '0'} = (${missing})`
 }
 
 function insertPart(stage: Stage, at: { i: number; version: number }, options: WriteOptions): string {
 	const columns = targetColumns(stage, at.version)
 	const onConflict =
-		options.conflict === 'skip' ? `on conflict ${conflictTarget(stage, options.uniques)} do nothing` : ''
+		options.conflict === 'skip' ? `on conflict ${conflictTarget(stage, options.uniques)} do nothing returning 1` : ''
 	return `insert_${at.i}_${at.version} as (
 		insert into ${quoteTable(stage.live)} (${columns.join(', ')}) overriding system value
 		select ${columns.map((column) => `s.${column}`).join(', ')}
-		from ${stage.sql} s join ${stage.fate} f on f.n = s.${stage.book.n}
+		from ${stage.sql} s ${joinFate(stage)}
 		where f.state = 'missing' and s.${stage.book.v} = ${at.version}
 		order by s.${stage.book.n} ${onConflict})`
 }
@@ -53,7 +68,7 @@ function updatePart(stage: Stage, at: { i: number; version: number }, options: W
 	const key = keyUnique(stage.live, options.uniques)
 	return `update_${at.i}_${at.version} as (
 		update ${ownRows(stage.live)} t set ${set.join(', ')}
-		from ${stage.sql} s join ${stage.fate} f on f.n = s.${stage.book.n}
+		from ${stage.sql} s ${joinFate(stage)}
 		where f.state = 'different' and s.${stage.book.v} = ${at.version} and ${sameKey(stage.live, key, 's', 't')}
 			and t.xmin::text = s.${stage.book.seen})`
 }
@@ -70,6 +85,7 @@ function conflictTarget(stage: Stage, uniques: Unique[]): string {
 
 /** Locks the live rows that have a staged row's key, in key order. */
 export async function lockExisting(tx: Transaction, stage: Stage, uniques: Unique[]): Promise<void> {
+	if (stage.rows === 0 || (await areAllMissing(tx, stage, uniques))) return
 	const key = keyUnique(stage.live, uniques)
 	const order = stage.live.key.map((name) => `t.${quoteIdentifier(name)}`).join(', ')
 	await tx.unsafe(`select from ${stage.sql} s join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}

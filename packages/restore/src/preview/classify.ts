@@ -12,9 +12,11 @@ import {
 	sameImage,
 	textOf,
 } from '../stage/columns.ts'
-import type { Stage } from '../stage/open.ts'
+import { joinFate } from '../stage/fates.ts'
+import { isWide, type Stage } from '../stage/open.ts'
 import { refuseLongConflicts } from '../stage/pieces.ts'
 import { keyUnique, sameKey } from './key.ts'
+import { areAllMissing } from './missing.ts'
 
 /** States that {@link classify} gives relinks. */
 export const relinkStates: readonly string[] = ['relinkable', 'linked', 'gone', 'changed']
@@ -22,12 +24,13 @@ export const relinkStates: readonly string[] = ['relinkable', 'linked', 'gone', 
 /**
  * Fills the stage's fate table. Rows to bring back are `missing`, `same`, `different`, `taken` (another live row holds a
  * unique value) or `superseded` (an older change of the same key); relinks are `relinkable`, `linked` (already as they
- * were), `gone` or `changed`.
+ * were), `gone` or `changed`. Where all rows are missing the table stays empty: see {@link joinFate}.
  */
 export async function classify(tx: Transaction, stage: Stage, uniques: Unique[]): Promise<void> {
 	const key = keyUnique(stage.live, uniques)
 	if (stage.rows === 0) return
 	const isNested = isWide(stage)
+	if (await areAllMissing(tx, stage, uniques)) return
 	const isAnalyzed = stage.rows > plannedBlindly || isNested
 	const statements = [
 		isNested && `create unique index on ${stage.bookTable} (${stage.book.n})`,
@@ -57,18 +60,16 @@ const plannedBlindly = 500
 /** Rows looked at are 300 times as many (documentation of ANALYZE): enough to tell a key from a column of few values. */
 const statisticsTarget = 10
 
-/** Only a nested loop joins rows that together have more columns than a tuple may (1,664), and statistics make it chosen. */
-function isWide(stage: Stage): boolean {
-	return stage.apart !== undefined || stage.live.columns.length > 800
-}
-
-/** SQL over alias s (stage) and t (live): the row is as it was, in the columns that its schema version maps. */
+/**
+ * SQL over alias s (stage) and t (live): the row is as it was, in the columns that its schema version maps. A stage that
+ * has only some of them cannot say so of any.
+ */
 export function sameRow(stage: Stage): string {
 	const cases = stage.maps.map((map, version) => {
 		const columns = map.columns.map((column) => column.to)
 		return `when ${version} then ${sameImage(columns, stage, ['s', 't'])}`
 	})
-	return cases.length === 0 ? 'false' : `case s.${stage.book.v} ${cases.join(' ')} else false end`
+	return cases.length === 0 || stage.only ? 'false' : `case s.${stage.book.v} ${cases.join(' ')} else false end`
 }
 
 function classifyRows(stage: Stage, key: Unique): string {
@@ -157,7 +158,7 @@ async function markTaken(tx: Transaction, stage: Stage, unique: Unique): Promise
 export async function countFates(tx: Transaction, stage: Stage): Promise<Record<string, number>> {
 	if (stage.rows === 0) return {}
 	const rows = await tx.unsafe<{ state: string; rows: number }[]>(
-		`select state, count(*)::int4 as rows from ${stage.fate} group by state`,
+		`select f.state, count(*)::int4 as rows from ${stage.bookTable} s ${joinFate(stage)} group by f.state`,
 	)
 	return Object.fromEntries(rows.map((row) => [row.state, row.rows]))
 }

@@ -55,13 +55,24 @@ export type Examined = Gathered & { counts: Record<string, number> }
 /** Most rounds of looking for parents of parents. */
 const parentRounds = 20
 
-/** Stages the selection and compares it; writes nothing but temporary tables. Throws NOT_FOUND, INVALID, VAULT_CORRUPT. */
-export async function examine(tx: Transaction, context: ExamineContext, request: RestoreRequest): Promise<Examination> {
+/**
+ * Stages the selection and compares it; writes nothing but temporary tables. With `isNarrow` rows are not told `same` from
+ * `different` where nothing depends on it, and the vault is read for keys alone. Throws NOT_FOUND, INVALID, VAULT_CORRUPT.
+ */
+export async function examine(
+	tx: Transaction,
+	context: ExamineContext,
+	request: RestoreRequest,
+	{ isNarrow = false } = {},
+): Promise<Examination> {
 	const requests = await resolveSelection(context.vault, request.selection, context.through)
+	let narrow = isNarrow && !request.parents
 	for (let round = 0; ; round++) {
-		const examination = await examineRequests(tx, context, request, requests)
+		const examination = await examineRequests(tx, { ...context, isNarrow: narrow }, request, requests)
+		const isShort = examination.tables.some((table) => wantsWhole(table, request))
 		const more = request.parents ? requestParents(examination.parents, context.through) : []
-		if (more.length === 0 || round === parentRounds) return examination
+		if (!isShort && (more.length === 0 || round === parentRounds)) return examination
+		narrow = false
 		requests.push(...more)
 		await dropStages(
 			tx,
@@ -70,14 +81,21 @@ export async function examine(tx: Transaction, context: ExamineContext, request:
 	}
 }
 
+/** Whether more has to be known of a table's rows than a narrow stage has of them. */
+function wantsWhole({ stage, counts }: Examined, { conflict }: RestoreRequest): boolean {
+	if (!stage?.only) return false
+	return stage.relinks > 0 || (conflict !== 'skip' && (counts.different ?? 0) > 0)
+}
+
 async function examineRequests(
 	tx: Transaction,
-	context: ExamineContext,
+	context: ExamineContext & { isNarrow: boolean },
 	request: RestoreRequest,
 	requests: TableRequest[],
 ): Promise<Examination> {
-	const timelines = openTimelines(context.vault, context.timeline)
-	const gathered = await gather(tx, { vault: context.vault, timelines, rename: request.rename }, requests)
+	const { vault, isNarrow } = context
+	const timelines = openTimelines(vault, context.timeline)
+	const gathered = await gather(tx, { vault, timelines, rename: request.rename, isNarrow }, requests)
 	const lives = gathered.flatMap((table) => table.stage?.live ?? [])
 	const oids = lives.map((live) => live.oid)
 	const uniques = await readUniques(tx, oids)

@@ -1,11 +1,14 @@
 import { formatTableName, type SourceTable, type TableName } from '@reprieve/contracts'
 import { arrayLiteral, describeTables, findTables, type Transaction } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
-import { driftCode, ownEntry } from '../drift/map-columns.ts'
+import { readReferences } from '../catalog/references.ts'
+import { readUniques } from '../catalog/uniques.ts'
+import { driftCode, ownEntry, type TableMap } from '../drift/map-columns.ts'
 import { wantedRows } from '../selection/filter.ts'
 import type { TableRequest } from '../selection/resolve.ts'
 import type { Timelines } from '../selection/timelines.ts'
-import { openStages, type Stage, stageRows, versionOf } from '../stage/open.ts'
+import { changeOf, openStages, type Stage, stagedColumns, stageRows, versionOf } from '../stage/open.ts'
+import { comparedColumns } from './compared.ts'
 
 /** A table of the selection: staged when there is a live table to stage it for. */
 export type Gathered = {
@@ -16,7 +19,13 @@ export type Gathered = {
 	drifted: number
 }
 
-export type GatherContext = { vault: Vault; timelines: Timelines; rename: Record<string, Record<string, string>> }
+export type GatherContext = {
+	vault: Vault
+	timelines: Timelines
+	rename: Record<string, Record<string, string>>
+	/** Stages need no more than what rows are told missing by. */
+	isNarrow: boolean
+}
 
 /** Reads the requests' rows from the vault into one stage per table. */
 export async function gather(tx: Transaction, context: GatherContext, requests: TableRequest[]): Promise<Gathered[]> {
@@ -26,9 +35,12 @@ export async function gather(tx: Transaction, context: GatherContext, requests: 
 		context.vault,
 		byTable.map(([, of]) => (of[0] as TableRequest).table),
 	)
+	const compared = context.isNarrow ? await readCompared(tx, lives) : new Map()
 	const stages = await openStages(
 		tx,
-		byTable.flatMap(([archivedName], i) => (lives[i] ? [{ live: lives[i], archivedName }] : [])),
+		byTable.flatMap(([archivedName], i) =>
+			lives[i] ? [{ live: lives[i], archivedName, only: compared.get(lives[i].oid) }] : [],
+		),
 	)
 	const stageOf = new Map(stages.map((stage) => [stage.archivedName, stage]))
 	const gathered: Gathered[] = []
@@ -42,10 +54,22 @@ export async function gather(tx: Transaction, context: GatherContext, requests: 
 	return gathered
 }
 
+async function readCompared(
+	tx: Transaction,
+	tables: (SourceTable | undefined)[],
+): Promise<Map<number, ReadonlySet<string> | undefined>> {
+	const lives = tables.filter((table) => table !== undefined)
+	const oids = lives.map((live) => live.oid)
+	const catalog = { uniques: await readUniques(tx, oids), references: await readReferences(tx, oids) }
+	return new Map(lives.map((live) => [live.oid, comparedColumns(live, catalog)]))
+}
+
 /** Two requests may have brought the same change. */
-async function dropTwins(tx: Transaction, { bookTable, book }: Stage): Promise<void> {
+async function dropTwins(tx: Transaction, stage: Stage): Promise<void> {
+	const { bookTable, book } = stage
 	await tx.unsafe(`delete from ${bookTable} a using ${bookTable} b
-		where a.${book.change} = b.${book.change} and a.${book.n} > b.${book.n}`)
+		where a.${book.position} = b.${book.position} and a.${book.ordinal} = b.${book.ordinal}
+			and ${changeOf(stage, 'a')} = ${changeOf(stage, 'b')} and a.${book.n} > b.${book.n}`)
 }
 
 /** The live table of each archived one: the same OID under whatever name, else the same name. */
@@ -74,12 +98,14 @@ async function gatherRequest(
 	table: Gathered,
 	request: TableRequest,
 ): Promise<void> {
-	for await (const rows of context.vault.table(request.table).read(request.query)) {
+	const { stage } = table
+	const rename = ownEntry(context.rename, table.name) ?? {}
+	const columns = stage?.only && !request.where && ((of: SourceTable) => wantedOf(stage, of, rename))
+	for await (const rows of context.vault.table(request.table).read({ ...request.query, ...(columns && { columns }) })) {
 		const wanted = await wantedRows(tx, request, rows)
 		const at = await context.timelines.choose({ rows, at: wanted }, request.timeline)
 		if (at.length === 0) continue
-		const { stage } = table
-		const version = stage && versionOf(stage, rows.table, ownEntry(context.rename, table.name) ?? {})
+		const version = stage && versionOf(stage, rows.table, rename)
 		const whole = stage?.maps[version ?? 0]?.findings.every((finding) => finding.code !== driftCode)
 		if (!stage || version === undefined || !whole) {
 			table.drifted += at.length
@@ -87,4 +113,10 @@ async function gatherRequest(
 		}
 		await stageRows(tx, stage, { rows, at, timeline: (row) => context.timelines.of(rows, row) }, version)
 	}
+}
+
+/** Places of the archived columns of which a stage takes values. */
+function wantedOf(stage: Stage, archived: SourceTable, rename: Record<string, string>): ReadonlySet<number> {
+	const map = stage.maps[versionOf(stage, archived, rename)] as TableMap
+	return new Set(stagedColumns(stage, map).map((column) => column.from))
 }

@@ -25,6 +25,7 @@ export function sameKey(table: SourceTable, key: Unique, left: string, right: st
 		.join(' and ')
 }
 
-function unquoted(expression: string): string {
+/** The column that an index's expression is, if it is one. */
+export function unquoted(expression: string): string {
 	return expression.startsWith('"') ? expression.slice(1, -1).replaceAll('""', '"') : expression
 }

@@ -6,6 +6,7 @@ import type { Unique } from '../catalog/uniques.ts'
 import type { TableRequest } from '../selection/resolve.ts'
 import type { Timelines } from '../selection/timelines.ts'
 import { literal, textOf } from '../stage/columns.ts'
+import { joinFate } from '../stage/fates.ts'
 import type { Stage } from '../stage/open.ts'
 import { keyUnique, sameKey } from './key.ts'
 
@@ -84,18 +85,18 @@ export async function missingParents(
 	const { child, parent, reference, conflict, uniques } = input
 	const columns = reference.columns.map((column) => textOf(`s.${quoteIdentifier(column)}`))
 	const staged = parent
-		? `and not exists (select from ${parent.sql} p join ${parent.fate} g on g.n = p.${parent.book.n}
+		? `and not exists (select from ${parent.sql} p ${joinFate(parent, 'p', 'g')}
 			where g.state in ${comingStates(conflict)} and ${pointsAt(reference, 'p', 's')})`
 		: ''
 	const partly = reference.full ? isPartly(reference.columns, 's') : 'false'
 	const rows = await tx.unsafe<{ key: (string | null)[] }[]>(
 		`with lacking as materialized (
 			select f.n, json_build_array(${columns.join(', ')})::jsonb as key
-			from ${referencing(child.sql, reference)} s join ${child.fate} f on f.n = s.${child.book.n}
+			from ${referencing(child.sql, reference)} s ${joinFate(child)}
 			where f.state in ('relinkable', ${comingStates(conflict).slice(1)} and ${allPresent(reference.columns, 's')}
 				and not exists (select from ${reference.parentSql} p where ${pointsAt(reference, 'p', 's')}) ${staged}
 			union all
-			select f.n, null from ${referencing(child.sql, reference)} s join ${child.fate} f on f.n = s.${child.book.n}
+			select f.n, null from ${referencing(child.sql, reference)} s ${joinFate(child)}
 			where ${partly} and f.state in ('relinkable', ${comingStates(conflict).slice(1)}),
 		early as (${markEarly(child, reference, uniques)})
 		select distinct key from lacking l where key is not null and not exists (select from early e where e.n = l.n) limit ${shown}`,

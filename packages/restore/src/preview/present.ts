@@ -2,6 +2,7 @@ import { cellFromText, type Finding, type Preview, quoteIdentifier, type Row } f
 import type { Transaction } from '@reprieve/postgres'
 import { countBroughtBack } from '../execute/decide.ts'
 import { ownRows, storedColumns, textOf } from '../stage/columns.ts'
+import { joinFate } from '../stage/fates.ts'
 import type { Stage } from '../stage/open.ts'
 import { relinkStates } from './classify.ts'
 import { type Examination, type Examined, wentWithIt } from './examine.ts'
@@ -70,7 +71,7 @@ async function sample(
 		{ state: string; archived: (string | null)[]; live: (string | null)[]; lives: boolean }[]
 	>(
 		`select f.state, ${texts('s')} as archived, ${texts('t')} as live, t.tableoid is not null as lives
-		from ${stage.sql} s join ${stage.fate} f on f.n = s.${stage.book.n}
+		from ${stage.sql} s ${joinFate(stage)}
 		left join ${ownRows(stage.live)} t on ${sameKey(stage.live, key, 's', 't')}
 		where f.state in ('different', 'taken', 'gone', 'changed') order by f.n limit ${sampleRows}`,
 	)

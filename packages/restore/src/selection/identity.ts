@@ -13,8 +13,16 @@ export type ChangeIdentity = { position: Position; ordinal: number; table: Table
 
 /** The opaque id that surfaces show. */
 export function formatChangeId(change: ChangeIdentity): string {
-	const table = Buffer.from(formatTableName(change.table)).toString('base64url')
-	return `${formatPosition(change.position)}-${change.ordinal}-${table}`
+	return `${formatPosition(change.position)}-${change.ordinal}-${nameOf(change.table)}`
+}
+
+/** SQL of {@link formatChangeId}, from expressions and the table. */
+export function changeIdSql(at: { timeline: string; position: string; ordinal: string }, table: TableName): string {
+	return `(${at.timeline} || '-' || lpad(to_hex(${at.position}), 16, '0') || '-' || ${at.ordinal} || '-${nameOf(table)}')`
+}
+
+function nameOf(table: TableName): string {
+	return Buffer.from(formatTableName(table)).toString('base64url')
 }
 
 /** Inverse of {@link formatChangeId}. Throws INVALID on anything else. */

@@ -28,7 +28,8 @@ export function openTimelines(vault: Vault, fallback: number): Timelines {
 		for (const [table, count] of Object.entries(transaction.rows))
 			counts.set(table, (counts.get(table) ?? 0) + count.deleted + count.relinked)
 	}
-	const of: Timelines['of'] = (rows, row) => known.get(transactionOf(rows, row))?.position.timeline ?? fallback
+	const identify = identifying()
+	const of: Timelines['of'] = (rows, row) => known.get(identify(rows, row))?.position.timeline ?? fallback
 	const learn: Timelines['learn'] = async ({ rows, at }) => {
 		const positions = Array.from(at, (row) => rows.position[row] as bigint)
 		const exact = [...new Set(positions)].filter((position) => !asked.has(position))
@@ -44,15 +45,25 @@ export function openTimelines(vault: Vault, fallback: number): Timelines {
 		async choose({ rows, at }, timeline) {
 			await learn({ rows, at })
 			const chosen = Uint32Array.from(at).filter((row) =>
-				timeline === undefined ? !known.get(transactionOf(rows, row))?.isUndone : of(rows, row) === timeline,
+				timeline === undefined ? !known.get(identify(rows, row))?.isUndone : of(rows, row) === timeline,
 			)
-			for (const row of chosen) meet(transactionOf(rows, row))
+			for (const row of chosen) meet(identify(rows, row))
 			return chosen
 		},
 		rows: () => counts,
 	}
 }
 
-function transactionOf(rows: ChangeRows, row: number): string {
-	return `${rows.position[row]}/${rows.xid[row]}/${rows.committedAt[row]}`
+/** What tells transactions apart; put into words once for rows of one that follow each other. */
+function identifying(): (rows: ChangeRows, row: number) => string {
+	let [position, xid, committedAt, identity] = [-1n, -1, -1n, '']
+	return (rows, row) => {
+		if (rows.position[row] !== position || rows.xid[row] !== xid || rows.committedAt[row] !== committedAt) {
+			position = rows.position[row] as bigint
+			xid = rows.xid[row] as number
+			committedAt = rows.committedAt[row] as bigint
+			identity = `${position}/${xid}/${committedAt}`
+		}
+		return identity
+	}
 }

@@ -16,8 +16,6 @@ export type Book = {
 	rewritten: string
 	/** Live version (xmin) that the preview saw, for an overwrite. */
 	seen: string
-	/** The change's opaque id. */
-	change: string
 }
 
 /** A relink's index in changeOps, which the book's `op` holds. */
@@ -43,7 +41,6 @@ export function bookFor(table: SourceTable): Book {
 		op: name('op'),
 		rewritten: name('rewritten'),
 		seen: name('seen'),
-		change: name('change'),
 	}
 }
 

@@ -29,6 +29,11 @@ test('control characters and backslashes are escaped, other bytes are left alone
 	)
 })
 
+test('what stands before the columns is escaped as they are, in whatever characters', () => {
+	const lines = copyText({ columns: [] } as unknown as ChangeRows, [0], [], () => ['a\tb', 'é\n\u{1f600}', '', null])
+	expect(Buffer.concat([...lines]).toString()).toBe('a\\tb\té\\n\u{1f600}\t\t\\N\n')
+})
+
 test('only the rows asked for are written, in the order asked for', () => {
 	expect(text([column(['a', 'b', 'c'])], [2, 0])).toBe('2\t\\N\tc\n0\t\\N\ta\n')
 })

@@ -4,6 +4,7 @@ const tab = 0x09
 const lineFeed = 0x0a
 const backslash = 0x5c
 const chunkBytes = 256 * 1024
+const nothing = new Uint8Array(0)
 
 /** Second byte of the escape of each byte that COPY's text format escapes; 0 for the others. */
 const escapes = new Uint8Array(256)
@@ -54,6 +55,21 @@ export function* copyText(
 			out[end++] = second === 0 ? byte : second
 		}
 	}
+	const text = (value: string) => {
+		reserve(value.length * 2)
+		const start = end
+		for (let i = 0; i < value.length; i++) {
+			const code = value.charCodeAt(i)
+			const second = code > 0x7f ? undefined : (escapes[code] as number)
+			if (second === undefined) {
+				end = start
+				const bytes = Buffer.from(value)
+				return put(bytes, 0, bytes.length)
+			}
+			if (second !== 0) out[end++] = backslash
+			out[end++] = second === 0 ? code : second
+		}
+	}
 	const field = (bytes: Uint8Array | null, from: number, to: number, first: boolean) => {
 		reserve(4)
 		if (!first) out[end++] = tab
@@ -63,9 +79,12 @@ export function* copyText(
 	for (let i = 0; i < at.length; i++) {
 		const row = at[i] as number
 		let first = true
-		for (const text of leading(row)) {
-			const bytes = text === null ? null : Buffer.from(text)
-			field(bytes, 0, bytes?.length ?? 0, first)
+		for (const value of leading(row)) {
+			if (value === null) field(null, 0, 0, first)
+			else {
+				field(nothing, 0, 0, first)
+				text(value)
+			}
 			first = false
 		}
 		for (const index of columns) {

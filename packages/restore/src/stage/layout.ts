@@ -22,7 +22,6 @@ const bookTypes: Record<keyof Book, string> = {
 	op: 'int2',
 	rewritten: 'text',
 	seen: 'text',
-	change: 'text',
 }
 
 /** Bytes of a page's one row that the book and its own header do not need. */

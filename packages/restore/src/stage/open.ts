@@ -1,7 +1,7 @@
 import { type ChangeRows, quoteIdentifier, type SourceTable } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
-import { mapColumns, type TableMap } from '../drift/map-columns.ts'
-import { formatChangeId } from '../selection/identity.ts'
+import { type ColumnMap, mapColumns, type TableMap } from '../drift/map-columns.ts'
+import { changeIdSql } from '../selection/identity.ts'
 import { relinkOp } from './columns.ts'
 import { copyRows } from './copy-rows.ts'
 import { type Layout, layOut, readFillingPage } from './layout.ts'
@@ -15,6 +15,8 @@ export type Stage = Layout & {
 	 * archived it would reference nothing, so it comes back with its older relinks undone.
 	 */
 	fate: string
+	/** All of them are `missing`, and none has an entry there. */
+	areMissing: boolean
 	live: SourceTable
 	/** formatTableName of the archived table, as the vault knows it. */
 	archivedName: string
@@ -23,6 +25,8 @@ export type Stage = Layout & {
 	rows: number
 	/** How many of them are relinks. */
 	relinks: number
+	/** Names of the live columns that it has values of; absent: of all. Rows are then compared by key alone. */
+	only?: ReadonlySet<string> | undefined
 	/** Place of the newest row where the values lie apart. */
 	filled: string
 	/** Names of the live columns that hold bytes, also under the name of a domain. */
@@ -31,22 +35,39 @@ export type Stage = Layout & {
 	long: LongValue[]
 }
 
+/** Only a nested loop joins rows that together have more columns than a tuple may (1,664), and statistics make it chosen. */
+export function isWide(stage: Stage): boolean {
+	return stage.apart !== undefined || stage.live.columns.length > 800
+}
+
 /** Makes empty stages, all of them in one round trip. */
 export async function openStages(
 	tx: Transaction,
-	targets: { live: SourceTable; archivedName: string }[],
+	targets: { live: SourceTable; archivedName: string; only?: ReadonlySet<string> | undefined }[],
 ): Promise<Stage[]> {
 	if (targets.length === 0) return []
 	const oids = targets.map(({ live }) => live.oid)
 	const filling = await readFillingPage(tx, oids)
 	const byteColumns = await readByteColumns(tx, oids)
-	const opened = targets.map(({ live, archivedName }, number) => {
+	const opened = targets.map(({ live, archivedName, only }, number) => {
 		const { layout, statements } = layOut(live, number, filling.has(live.oid))
 		const fate = `pg_temp.fate_${number}`
 		const fateTable = `create temp table fate_${number} (n int8 not null, state text not null, version text, note text,
 			early bool not null default false) on commit drop`
 		const stage: Stage = {
-			...{ ...layout, fate, live, archivedName, maps: [], rows: 0, relinks: 0, filled: '(0,0)', long: [] },
+			...{
+				...layout,
+				fate,
+				live,
+				archivedName,
+				maps: [],
+				rows: 0,
+				relinks: 0,
+				areMissing: false,
+				filled: '(0,0)',
+				long: [],
+			},
+			...(layout.apart ? {} : { only }),
 			byteColumns: byteColumns.get(live.oid) ?? new Set(),
 		}
 		return { stage, statements: [...statements, fateTable] }
@@ -79,29 +100,25 @@ export async function stageRows(
 	version: number,
 ): Promise<void> {
 	const map = stage.maps[version] as TableMap
-	const table = map.archived
 	const { rows, at } = chunk
 	const first = stage.rows
-	const numbers = new Map(Array.from(at, (row, i) => [row, first + i]))
-	const listed = chunk.listed ?? ((row: number) => ({ n: numbers.get(row) as number, seen: null }))
+	const listed = chunk.listed ?? numbered(at, first)
 	const leading = (row: number): (string | null)[] => {
 		const rewritten = rows.rewritten[row] ?? null
 		const { n, seen } = listed(row)
-		const position = { timeline: chunk.timeline(row), lsn: rows.position[row] as bigint }
 		return [
 			String(n),
 			String(version),
-			String(position.timeline),
-			String(position.lsn),
+			String(chunk.timeline(row)),
+			String(rows.position[row]),
 			String(rows.ordinal[row]),
 			String(rows.op[row]),
 			rewritten && JSON.stringify(rewritten),
 			seen,
-			formatChangeId({ position, ordinal: rows.ordinal[row] as number, table }),
 		]
 	}
 	const n = (row: number) => listed(row).n
-	for (const part of partsOf(rows, at, map.columns)) {
+	for (const part of partsOf(rows, at, stagedColumns(stage, map))) {
 		await copyRows(tx, stage, {
 			...{ rows, at: part.at, leading },
 			from: part.columns.map((column) => column.from),
@@ -112,6 +129,28 @@ export async function stageRows(
 	}
 	stage.rows += at.length
 	for (const row of Array.from(at)) if (rows.op[row] === relinkOp) stage.relinks++
+}
+
+/** SQL of the opaque id of a staged row's change. */
+export function changeOf({ book, maps }: Stage, alias: string): string {
+	const at = {
+		timeline: `${alias}.${book.timeline}`,
+		position: `${alias}.${book.position}`,
+		ordinal: `${alias}.${book.ordinal}`,
+	}
+	const ids = maps.map((map) => changeIdSql(at, map.archived))
+	if (new Set(ids).size <= 1) return ids[0] ?? 'null'
+	return `case ${alias}.${book.v} ${ids.map((id, version) => `when ${version} then ${id}`).join(' ')} end`
+}
+
+/** The archived columns of which the stage takes values. */
+export function stagedColumns({ only }: Stage, map: TableMap): ColumnMap[] {
+	return only ? map.columns.filter(({ to }) => only.has(to.name)) : map.columns
+}
+
+function numbered(at: ArrayLike<number>, first: number): (row: number) => { n: number; seen: null } {
+	const numbers = new Map(Array.from(at, (row, i) => [row, first + i]))
+	return (row) => ({ n: numbers.get(row) as number, seen: null })
 }
 
 /** Index of the schema version's map in the stage, made when it is new. */

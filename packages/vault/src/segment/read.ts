@@ -1,7 +1,7 @@
 import { type ChangeRows, changeOps, type SourceTable, type TextColumn } from '@reprieve/contracts'
 import type { VaultColumn } from '../columns.ts'
 import { codecOf } from '../values/types.ts'
-import { buildCells } from './cells.ts'
+import { buildCells, cellsOf } from './cells.ts'
 import type { ParquetFile } from './parquet.ts'
 
 /** One row group, decoded as far as it was asked for. */
@@ -44,7 +44,9 @@ function openGroup(
 		values,
 		async texts(at) {
 			const column = columns[at] as VaultColumn
-			const [native, exact] = [await values(column.name), (await values('_exact')) as ArrayLike<MapCell>]
+			const native = await values(column.name)
+			const isWhole = native.length > 0 && !hasNull(native)
+			const exact = isWhole ? [] : ((await values('_exact')) as ArrayLike<MapCell>)
 			const { decode } = codecOf(column.type)
 			return (row) => {
 				const cell = native[row]
@@ -55,16 +57,21 @@ function openGroup(
 	}
 }
 
+function hasNull(cells: ArrayLike<unknown>): boolean {
+	for (let row = 0; row < cells.length; row++) if (cells[row] === null || cells[row] === undefined) return true
+	return false
+}
+
 type MapCell = Record<string, string | null> | null | undefined
 
 /**
- * The given rows, which all are of one schema version, as changes. With `isFinal`, for rows that nothing is asked of
- * afterwards, one column at a time is held in memory.
+ * The given rows, which all are of one schema version, as changes; with `wanted`, without values in other columns. With
+ * `isFinal`, for rows that nothing is asked of afterwards, one column at a time is held in memory.
  */
 export async function changesOf(
 	refs: readonly RowRef[],
 	table: SourceTable,
-	{ isFinal = false } = {},
+	{ isFinal = false, wanted }: { isFinal?: boolean; wanted?: ReadonlySet<number> | undefined } = {},
 ): Promise<ChangeRows> {
 	const places = placesOf(refs)
 	const gather = async <T>(column: string): Promise<T[]> => {
@@ -73,7 +80,7 @@ export async function changesOf(
 	}
 	const columns: TextColumn[] = []
 	for (let at = 0; at < table.columns.length; at++) {
-		columns.push(await gatherTexts(places, at))
+		columns.push(wanted && !wanted.has(at) ? cellsOf(new Array(refs.length).fill(null)) : await gatherTexts(places, at))
 		if (isFinal) for (const group of places.groups) group.release(at)
 	}
 	const ops = await gather<Uint8Array>('_op')

@@ -86,16 +86,24 @@ function twoDigits(value: number): string {
 	return value < 10 ? `0${value}` : String(value)
 }
 
-/** Days since 1970-01-01 as YYYY-MM-DD. Neighbours mostly share their day, so the newest is kept. */
+/** Days since 1970-01-01 as YYYY-MM-DD. Most rows share their days with others, so some are kept. */
 function formatDay(day: number): string {
-	if (formatted.day !== day) {
-		const text = new Date(day * daySeconds * 1000).toISOString().slice(0, dateLength)
-		formatted = { day, text }
-	}
+	if (formatted.day !== day) formatted = { day, text: formattedDays.get(day) ?? formatNewDay(day) }
 	return formatted.text
 }
 
 let formatted = { day: 0, text: '1970-01-01' }
+
+const formattedDays = new Map<number, string>()
+/** Ten years. */
+const mostDays = 3_660
+
+function formatNewDay(day: number): string {
+	const text = new Date(day * daySeconds * 1000).toISOString().slice(0, dateLength)
+	if (formattedDays.size >= mostDays) formattedDays.clear()
+	formattedDays.set(day, text)
+	return text
+}
 
 /** Microseconds since 1970 of `YYYY-MM-DD HH:MM:SS[.ffffff]+00`, NaN for any other spelling. */
 function readMicros(bytes: Uint8Array, from: number, to: number): number | bigint {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Failure, ReprieveError } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
-import { type BatchCounts, type RestoreCursor, restoreBatch } from '@reprieve/restore'
+import { type BatchCounts, type BatchReader, openBatches, type RestoreCursor, restoreBatch } from '@reprieve/restore'
 import type { Services } from '../../context.ts'
 import { diskFull, isDiskFull, isPassing } from '../../runs/worker/failures.ts'
 import type { TableCounts } from '../read.ts'
@@ -14,14 +14,14 @@ const pauseMs = 100
 const roomMs = 1_000
 
 /** One restore in one worker's hands; `tried` counts failures of the batch under way. */
-type Hold = { services: Services; claimed: ClaimedRestore; tried: number }
+type Hold = { services: Services; claimed: ClaimedRestore; tried: number; batches?: BatchReader }
 
 /**
  * Works a claimed restore to its end, or until it is paused, cancelled, taken over or the signal is aborted. A turn may end
  * anywhere: the next one begins by reading where the restore stands.
  */
 export async function executeRestore(services: Services, claimed: ClaimedRestore, signal: AbortSignal): Promise<void> {
-	const hold = { services, claimed, tried: 0 }
+	const hold: Hold = { services, claimed, tried: 0 }
 	while (!signal.aborted) {
 		const pause = await takeTurn(hold).catch((error: unknown) => pauseWithout(hold, error))
 		if (pause === undefined) return
@@ -42,7 +42,7 @@ async function takeTurn(hold: Hold): Promise<number | undefined> {
 		return undefined
 	}
 	try {
-		await runBatch(services, claimed, held.cursor)
+		await runBatch(hold, held.cursor)
 		hold.tried = 0
 		return 0
 	} catch (error) {
@@ -82,13 +82,19 @@ async function tellDiskFull(services: Services, lease: RestoreLease): Promise<vo
 /** Another worker holds the restore under a newer epoch. */
 class RestoreLeaseLost extends Error {}
 
-async function runBatch(services: Services, claimed: ClaimedRestore, cursor: RestoreCursor): Promise<void> {
+async function runBatch(hold: Hold, cursor: RestoreCursor): Promise<void> {
+	const { services, claimed } = hold
 	const { lease, actor, reason, request } = claimed
 	const lineage = await services.lineage()
 	const [row] = await services.control.sql<{ timeline: number }[]>`
 		select timeline from reprieve.lineages where id = ${lineage}`
 	const by = { signer: services.signer, lineage, id: lease.id, actor, reason }
-	const context = { vault: services.vault, by, request, cursor, timeline: row?.timeline ?? 1 }
+	const archive = { sql: services.pools.restore, vault: services.vault, id: lease.id, cursor }
+	hold.batches ??= openBatches(archive)
+	const context = {
+		...{ vault: services.vault, by, request, cursor, timeline: row?.timeline ?? 1 },
+		batches: hold.batches,
+	}
 	const batch = cursor.done + 1
 	const began = performance.now()
 	const counts = await services.pools.restore.begin(async (tx) => {
