@@ -133,16 +133,9 @@ export class Intake {
 	async records(lane: Lane, records: LaneRecord[], batch: Batch): Promise<void> {
 		const held = this.#lanesHeld.get(keyOf(lane))
 		if (!held) return
-		for (const record of records) {
-			await this.#options.flusher.room(batch.beat)
-			if (!this.#isHeld(held) || held.poison !== undefined) return
-			const read = held.reader.read(record)
-			if (read.kind === 'frame') await this.#frame(held, read)
-			else if (read.kind === 'seek') return this.#options.group.begin(lane, held.reader.next)
-			else if (read.kind === 'poison') await this.#stops.poison(held, read)
-			else if (read.kind === 'ahead') throw newEpoch(lane)
-		}
-		await this.#stops.reached(held, batch.end)
+		const taking = this.#takeAll(held, records, batch)
+		held.taking = taking.catch(() => {})
+		await taking
 	}
 
 	/** Looks at what changes beside the records. */
@@ -165,12 +158,29 @@ export class Intake {
 		await Promise.all([this.#leaving, this.#receipts?.stop()])
 	}
 
-	/** The group's client has forgotten where it stood. */
-	#readOn({ lane, reader, poison, isLong }: HeldLane): void {
+	async #takeAll(held: HeldLane, records: LaneRecord[], batch: Batch): Promise<void> {
+		const { lane, reader, given } = held
+		for (const record of records) {
+			await this.#options.flusher.room(batch.beat)
+			if (!this.#isHeld(held) || held.given !== given || held.poison !== undefined) return
+			const read = reader.read(record)
+			if (read.kind === 'frame') await this.#frame(held, read)
+			else if (read.kind === 'seek') return this.#options.group.begin(lane, reader.next)
+			else if (read.kind === 'poison') await this.#stops.poison(held, read)
+			else if (read.kind === 'ahead') throw newEpoch(lane)
+		}
+		await this.#stops.reached(held, batch.end)
+	}
+
+	/** The group's client has forgotten where it stood; what it handed over before is left at the record under way. */
+	#readOn(held: HeldLane): void {
 		const { group } = this.#options
-		if (poison !== undefined) return
-		group.begin(lane, reader.next)
-		if (isLong) group.pause(lane)
+		const given = ++held.given
+		void held.taking.then(() => {
+			if (!this.#isHeld(held) || held.given !== given || held.poison !== undefined) return
+			group.begin(held.lane, held.reader.next)
+			if (held.isLong) group.pause(held.lane)
+		})
 	}
 
 	#drop(key: string, { queue }: HeldLane): void {
@@ -236,7 +246,7 @@ export class Intake {
 				held.queue?.skip()
 			},
 		})
-		const held: HeldLane = { ...opened, reader, isWhole: false, isLong: false }
+		const held: HeldLane = { ...opened, reader, given: 0, taking: Promise.resolve(), isWhole: false, isLong: false }
 		this.#lanesHeld.set(keyOf(lane), held)
 		group.begin(lane, beginning.offset)
 	}
