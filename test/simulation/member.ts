@@ -18,15 +18,17 @@ export class Member implements GroupMember {
 	readonly silentMs = 0
 	readonly #parts: MemberOptions & { world: World; process: Process; broker: Broker }
 	#readings = new Map<string, Reading>()
+	#topics: readonly string[]
 	#generation = 0
 	#isStopped = false
 
 	constructor(parts: MemberOptions & { world: World; process: Process; broker: Broker }) {
 		this.#parts = parts
+		this.#topics = parts.topics
 	}
 
 	get topics(): readonly string[] {
-		return this.#parts.topics
+		return this.#topics
 	}
 
 	get isSilent(): boolean {
@@ -37,6 +39,11 @@ export class Member implements GroupMember {
 	async start(): Promise<void> {
 		const { world, process, broker } = this.#parts
 		await world.call(process, 'join the group', () => broker.join(this))
+	}
+
+	async add(topics: string[]): Promise<void> {
+		this.#topics = [...this.#topics, ...topics]
+		await this.start()
 	}
 
 	/** What the group gives to it, of a generation. */
@@ -84,11 +91,12 @@ export class Member implements GroupMember {
 
 	#take(generation: number, lanes: Lane[]): void {
 		if (this.#isStopped || generation <= this.#generation) return
+		const isContinued = this.#generation > 0 && generation === this.#generation + 1
 		this.#generation = generation
 		this.#forget()
 		const readings = lanes.map((lane) => ({ lane, position: 0n, isPaused: true, seeks: 0, wake: () => {} }))
 		this.#readings = new Map(readings.map((reading) => [keyOf(reading.lane), reading]))
-		this.#parts.onAssigned(lanes)
+		this.#parts.onAssigned(lanes, isContinued)
 		for (const reading of readings) this.#read(reading).catch(this.#parts.onFailure)
 	}
 

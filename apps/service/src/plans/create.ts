@@ -87,12 +87,12 @@ async function insertPlan(services: Services, principal: Principal, plan: NewPla
  */
 async function forgetPlan(services: Services, id: string): Promise<void> {
 	for (let tried = 0; tried < forgetTries; tried++) {
+		if (tried > 0) await sleep(100 * 2 ** (tried - 1))
 		try {
 			await services.control.db.delete(plans).where(eq(plans.id, id))
 			return
 		} catch (err) {
 			services.log.warn({ err, plan: id }, 'a refused plan could not be removed yet')
-			await sleep(100 * 2 ** tried)
 		}
 	}
 }

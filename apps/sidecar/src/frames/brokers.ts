@@ -11,8 +11,11 @@ export type Ends = { low: bigint; high: bigint }
 
 export type MemberOptions = {
 	topics: string[]
-	/** Other partitions than before, or the same again: reading waits until each is {@link GroupMember.begin | begun}. */
-	onAssigned: (lanes: Lane[]) => void
+	/**
+	 * Other partitions than before, or the same again: reading waits until each is {@link GroupMember.begin | begun}. Those
+	 * of them that it had just before nobody else has had since, where `isContinued`.
+	 */
+	onAssigned: (lanes: Lane[], isContinued: boolean) => void
 	/** Records in order; the next ones come after it has resolved. `beat` is to be called while that takes long. */
 	onRecords: (lane: Lane, records: LaneRecord[], batch: { end: bigint; beat: () => Promise<void> }) => Promise<void>
 	/** Called once, with what ended the member. */
@@ -24,6 +27,8 @@ export interface GroupMember {
 	/** Milliseconds since anything was asked of the brokers with success. */
 	readonly silentMs: number
 	start(): Promise<void>
+	/** Reads these topics as well: the group gives partitions anew, and this member stays in it meanwhile. */
+	add(topics: string[]): Promise<void>
 	/** Reads a partition from an offset on. */
 	begin(lane: Lane, offset: bigint): void
 	pause(lane: Lane): void
@@ -39,8 +44,8 @@ export interface Brokers {
 	topics(prefix: string): Promise<ReadonlyMap<string, number>>
 	/** Both ends of each partition of a topic that is there. */
 	ends(topic: string): Promise<ReadonlyMap<number, Ends>>
-	/** What the group remembers of every partition of the topics. */
-	offsets(topics: string[]): Promise<(lane: Lane) => GroupOffset | undefined>
+	/** What the group remembers of every partition. */
+	offsets(): Promise<(lane: Lane) => GroupOffset | undefined>
 	/** Makes a member of the group, which is yet to start. */
 	member(options: MemberOptions): GroupMember
 }

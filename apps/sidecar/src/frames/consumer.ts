@@ -1,4 +1,4 @@
-import type { Admin, Consumer, EachBatchPayload, Kafka } from 'kafkajs'
+import type { Admin, Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from 'kafkajs'
 import type { Brokers, GroupMember, Lane, MemberOptions } from './brokers.ts'
 import { listFrameTopics, readEnds, readGroupOffsets } from './topics.ts'
 
@@ -17,7 +17,7 @@ export function brokersOf(admin: Admin, options: GroupOptions): Brokers {
 	return {
 		topics: (prefix) => listFrameTopics(admin, prefix),
 		ends: (topic) => readEnds(admin, topic),
-		offsets: (topics) => readGroupOffsets(admin, options.group, topics),
+		offsets: () => readGroupOffsets(admin, options.group),
 		member: (member) => new FrameConsumer({ ...options, ...member }),
 	}
 }
@@ -25,6 +25,7 @@ export function brokersOf(admin: Admin, options: GroupOptions): Brokers {
 class FrameConsumer implements GroupMember {
 	readonly #options: GroupOptions & MemberOptions
 	readonly #consumer: Consumer
+	#given: Pick<ConsumerGroupJoinEvent['payload'], 'memberId' | 'generationId'> | undefined
 	#fetchedAt = performance.now()
 
 	constructor(options: GroupOptions & MemberOptions) {
@@ -34,7 +35,8 @@ class FrameConsumer implements GroupMember {
 			groupId: options.group,
 			sessionTimeout,
 			rebalanceTimeout: sessionTimeout * 3,
-			heartbeatInterval: Math.min(1_000, sessionTimeout / 6),
+			// Others who join wait until this member has heard of it.
+			heartbeatInterval: Math.min(250, sessionTimeout / 6),
 			// A partition that is resumed waits for the fetch under way.
 			maxWaitTimeInMs: 100,
 			maxBytesPerPartition: 2 * 1024 * 1024,
@@ -60,7 +62,11 @@ class FrameConsumer implements GroupMember {
 			)
 			this.#fetchedAt = performance.now()
 			for (const lane of lanes) this.pause(lane)
-			onAssigned(lanes)
+			// A member that missed a generation may have lost partitions in it, and got them back since.
+			const { memberId, generationId } = payload
+			const isContinued = this.#given?.memberId === memberId && this.#given.generationId + 1 === generationId
+			this.#given = { memberId, generationId }
+			onAssigned(lanes, isContinued)
 		})
 		await this.#consumer.connect()
 		await this.#consumer.subscribe({ topics, fromBeginning: true })
@@ -70,6 +76,10 @@ class FrameConsumer implements GroupMember {
 			partitionsConsumedConcurrently: 4,
 			eachBatch: (payload) => this.#handOver(payload),
 		})
+	}
+
+	async add(topics: string[]): Promise<void> {
+		await this.#consumer.subscribe({ topics, fromBeginning: true })
 	}
 
 	begin(lane: Lane, offset: bigint): void {

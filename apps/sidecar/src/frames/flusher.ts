@@ -86,9 +86,9 @@ export class Flusher {
 		while (!(await Promise.race([relieved, this.#pause()]))) await beat()
 	}
 
-	/** Resolves when nothing is being written. */
-	async idle(): Promise<void> {
-		while (this.#flushing !== undefined) await this.#flushing
+	/** Resolves when what is being written at the moment is written. */
+	async settled(): Promise<void> {
+		await this.#flushing
 		await this.#relieving
 	}
 
@@ -97,7 +97,7 @@ export class Flusher {
 		await this.now()
 		this.#isStopped = true
 		this.#linger?.()
-		await this.idle()
+		await this.settled()
 	}
 
 	#pause(): Promise<false> {

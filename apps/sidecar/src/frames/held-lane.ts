@@ -11,6 +11,10 @@ export type HeldLane = {
 	/** A table's rows, or the transactions; neither before the first frame of a topic whose name does not say the table. */
 	partition?: TablePartition
 	queue?: ReceiptQueue
+	/** How often the group has given it, without a break. */
+	given: number
+	/** Resolves when what was handed over is taken. */
+	taking: Promise<void>
 	/** Offset of the record that stopped it, and why. */
 	poison?: { offset: bigint; why: string }
 	/** Offset of a frame that was read, but is not taken yet. */

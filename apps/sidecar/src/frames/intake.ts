@@ -29,8 +29,8 @@ const lanesAtOnce = 8
 
 /** The group's side of reading. */
 export type Group = Pick<GroupMember, 'begin' | 'pause' | 'resume' | 'commit'> & {
-	/** What the group remembers of lanes of topics. */
-	offsets(topics: string[]): Promise<(lane: Lane) => GroupOffset | undefined>
+	/** What the group remembers of lanes. */
+	offsets(): Promise<(lane: Lane) => GroupOffset | undefined>
 	/** Both ends of a lane; undefined without its topic. */
 	ends(lane: Lane): Promise<Ends | undefined>
 }
@@ -57,21 +57,22 @@ export type IntakeOptions = {
 
 type Batch = { end: bigint; beat: () => Promise<void> }
 
-/** What the group gave to this instance, until it gives anew: nothing of it is kept then. */
+/** What the group gave to this instance, for as long as nobody else can have had it meanwhile. */
 export class Intake {
 	readonly #options: IntakeOptions
-	readonly #lanes: Lane[]
+	readonly #given = new Map<string, Lane>()
 	readonly #lanesHeld = new Map<string, HeldLane>()
 	readonly #missing: MissingRows
 	readonly #stops: Stops
 	#receipts: ReceiptWriter | undefined
+	/** Receipts under way of a lane that went. */
+	#leaving: Promise<void> | undefined
 	#groupOffset: (lane: Lane) => GroupOffset | undefined = () => undefined
 	#archived = 0n
 	#isClosed = false
 
-	constructor(options: IntakeOptions, lanes: Lane[]) {
+	constructor(options: IntakeOptions) {
 		this.#options = options
-		this.#lanes = lanes
 		this.#missing = new MissingRows({ ...options, ends: options.group.ends })
 		this.#stops = new Stops(options)
 	}
@@ -97,35 +98,44 @@ export class Intake {
 		this.#receipts?.committed(partition.label, [{ source: partition.source, position }, ...marks])
 	}
 
-	/** Reads where every lane stands and begins to read it. */
+	/** Lanes that were given before and are given again are read on; what was held of others is dropped. */
+	give(lanes: readonly Lane[]): void {
+		this.#given.clear()
+		for (const lane of lanes) this.#given.set(keyOf(lane), lane)
+		for (const [key, held] of this.#lanesHeld) {
+			if (this.#given.has(key)) this.#readOn(held)
+			else this.#drop(key, held)
+		}
+	}
+
+	/** Reads where every lane stands that was given and is not read yet, and begins to read it. */
 	async open(): Promise<void> {
 		const { records, vault, epoch, group } = this.#options
+		await this.#leaving
+		const lanes = [...this.#given].filter(([key]) => !this.#lanesHeld.has(key)).map(([, lane]) => lane)
+		if (lanes.length === 0) return
 		this.#archived = await this.#readArchived()
-		this.#groupOffset = await group.offsets([...new Set(this.#lanes.map(({ topic }) => topic))])
+		this.#groupOffset = await group.offsets()
 		const transactions = transactionsTopic(epoch.prefix)
-		await inParallel(this.#lanes, lanesAtOnce, async (lane) => {
+		const before = this.#receipts
+		await inParallel(lanes, lanesAtOnce, async (lane) => {
+			if (!this.#isGiven(lane)) return
 			if (lane.topic === transactions) await this.#openTransactions(lane)
 			else await this.#openTable(lane, tableOfTopic(epoch.prefix, lane.topic))
 		})
-		if (!this.#isClosed && this.#receipts)
-			await copyReceipts(records, vault, { lineage: epoch.lineage.id, archived: this.#archived })
-		if (!this.#isClosed) this.#receipts?.start()
+		const receipts = this.#receipts
+		if (this.#isClosed || receipts === before) return
+		await copyReceipts(records, vault, { lineage: epoch.lineage.id, archived: this.#archived })
+		if (!this.#isClosed && this.#receipts === receipts) receipts?.start()
 	}
 
 	/** Takes records of one lane, in order. */
 	async records(lane: Lane, records: LaneRecord[], batch: Batch): Promise<void> {
 		const held = this.#lanesHeld.get(keyOf(lane))
 		if (!held) return
-		for (const record of records) {
-			await this.#options.flusher.room(batch.beat)
-			if (this.#isClosed || held.poison !== undefined) return
-			const read = held.reader.read(record)
-			if (read.kind === 'frame') await this.#frame(held, read)
-			else if (read.kind === 'seek') return this.#options.group.begin(lane, held.reader.next)
-			else if (read.kind === 'poison') await this.#stops.poison(held, read)
-			else if (read.kind === 'ahead') throw newEpoch(lane)
-		}
-		await this.#stops.reached(held, batch.end)
+		const taking = this.#takeAll(held, records, batch)
+		held.taking = taking.catch(() => {})
+		await taking
 	}
 
 	/** Looks at what changes beside the records. */
@@ -145,7 +155,47 @@ export class Intake {
 	async close(): Promise<void> {
 		this.#isClosed = true
 		this.#stops.close()
-		await this.#receipts?.stop()
+		await Promise.all([this.#leaving, this.#receipts?.stop()])
+	}
+
+	async #takeAll(held: HeldLane, records: LaneRecord[], batch: Batch): Promise<void> {
+		const { lane, reader, given } = held
+		for (const record of records) {
+			await this.#options.flusher.room(batch.beat)
+			if (!this.#isHeld(held) || held.given !== given || held.poison !== undefined) return
+			const read = reader.read(record)
+			if (read.kind === 'frame') await this.#frame(held, read)
+			else if (read.kind === 'seek') return this.#options.group.begin(lane, reader.next)
+			else if (read.kind === 'poison') await this.#stops.poison(held, read)
+			else if (read.kind === 'ahead') throw newEpoch(lane)
+		}
+		await this.#stops.reached(held, batch.end)
+	}
+
+	/** The group's client has forgotten where it stood; what it handed over before is left at the record under way. */
+	#readOn(held: HeldLane): void {
+		const { group } = this.#options
+		const given = ++held.given
+		void held.taking.then(() => {
+			if (!this.#isHeld(held) || held.given !== given || held.poison !== undefined) return
+			group.begin(held.lane, held.reader.next)
+			if (held.isLong) group.pause(held.lane)
+		})
+	}
+
+	#drop(key: string, { queue }: HeldLane): void {
+		this.#lanesHeld.delete(key)
+		if (!queue) return
+		this.#leaving = this.#receipts?.stop()
+		this.#receipts = undefined
+	}
+
+	#isGiven(lane: Lane): boolean {
+		return !this.#isClosed && this.#given.has(keyOf(lane))
+	}
+
+	#isHeld(held: HeldLane): boolean {
+		return !this.#isClosed && this.#lanesHeld.get(keyOf(held.lane)) === held
 	}
 
 	async #readArchived(): Promise<bigint> {
@@ -158,6 +208,7 @@ export class Intake {
 	async #openTransactions(lane: Lane): Promise<void> {
 		const { records, vault, epoch, clock, log, onDrained, onFailure } = this.#options
 		const beginning = await openQueue({ vault, epoch, group: this.#groupOffset(lane) }, this.#archived)
+		if (!this.#isGiven(lane)) return
 		const { queue } = beginning
 		this.#receipts = new ReceiptWriter({
 			...{ records, vault, epoch, clock, log, queue, topic: lane.topic, onDrained, onFailure },
@@ -184,9 +235,9 @@ export class Intake {
 		beginning,
 		...opened
 	}: Pick<HeldLane, 'lane' | 'source' | 'partition' | 'queue'> & { beginning: Beginning }) {
-		if (this.#isClosed) return
 		const { key, vault, epoch, closed, group } = this.#options
 		const { lane } = opened
+		if (!this.#isGiven(lane)) return
 		const reader = new LaneReader(lane, {
 			...{ key, next: beginning.offset },
 			judge: (frame) => judgeBelonging(frame, { ...lane, database: vault.database, epoch, closed }),
@@ -195,7 +246,7 @@ export class Intake {
 				held.queue?.skip()
 			},
 		})
-		const held: HeldLane = { ...opened, reader, isWhole: false, isLong: false }
+		const held: HeldLane = { ...opened, reader, given: 0, taking: Promise.resolve(), isWhole: false, isLong: false }
 		this.#lanesHeld.set(keyOf(lane), held)
 		group.begin(lane, beginning.offset)
 	}
@@ -219,7 +270,7 @@ export class Intake {
 		const { repeated, fresh } = partition.identify(arrival.frame)
 		await known.check(repeated, partition.durable, partition.table)
 		while (flusher.isRelieving) await flusher.relieved()
-		if (this.#isClosed) return
+		if (!this.#isHeld(held)) return
 		const kind = partition.arrive(arrival)
 		held.inHand = undefined
 		this.#stops.follow(held, kind, arrival)
@@ -239,7 +290,7 @@ export class Intake {
 		const { known } = this.#options
 		const { repeated, fresh } = queue.identify(arrival.frame)
 		await known.check(repeated, queue.durable)
-		if (this.#isClosed) return
+		if (!this.#isHeld(held)) return
 		const kind = queue.arrive(arrival)
 		held.inHand = undefined
 		this.#stops.follow(held, kind, arrival)

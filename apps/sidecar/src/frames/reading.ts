@@ -77,7 +77,7 @@ export class FramesReading {
 			...{ records, vault, epoch, closed, key, clock, log, patienceMs, flusher: this.#flusher },
 			...{ group: this.#makeGroup(), known: new KnownTransactions(vault), onDrained: end, onFailure: fail },
 		}
-		this.#intake = new Intake(this.#intakeOptions, [])
+		this.#intake = new Intake(this.#intakeOptions)
 		this.#member = this.#makeMember()
 	}
 
@@ -114,7 +114,7 @@ export class FramesReading {
 		const isMine = (): boolean => this.#member === member && !this.#isStopped
 		const member: GroupMember = this.#options.brokers.member({
 			topics: [...this.#topics.keys()],
-			onAssigned: (lanes) => isMine() && this.#assign(lanes),
+			onAssigned: (lanes, isContinued) => isMine() && this.#assign(lanes, isContinued),
 			onRecords: async (lane, records, batch) => {
 				if (isMine()) await this.#take(lane, records, batch)
 			},
@@ -123,18 +123,19 @@ export class FramesReading {
 		return member
 	}
 
-	/** Nothing of what was held is kept: whoever has the lanes now reads it again. */
-	#assign(lanes: Lane[]): void {
+	/** Of what somebody else may have had meanwhile nothing is kept: it is read again. */
+	#assign(lanes: Lane[], isContinued: boolean): void {
 		const former = this.#intake
-		const closed = former.close()
-		const intake = new Intake(this.#intakeOptions, lanes)
+		const closed = isContinued ? undefined : former.close()
+		const intake = isContinued ? former : new Intake(this.#intakeOptions)
 		this.#intake = intake
-		this.#options.log.info({ lanes: lanes.length }, 'the group gave partitions')
+		intake.give(lanes)
+		this.#options.log.info({ lanes: lanes.length, isContinued }, 'the group gave partitions')
 		const before = this.#opening
 		const open = async () => {
 			await before
 			await closed
-			await this.#flusher.idle()
+			await this.#flusher.settled()
 			if (this.#intake === intake && !this.#isStopped) await intake.open()
 		}
 		this.#opening = open().catch((error) => this.#parts.fail(error))
@@ -169,7 +170,16 @@ export class FramesReading {
 		}
 		await this.#intake.tend()
 		const topics = await this.#options.brokers.topics(epoch.prefix)
-		if ([...topics].join() !== [...this.#topics].join()) await this.#subscribe(topics)
+		const added = [...topics.keys()].filter((topic) => !this.#topics.has(topic))
+		if ([...this.#topics].some(([topic, partitions]) => topics.get(topic) !== partitions)) await this.#subscribe(topics)
+		else if (added.length > 0) await this.#add(added, topics)
+	}
+
+	/** What is read already is read on meanwhile, however many topics have come. */
+	async #add(added: string[], topics: ReadonlyMap<string, number>): Promise<void> {
+		this.#options.log.info({ added: added.length }, 'there are more topics')
+		this.#topics = topics
+		await this.#member.add(added)
 	}
 
 	/** A member cannot leave topics that are gone, and sees no partitions that were added: another one takes its place. */
@@ -222,7 +232,7 @@ export class FramesReading {
 			begin: (lane, offset) => this.#member.begin(lane, offset),
 			pause: (lane) => this.#member.pause(lane),
 			resume: (lane) => this.#member.resume(lane),
-			offsets: (topics) => within(answerMs, 'offsets', brokers.offsets(topics), this.#clock),
+			offsets: () => within(answerMs, 'offsets', brokers.offsets(), this.#clock),
 			commit: (offsets) => this.#member.commit(offsets),
 			ends: (lane) => within(answerMs, `the end of ${lane.topic}`, this.#endsOf(lane), this.#clock),
 		}

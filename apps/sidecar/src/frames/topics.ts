@@ -21,14 +21,13 @@ export async function listFrameTopics(admin: Admin, prefix: string): Promise<Rea
 	return new Map(ours.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-/** What a group remembers of every partition of the topics. */
+/** What a group remembers of every partition; asked of all at once, since the client looks each topic up that is named. */
 export async function readGroupOffsets(
 	admin: Admin,
 	groupId: string,
-	topics: string[],
 ): Promise<(lane: Lane) => GroupOffset | undefined> {
 	const known = new Map<string, GroupOffset>()
-	for (const { topic, partitions } of topics.length > 0 ? await admin.fetchOffsets({ groupId, topics }) : []) {
+	for (const { topic, partitions } of await admin.fetchOffsets({ groupId })) {
 		for (const { partition, offset, metadata } of partitions) {
 			if (BigInt(offset) < 0n) continue
 			known.set(`${topic}:${partition}`, { offset: BigInt(offset), metadata: metadata ?? '' })

@@ -7,8 +7,17 @@ import type { KafkaConfig } from './config.ts'
 const replicas = 3
 const insync = 2
 
+/** Settings that are looked at: of a thousand topics all of them would be megabytes. */
+const settings = [
+	'cleanup.policy',
+	'unclean.leader.election.enable',
+	'retention.ms',
+	'retention.bytes',
+	'min.insync.replicas',
+] as const
+
 /** What the brokers say of one topic. */
-type TopicState = { topic: string; replicas: number; value: (name: string) => string | undefined }
+type TopicState = { topic: string; replicas: number; value: (name: (typeof settings)[number]) => string | undefined }
 
 export type ClusterVerdict = {
 	/** What closes the gate: records may go before the vault has them. */
@@ -47,23 +56,22 @@ export async function checkCluster(
 
 async function readTopics(admin: Admin, prefix: string): Promise<TopicState[]> {
 	const isOurs = (topic: string) => topic === transactionsTopic(prefix) || tableOfTopic(prefix, topic) !== undefined
-	const names = (await admin.listTopics()).filter(isOurs)
-	if (names.length === 0) return []
-	const [{ topics }, { resources }] = await Promise.all([
-		admin.fetchTopicMetadata({ topics: names }),
-		admin.describeConfigs({
-			includeSynonyms: false,
-			resources: names.map((name) => ({ type: kafkajs.ConfigResourceTypes.TOPIC, name })),
-		}),
-	])
-	return topics.map(({ name, partitions }) => {
-		const entries = resources.find(({ resourceName }) => resourceName === name)?.configEntries ?? []
-		return {
-			topic: name,
-			replicas: Math.min(...partitions.map((one) => one.replicas.length)),
-			value: (wanted) => entries.find(({ configName }) => configName === wanted)?.configValue,
-		}
+	const topics = (await admin.fetchTopicMetadata()).topics.filter(({ name }) => isOurs(name))
+	if (topics.length === 0) return []
+	const { resources } = await admin.describeConfigs({
+		includeSynonyms: false,
+		resources: topics.map(({ name }) => ({
+			type: kafkajs.ConfigResourceTypes.TOPIC,
+			name,
+			configNames: [...settings],
+		})),
 	})
+	const entries = new Map(resources.map(({ resourceName, configEntries }) => [resourceName, configEntries]))
+	return topics.map(({ name, partitions }) => ({
+		topic: name,
+		replicas: Math.min(...partitions.map((one) => one.replicas.length)),
+		value: (wanted) => entries.get(name)?.find(({ configName }) => configName === wanted)?.configValue,
+	}))
 }
 
 function isForgetful({ value }: TopicState): boolean {

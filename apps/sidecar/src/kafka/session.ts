@@ -17,6 +17,7 @@ import {
 	type Target,
 	underLease,
 } from '../session.ts'
+import { watchProtected } from './ahead.ts'
 import { type ClusterVerdict, checkCluster } from './check.ts'
 import type { KafkaConfig } from './config.ts'
 import { watchHoles } from './holes.ts'
@@ -115,7 +116,8 @@ async function targetOf(
 	isFinal: boolean,
 ): Promise<Target<SpooledFrame>> {
 	const { config, log, signal, checkMs } = options
-	const { sender, spool } = topical
+	const { sender, spool, topics, channel } = topical
+	const prefix = channel.prefix ?? options.settings.prefix
 	const { confirmed: start } = held.opened
 	const writer = openWriter(options, held, topical)
 	const askedAgain = await watchHoles(options)
@@ -132,6 +134,7 @@ async function targetOf(
 				timers: [
 					watchFindings(options, () => look(options, topical), { everyMs: checkMs, fail }),
 					askedAgain({ everyMs: config.heartbeatMs, fail }),
+					...(isFinal ? [] : [watchProtected(options, { topics, prefix, everyMs: config.heartbeatMs })]),
 				],
 				onFailure: fail,
 				onSent: (received) => end !== undefined && received >= end && caughtUp.abort(),

@@ -1,5 +1,6 @@
+import { setTimeout } from 'node:timers/promises'
 import { ReprieveError } from '@reprieve/contracts'
-import kafkajs, { type Admin, type Kafka } from 'kafkajs'
+import kafkajs, { type Admin, type Kafka, type KafkaJSAggregateError } from 'kafkajs'
 import type { KafkaConfig } from './config.ts'
 
 type Settings = Pick<KafkaConfig, 'replication' | 'partitions' | 'retentionMs'> & {
@@ -10,17 +11,28 @@ type Settings = Pick<KafkaConfig, 'replication' | 'partitions' | 'retentionMs'> 
 /** What a batch of one record takes besides it, with room to spare. */
 const batchOverhead = 1_000
 
+/** Topics of one request: brokers limit what one may make them write, several records for each topic. */
+const topicsAtOnce = 100
+
+/** Milliseconds that brokers may take to know a topic that was made, and between looks. */
+const spreadMs = 10_000
+const lookMs = 50
+
 /** Makes the topics that capture writes to, once each, with settings under which no record goes before its time. */
 export class Topics {
 	readonly #admin: Admin
+	/** A connection of its own: no row waits behind topics that nobody needs yet. */
+	readonly #aheadAdmin: Admin
 	readonly #settings: Settings
 	/** The topic of transactions, which has one partition whatever the settings. */
 	readonly #single: string
 	readonly #known = new Set<string>()
 	#maxRecordBytes: number
+	#isClosed = false
 
 	constructor(kafka: Kafka, settings: Settings, single: string) {
 		this.#admin = kafka.admin()
+		this.#aheadAdmin = kafka.admin()
 		this.#settings = settings
 		this.#single = single
 		this.#maxRecordBytes = settings.maxRecordBytes
@@ -33,9 +45,9 @@ export class Topics {
 
 	/** Makes the topic of transactions, and learns from it how large a record may be. */
 	async connect(): Promise<void> {
-		await this.#admin.connect()
-		await this.#make(this.#single)
-		this.#maxRecordBytes = Math.min(this.#maxRecordBytes, (await this.#limitOf(this.#single)) - batchOverhead)
+		await Promise.all([this.#admin.connect(), this.#aheadAdmin.connect()])
+		const limits = await this.#make(this.#admin, [this.#single])
+		this.#maxRecordBytes = Math.min(this.#maxRecordBytes, limitIn(limits, this.#single) - batchOverhead)
 		this.#known.add(this.#single)
 	}
 
@@ -45,34 +57,67 @@ export class Topics {
 	 */
 	async ensure(topic: string): Promise<void> {
 		if (this.#known.has(topic)) return
-		await this.#make(topic)
-		const limit = await this.#limitOf(topic)
-		if (limit - batchOverhead < this.#maxRecordBytes) throw tooSmall(topic, limit, this.#maxRecordBytes)
+		const limit = limitIn(await this.#make(this.#admin, [topic]), topic)
+		if (this.#isTooSmall(limit)) throw tooSmall(topic, limit, this.#maxRecordBytes)
 		this.#known.add(topic)
 	}
 
+	/** Does the same for topics that no row waits for. Throws the first refusal once all were tried. */
+	async makeAhead(topics: readonly string[]): Promise<void> {
+		const wanted = topics.filter((topic) => !this.#known.has(topic))
+		const refusals: unknown[] = []
+		for (let from = 0; from < wanted.length && !this.#isClosed; from += topicsAtOnce) {
+			const making = this.#makeUnneeded(wanted.slice(from, from + topicsAtOnce))
+			await making.catch((error) => refusals.push(error))
+		}
+		if (refusals.length > 0 && !this.#isClosed) throw refusals[0]
+	}
+
 	async close(): Promise<void> {
-		await this.#admin.disconnect()
+		this.#isClosed = true
+		await Promise.allSettled([this.#admin.disconnect(), this.#aheadAdmin.disconnect()])
 	}
 
-	async #make(topic: string): Promise<void> {
-		const numPartitions = topic === this.#single ? 1 : this.#settings.partitions
-		const { brokers } = await this.#admin.describeCluster()
+	async #makeUnneeded(topics: string[]): Promise<void> {
+		const limits = await this.#make(this.#aheadAdmin, topics)
+		for (const topic of topics) if (!this.#isTooSmall(limitIn(limits, topic))) this.#known.add(topic)
+	}
+
+	/** Makes what is missing of the topics and their partitions; answers the most bytes that each takes of a record. */
+	async #make(admin: Admin, topics: string[]): Promise<ReadonlyMap<string, number>> {
+		const found = await readPartitions(admin)
+		const missing = topics.filter((topic) => !found.has(topic))
+		if (missing.length > 0) await this.#create(admin, missing)
+		const topicPartitions = topics
+			.map((topic) => ({ topic, count: this.#partitionsOf(topic) }))
+			.filter(({ topic, count }) => (found.get(topic) ?? count) < count)
+		if (topicPartitions.length > 0) await admin.createPartitions({ topicPartitions })
+		return await readLimits(admin, topics)
+	}
+
+	async #create(admin: Admin, topics: string[]): Promise<void> {
+		const { brokers } = await admin.describeCluster()
 		const replicationFactor = this.#settings.replication ?? Math.min(3, brokers.length)
-		await this.#admin.createTopics({
-			waitForLeaders: true,
-			topics: [{ topic, numPartitions, replicationFactor, configEntries: this.#entries(replicationFactor) }],
+		const configEntries = this.#entries(replicationFactor)
+		const created = admin.createTopics({
+			waitForLeaders: false,
+			topics: topics.map((topic) => ({
+				...{ topic, replicationFactor, configEntries },
+				numPartitions: this.#partitionsOf(topic),
+			})),
 		})
-		const [found] = (await this.#admin.fetchTopicMetadata({ topics: [topic] })).topics
-		if ((found?.partitions.length ?? 0) < numPartitions)
-			await this.#admin.createPartitions({ topicPartitions: [{ topic, count: numPartitions }] })
+		await created.catch((error) => {
+			throw error instanceof kafkajs.KafkaJSAggregateError ? refused(error) : error
+		})
+		await untilThere(admin, topics)
 	}
 
-	async #limitOf(topic: string): Promise<number> {
-		const type = kafkajs.ConfigResourceTypes.TOPIC
-		const resources = [{ type, name: topic, configNames: ['max.message.bytes'] }]
-		const [found] = (await this.#admin.describeConfigs({ includeSynonyms: false, resources })).resources
-		return Number(found?.configEntries[0]?.configValue ?? Number.POSITIVE_INFINITY)
+	#partitionsOf(topic: string): number {
+		return topic === this.#single ? 1 : this.#settings.partitions
+	}
+
+	#isTooSmall(limit: number): boolean {
+		return limit - batchOverhead < this.#maxRecordBytes
 	}
 
 	#entries(replication: number): { name: string; value: string }[] {
@@ -85,6 +130,57 @@ export class Topics {
 			{ name: 'compression.type', value: 'producer' },
 		]
 	}
+}
+
+/** Every topic of the cluster, with its number of partitions. */
+async function readPartitions(admin: Admin): Promise<ReadonlyMap<string, number>> {
+	const { topics } = await admin.fetchTopicMetadata()
+	return new Map(topics.map(({ name, partitions }) => [name, partitions.length]))
+}
+
+/** Brokers learn a little later what was made, and the clients' own waiting fails for a topic that one has not heard of. */
+async function untilThere(admin: Admin, topics: string[]): Promise<void> {
+	const deadline = performance.now() + spreadMs
+	for (;;) {
+		const found = await readPartitions(admin)
+		const missing = topics.filter((topic) => !found.has(topic))
+		if (missing.length === 0) return
+		if (performance.now() > deadline) throw unknown(missing)
+		await setTimeout(lookMs)
+	}
+}
+
+async function readLimits(admin: Admin, topics: string[]): Promise<ReadonlyMap<string, number>> {
+	const type = kafkajs.ConfigResourceTypes.TOPIC
+	const resources = topics.map((name) => ({ type, name, configNames: ['max.message.bytes'] }))
+	const found = (await admin.describeConfigs({ includeSynonyms: false, resources })).resources
+	return new Map(
+		found.map(({ resourceName, configEntries }) => [
+			resourceName,
+			Number(configEntries[0]?.configValue ?? Number.POSITIVE_INFINITY),
+		]),
+	)
+}
+
+function limitIn(limits: ReadonlyMap<string, number>, topic: string): number {
+	return limits.get(topic) ?? Number.POSITIVE_INFINITY
+}
+
+function refused(error: KafkaJSAggregateError): ReprieveError {
+	const reasons = error.errors.map((one) =>
+		one instanceof Error && 'topic' in one ? `${one.topic}: ${one.message}` : `${one}`,
+	)
+	const more = reasons.length > 1 ? `, and ${reasons.length - 1} more` : ''
+	return new ReprieveError('UNAVAILABLE', `a topic is missing and could not be made: ${reasons[0]}${more}`, {
+		hint: 'Make it, or let capture make topics (docs/how-to/kafka-cluster.md). It is tried again.',
+		...{ retryable: true, cause: error },
+	})
+}
+
+function unknown([topic, ...more]: string[]): ReprieveError {
+	const others = more.length > 0 ? ` and ${more.length} more` : ''
+	const message = `topic ${topic}${others} was made, but the brokers do not know it after ${spreadMs} ms`
+	return new ReprieveError('UNAVAILABLE', message, { retryable: true })
 }
 
 function tooSmall(topic: string, limit: number, wanted: number): ReprieveError {
