@@ -13,6 +13,9 @@ export const groupRows = 20_000
 /** How a segment's rows are grouped, and which columns' groups have statistics (default: those of numbers and times). */
 export type Grouping = { rows: number; bounded?: readonly string[] }
 
+/** By which a file of ours says who wrote it. */
+export const writerName = 'reprieve'
+
 const magic = Buffer.from('PAR1')
 
 /** Parquet bytes (zstd) of columns of `rows` rows each. */
@@ -80,7 +83,7 @@ function footerOf(columns: readonly SegmentColumn[], groups: ThriftStruct[], row
 			[2, list(12, schema.map(struct))],
 			[3, i64(rows)],
 			[4, list(12, groups.map(struct))],
-			[6, text('reprieve')],
+			[6, text(writerName)],
 			[7, ordersOf(leaves)],
 		]),
 	)
