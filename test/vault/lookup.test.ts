@@ -88,6 +88,25 @@ test('a large segment without a key is left as it is, and read as before', async
 	expect(await readCells(table.read({ keys: [{ id: idOf(77) }] }))).toEqual([cellsOf(77)])
 })
 
+test('a small merged segment that no index covers holds keys of several columns', async () => {
+	await using folder = await freshFolder()
+	const counting = countingStore(fileStore(folder.path))
+	const table = open(folder.path, counting.store)
+	const pair = sourceTable(source.columns, { key: ['n', 'note'] })
+	const cells = Array.from({ length: 90 }, (_, n) => cellsOf(n % 2 === 0 ? n : n - 90))
+	for (let first = 0; first < 90; first += 10) {
+		const position = BigInt(first + 1)
+		const changes = cells.slice(first, first + 10).map((own) => ({ cells: own, position }))
+		await table.commit({ source: 'l', position, segments: await table.write(changeRows(pair, changes)) })
+	}
+	expect(await table.compact()).toEqual({ merged: 9, written: 1 })
+	const find = async ([, n = '', note = '']: string[]) => await readCells(table.read({ keys: [{ n, note }] }))
+	for (const own of cells) expect(await find(own)).toEqual([own])
+	counting.take()
+	expect(await find(cellsOf(-1_000))).toEqual([])
+	expect(counting.take()).toMatchObject({ data: 0, dataBytes: 0 })
+})
+
 /** Deterministic numbers, so that a failure can be seen again. */
 function random(seed: number): () => number {
 	let state = seed

@@ -6,13 +6,11 @@ import { unlessLetGo } from './let-go.ts'
 import type { SegmentFile, TableMeta } from './log/actions.ts'
 import type { Log } from './log/log.ts'
 import { refreshIndex } from './lookup/refresh.ts'
+import { gatherSorted } from './segment/gather.ts'
 import { openParquet } from './segment/parquet.ts'
 import { putSegment } from './segment/put.ts'
-import { comparePlaces } from './segment/range.ts'
-import { changesOf, type RowGroup, type RowRef, rowGroupsOf } from './segment/read.ts'
+import { type RowGroup, rowGroupsOf } from './segment/read.ts'
 import { buildSliced, newPath } from './segment/write.ts'
-
-type Keyed = RowRef & { key: unknown[]; position: bigint; ordinal: number }
 
 /**
  * Merges small neighbouring segments into larger ones, sorted by key, then by place in the log, and rewrites what is large
@@ -77,41 +75,7 @@ async function writePart(
 	{ table, columns }: { table: SourceTable; columns: readonly VaultColumn[] },
 ): Promise<Omit<SegmentFile, 'modifiedAt' | 'schema'>> {
 	const names = keyColumns(table).map((at) => (columns[at] as VaultColumn).name)
-	const refs: Keyed[] = []
-	for (const group of groups) refs.push(...(await keyedRefs(group, names)))
-	refs.sort(compareKeyed)
-	const rows = await changesOf(refs, table, { isFinal: true })
+	const rows = await gatherSorted(groups, { table, sortedBy: names })
 	const { range, ...segment } = await buildSliced(rows, columns, { path: newPath(place), sortedBy: names })
 	return { ...(await putSegment(place, { ...segment, isSliced: true }, openColumns)), range }
-}
-
-async function keyedRefs(group: RowGroup, names: readonly string[]): Promise<Keyed[]> {
-	const position = (await group.values('_position')) as ArrayLike<bigint>
-	const ordinal = (await group.values('_ordinal')) as ArrayLike<number>
-	const keys = await Promise.all(names.map((name) => group.values(name)))
-	return Array.from({ length: group.rows }, (_, row) => ({
-		group,
-		row,
-		key: keys.map((values) => values[row]),
-		position: position[row] as bigint,
-		ordinal: ordinal[row] as number,
-	}))
-}
-
-function compareKeyed(a: Keyed, b: Keyed): number {
-	for (let at = 0; at < a.key.length; at++) {
-		const order = compareNative(a.key[at], b.key[at])
-		if (order !== 0) return order
-	}
-	return comparePlaces(a, b)
-}
-
-/** Order of two native cells, so that equal and near keys share a row group; NULL last. */
-function compareNative(a: unknown, b: unknown): number {
-	if (a === null || a === undefined) return b === null || b === undefined ? 0 : 1
-	if (b === null || b === undefined) return -1
-	if (a instanceof Uint8Array) return Buffer.compare(a, b as Uint8Array)
-	const [left, right] = [a as number | bigint, b as number | bigint]
-	if (left === right) return 0
-	return left < right ? -1 : 1
 }

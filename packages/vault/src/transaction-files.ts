@@ -3,7 +3,7 @@ import { type Place, readWhole } from './archive.ts'
 import type { SegmentFile } from './log/actions.ts'
 import { digestOf } from './seal.ts'
 import { buildCells, cellsOf } from './segment/cells.ts'
-import { encodeSegment, type SegmentColumn } from './segment/encode.ts'
+import { type EncodedColumn, encodeColumn, joinColumns } from './segment/encode.ts'
 import { openParquet, type ParquetFile } from './segment/parquet.ts'
 import { putSegment } from './segment/put.ts'
 import { formatRange, rangeOf } from './segment/range.ts'
@@ -92,11 +92,12 @@ export async function writeColumns(
 	modifiedAt: number,
 ): Promise<SegmentFile> {
 	const count = positions.length
-	const encoded: SegmentColumn[] = []
+	const encoded: EncodedColumn[] = []
 	for (const column of columns) {
-		encoded.push({ name: column.name, encoded: codecOf(column.type).encode(await textsOf(column), 0, count) })
+		const { name, type } = column
+		encoded.push(encodeColumn({ name, encoded: codecOf(type).encode(await textsOf(column), 0, count) }, count))
 	}
-	const bytes = encodeSegment(encoded, count)
+	const bytes = joinColumns(encoded, count)
 	const path = `data/${place.newId()}.parquet`
 	const range = formatRange(rangeOf({ position: positions, ordinal: new Uint32Array(count) }, 0, count))
 	const segment = { path, bytes, sha256: digestOf(bytes), stats: statisticsOf(encoded, count) }

@@ -160,7 +160,7 @@ export const vaultGuards: Mutant[] = [
 		name: 'trusts a slice without its digest',
 		rule: 'P8',
 		file: `${vault}/segment/slices.ts`,
-		before: 'if (slice.length !== size || !headOf(place, slice).equals(bytes.subarray(0, headBytes)))',
+		before: 'if (slice.length !== size || !headOf(place, [slice]).equals(bytes.subarray(0, headBytes)))',
 		after: 'if (slice.length !== size)',
 		tests: {
 			[`${vault}/segment/slices.test.ts`]: [

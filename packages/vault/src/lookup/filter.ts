@@ -1,5 +1,4 @@
-import type { ChangeRows } from '@reprieve/contracts'
-import { hasKey, keyColumns } from '../columns.ts'
+import type { TextColumn } from '@reprieve/contracts'
 import type { Slice } from '../segment/slices.ts'
 import { hashKey, type Seed, seedOf } from './hash.ts'
 
@@ -14,17 +13,16 @@ const bitsPerKey = 16
 const probes = 11
 
 /**
- * Bloom filters of a small segment's keys, one for each part, as an `add` carries them until the key index covers it:
- * `offset+size:bits` (`:bits` for a segment without slices), bits in base64, a space between parts. Undefined without a key.
+ * Bloom filters of a small segment's keys, given as the cells of each key column, one filter for each part, as an `add` carries
+ * them until the key index covers it: `offset+size:bits` (`:bits` for a segment without slices), bits in base64, a space
+ * between parts.
  */
-export function formatFilters(path: string, rows: ChangeRows, parts: readonly FilterPart[]): string | undefined {
-	if (!hasKey(rows.table)) return undefined
-	const columns = keyColumns(rows.table).map((at) => rows.columns[at] as ChangeRows['columns'][number])
+export function formatFilters(path: string, key: readonly TextColumn[], parts: readonly FilterPart[]): string {
 	const seed = filterSeed(path)
 	const hashOf = (row: number) =>
 		hashKey(
 			seed,
-			columns.map(({ bytes, offsets, present }) =>
+			key.map(({ bytes, offsets, present }) =>
 				present[row] === 1 ? bytes.subarray(offsets[row], offsets[row + 1]) : null,
 			),
 		)

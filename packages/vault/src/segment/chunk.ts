@@ -1,4 +1,3 @@
-import { constants, zstdCompressSync } from 'node:zlib'
 import { isBitSet, type NativeMaps, type NativeValues } from '../values/native.ts'
 import { boundsOf } from './bounds.ts'
 import { countPresent, putPresence, putRun, putRuns, Runs } from './levels.ts'
@@ -6,6 +5,7 @@ import { type Part, putPlain } from './plain.ts'
 import { physicalTypes, typeOf } from './schema.ts'
 import { Scratch } from './scratch.ts'
 import { i32, i64, list, struct, type ThriftStruct, type ThriftValue, text, writeThrift } from './thrift.ts'
+import { compress } from './zstd.ts'
 
 /** One leaf column of one row group: its pages, and what the footer says of them but for their place. */
 export type Chunk = { pages: Uint8Array[]; size: number; plainSize: number; dictionarySize: number; meta: ThriftStruct }
@@ -13,7 +13,6 @@ export type Chunk = { pages: Uint8Array[]; size: number; plainSize: number; dict
 const encodings = { plain: 0, runs: 3, dictionary: 8 }
 const pages = { data: 0, dictionary: 2 }
 const zstd = 6
-const zstdLevel = 1
 
 /** Written to by one chunk at a time, from beginning to end without a pause. */
 const scratch = new Scratch()
@@ -153,16 +152,4 @@ function pageOf(
 		)
 	const head = sizes(body.length)
 	return { parts: [head, body], size: head.length + body.length, plainSize: head.length + plain.length }
-}
-
-/** Of more bytes a second copy of the result costs more than room for all that it could take. */
-const roomyBytes = 64 * 1024 * 1024
-
-/** The result grows by a quarter of the input at a time: room for all that it could take would be mostly waste. */
-function compress(bytes: Uint8Array): Uint8Array {
-	const isLong = bytes.length > roomyBytes
-	return zstdCompressSync(bytes, {
-		chunkSize: isLong ? bytes.length + (bytes.length >> 7) : Math.max(4096, bytes.length >> 2),
-		params: { [constants.ZSTD_c_compressionLevel]: zstdLevel },
-	})
 }

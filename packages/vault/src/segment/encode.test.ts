@@ -3,8 +3,13 @@ import { expect, test } from 'vitest'
 import type { DeltaType } from '../values/codec.ts'
 import { codecOf } from '../values/types.ts'
 import { cellsOf } from './cells.ts'
-import { encodeMaps, encodeSegment } from './encode.ts'
+import { encodeColumn, encodeMaps, type Grouping, joinColumns, type SegmentColumn } from './encode.ts'
 import { openParquet } from './parquet.ts'
+
+function encodeSegment(columns: SegmentColumn[], rows: number, grouping?: Grouping): Uint8Array {
+	const encoded = columns.map((column) => encodeColumn(column, rows, grouping))
+	return joinColumns(encoded, rows, grouping)
+}
 
 const rows = 203
 

@@ -1,4 +1,4 @@
-import type { Encoded } from '../values/codec.ts'
+import type { DeltaType, Encoded } from '../values/codec.ts'
 import { isBitSet, type NativeMaps, type NativeValues } from '../values/native.ts'
 import { type Chunk, encodeChunk, encodeMapChunks } from './chunk.ts'
 import { ordersOf, schemaOf } from './schema.ts'
@@ -13,11 +13,35 @@ export const groupRows = 20_000
 /** How a segment's rows are grouped, and which columns' groups have statistics (default: those of numbers and times). */
 export type Grouping = { rows: number; bounded?: readonly string[] }
 
+/** By which a file of ours says who wrote it. */
+export const writerName = 'reprieve'
+
 const magic = Buffer.from('PAR1')
 
-/** Parquet bytes (zstd) of columns of `rows` rows each. */
-export function encodeSegment(
-	columns: readonly SegmentColumn[],
+/** A column as it lies in a file, row group by row group, and what statistics say of it. */
+export type EncodedColumn = Pick<Encoded, 'nullCount' | 'bounds'> & {
+	name: string
+	type: DeltaType | 'map'
+	/** Those of each row group; a map has two. */
+	groups: Chunk[][]
+}
+
+/** Encodes a column of so many rows: its values may be let go of. */
+export function encodeColumn(
+	{ name, encoded }: SegmentColumn,
+	rows: number,
+	grouping: Grouping = { rows: groupRows },
+): EncodedColumn {
+	const groups: Chunk[][] = []
+	for (let from = 0; from < rows; from += grouping.rows)
+		groups.push(chunksOf({ name, encoded }, { from, to: Math.min(from + grouping.rows, rows) }, grouping))
+	const { data, nullCount, bounds } = encoded
+	return { name, type: data.type, nullCount, bounds, groups }
+}
+
+/** Parquet bytes (zstd) of columns that were encoded under this grouping. */
+export function joinColumns(
+	columns: readonly EncodedColumn[],
 	rows: number,
 	grouping: Grouping = { rows: groupRows },
 ): Uint8Array {
@@ -25,9 +49,8 @@ export function encodeSegment(
 	const groups: ThriftStruct[] = []
 	let at = magic.length
 	for (let from = 0; from < rows; from += grouping.rows) {
-		const to = Math.min(from + grouping.rows, rows)
-		const chunks = columns.flatMap((column) => chunksOf(column, { from, to }, grouping))
-		groups.push(groupOf(chunks, { at, rows: to - from }))
+		const chunks = columns.flatMap((column) => column.groups[groups.length] as Chunk[])
+		groups.push(groupOf(chunks, { at, rows: Math.min(grouping.rows, rows - from) }))
 		for (const { pages, size } of chunks) {
 			parts.push(...pages)
 			at += size
@@ -71,16 +94,16 @@ function groupOf(chunks: readonly Chunk[], { at, rows }: { at: number; rows: num
 	])
 }
 
-function footerOf(columns: readonly SegmentColumn[], groups: ThriftStruct[], rows: number): Uint8Array {
-	const schema = schemaOf(columns.map(({ name, encoded }) => ({ name, type: encoded.data.type })))
-	const leaves = columns.reduce((sum, { encoded }) => sum + (encoded.data.type === 'map' ? 2 : 1), 0)
+function footerOf(columns: readonly EncodedColumn[], groups: ThriftStruct[], rows: number): Uint8Array {
+	const schema = schemaOf(columns)
+	const leaves = columns.reduce((sum, { type }) => sum + (type === 'map' ? 2 : 1), 0)
 	return writeThrift(
 		new Map([
 			[1, i32(1)],
 			[2, list(12, schema.map(struct))],
 			[3, i64(rows)],
 			[4, list(12, groups.map(struct))],
-			[6, text('reprieve')],
+			[6, text(writerName)],
 			[7, ordersOf(leaves)],
 		]),
 	)

@@ -1,16 +1,26 @@
-import { zstdDecompressSync } from 'node:zlib'
+import type { TextColumn } from '@reprieve/contracts'
 import { type FileMetaData, parquetMetadata, parquetScan } from 'hyparquet'
+import { writerName } from './encode.ts'
+import { isEmpty, readNumbers, readTexts } from './pages.ts'
+import { decompress } from './zstd.ts'
 
-/** A Parquet file in memory, read column by column. */
+type Group = { start: number; end: number }
+
+/** A Parquet file in memory, read column by column; it keeps nothing of what it read. */
 export type ParquetFile = {
-	groups: { start: number; end: number }[]
+	groups: Group[]
 	columns: ReadonlySet<string>
-	/** Values of one column in one row group; NULL is null or undefined, also of a column that the file lacks. */
-	read(column: string, group: { start: number; end: number }): Promise<ArrayLike<unknown>>
+	/** Values of one column in one row group; NULL is null or undefined, and none at all where all are. */
+	read(column: string, group: Group): Promise<ArrayLike<unknown>>
+	/** The byte arrays of a column, without an object for each; undefined where the file does not have it in that form. */
+	texts(column: string, group: Group): TextColumn | undefined
 	readAll(column: string): Promise<unknown[]>
 }
 
-const compressors = { ZSTD: (input: Uint8Array) => zstdDecompressSync(input) }
+const compressors = { ZSTD: decompress }
+
+/** Chunks up to this size may hold nothing but NULLs. */
+const emptyBytes = 128
 
 /**
  * Opens Parquet bytes. `isRaw`, the default, hands out the physical values of plain columns: whole numbers, byte arrays and
@@ -22,25 +32,78 @@ export function openParquet(bytes: Uint8Array, { isRaw = true } = {}): ParquetFi
 	const columns = new Set(topLevel(metadata).map(({ name }) => name))
 	if (isRaw) for (const element of topLevel(metadata)) unannotate(element)
 	const groups = groupsOf(metadata)
-	const scanning = parquetScan({
-		file: buffer,
-		metadata,
-		utf8: !isRaw,
-		compressors,
-		geoparquet: false,
-		useOffsetIndex: false,
-	})
-	const read: ParquetFile['read'] = async (column, { start, end }) =>
-		columns.has(column) ? (await scanning).readColumn({ column, rowStart: start, rowEnd: end }) : []
+	const isOurs = isRaw && metadata.created_by === writerName
+	const read: ParquetFile['read'] = async (column, group) => {
+		if (!columns.has(column)) return []
+		const own = only(metadata, column, groups.indexOf(group))
+		const rows = group.end - group.start
+		const known = isOurs ? readOurs(buffer, chunksOf(own), rows) : undefined
+		if (known) return known
+		const options = { utf8: !isRaw, compressors, geoparquet: false, useOffsetIndex: false }
+		const scan = await parquetScan({ file: buffer, metadata: own, ...options })
+		return scan.readColumn({ column, rowStart: 0, rowEnd: rows })
+	}
 	return {
 		groups,
 		columns,
 		read,
+		texts(column, group) {
+			if (!isOurs || !columns.has(column)) return undefined
+			const [chunk, ...others] = chunksOf(only(metadata, column, groups.indexOf(group)))
+			const isFit = chunk?.type === 'BYTE_ARRAY' && others.length === 0
+			return isFit ? readTexts(bytesOf(buffer, chunk), group.end - group.start) : undefined
+		},
 		async readAll(column) {
-			const parts = await Promise.all(groups.map((group) => read(column, group)))
-			return parts.flatMap((part) => Array.from(part))
+			const parts = await Promise.all(
+				groups.map(async (group) => {
+					const values = await read(column, group)
+					return Array.from({ length: group.end - group.start }, (_, row) => values[row])
+				}),
+			)
+			return parts.flat()
 		},
 	}
+}
+
+/** What the metadata says of one column in one row group: a read goes through all that it is given. */
+function only({ schema, row_groups, ...metadata }: FileMetaData, column: string, group: number): FileMetaData {
+	let at = 1
+	while (schema[at]?.name !== column) at = afterSubtree(schema, at)
+	const { columns, ...rowGroup } = row_groups[group] as FileMetaData['row_groups'][number]
+	return {
+		...metadata,
+		schema: [{ ...(schema[0] as Element), num_children: 1 }, ...schema.slice(at, afterSubtree(schema, at))],
+		row_groups: [{ ...rowGroup, columns: columns.filter(({ meta_data }) => meta_data?.path_in_schema[0] === column) }],
+	}
+}
+
+/** Of a file that chunk.ts wrote: numbers, and a column of nothing but NULLs, without an object for each. */
+function readOurs(buffer: ArrayBuffer, chunks: readonly Chunk[], rows: number): ArrayLike<unknown> | undefined {
+	const [chunk, ...others] = chunks
+	const isNested = others.length > 0
+	const numbers = chunk && !isNested ? readNumbers(bytesOf(buffer, chunk), rows, chunk.type) : undefined
+	if (numbers) return numbers
+	const isNothing = (one: Chunk) => one.plainSize <= emptyBytes && isEmpty(bytesOf(buffer, one), rows, { isNested })
+	return chunks.every(isNothing) ? [] : undefined
+}
+
+type Chunk = { start: number; end: number; type: string; plainSize: number }
+
+/** The chunks of every leaf. */
+function chunksOf({ row_groups }: FileMetaData): Chunk[] {
+	return row_groups.flatMap(({ columns }) =>
+		columns.flatMap(({ meta_data }) => {
+			if (!meta_data) return []
+			const { type, dictionary_page_offset, data_page_offset } = meta_data
+			const start = Number(dictionary_page_offset || data_page_offset)
+			const end = start + Number(meta_data.total_compressed_size)
+			return [{ start, end, type, plainSize: Number(meta_data.total_uncompressed_size) }]
+		}),
+	)
+}
+
+function bytesOf(buffer: ArrayBuffer, { start, end }: Chunk): Uint8Array {
+	return new Uint8Array(buffer, start, end - start)
 }
 
 function groupsOf({ row_groups }: FileMetaData): { start: number; end: number }[] {

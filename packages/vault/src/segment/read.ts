@@ -1,7 +1,7 @@
 import { type ChangeRows, changeOps, type SourceTable, type TextColumn } from '@reprieve/contracts'
 import type { VaultColumn } from '../columns.ts'
 import { codecOf } from '../values/types.ts'
-import { buildCells, cellsOf } from './cells.ts'
+import { buildCells, type CellBuilder, cellsOf } from './cells.ts'
 import type { ParquetFile } from './parquet.ts'
 
 /** One row group, decoded as far as it was asked for. */
@@ -12,8 +12,10 @@ export type RowGroup = {
 	values(column: string): Promise<ArrayLike<unknown>>
 	/** PostgreSQL text of one source column, by its place in `table.columns`. */
 	texts(column: number): Promise<(row: number) => Cell>
-	/** Forgets the values of one source column. */
-	release(column: number): void
+	/** Hands all of them to a builder. */
+	collect(column: number, builder: CellBuilder): Promise<void>
+	/** Forgets the values of every column but `_exact`, which others need too. */
+	release(): void
 }
 
 /** A cell's PostgreSQL text, as a string or as UTF-8; null is NULL. */
@@ -38,40 +40,46 @@ function openGroup(
 		cache.set(column, known)
 		return known
 	}
+	const rows = range.end - range.start
+	const texts: RowGroup['texts'] = async (at) => {
+		const column = columns[at] as VaultColumn
+		const native = await values(column.name)
+		const isWhole = native.length === rows && !hasNull(native)
+		const exact = isWhole ? [] : ((await values('_exact')) as ArrayLike<MapCell>)
+		const { decode } = codecOf(column.type)
+		return (row) => {
+			const cell = native[row]
+			return cell === null || cell === undefined ? (exact[row]?.[column.name] ?? null) : decode(cell)
+		}
+	}
 	return {
-		table,
-		rows: range.end - range.start,
-		values,
-		async texts(at) {
-			const column = columns[at] as VaultColumn
-			const native = await values(column.name)
-			const isWhole = native.length > 0 && !hasNull(native)
-			const exact = isWhole ? [] : ((await values('_exact')) as ArrayLike<MapCell>)
-			const { decode } = codecOf(column.type)
-			return (row) => {
-				const cell = native[row]
-				return cell === null || cell === undefined ? (exact[row]?.[column.name] ?? null) : decode(cell)
-			}
+		...{ table, rows, values, texts },
+		async collect(at, builder) {
+			const { name, type } = columns[at] as VaultColumn
+			const own = type === 'string' ? file.texts(name, range) : undefined
+			if (own) return builder.append(own)
+			const textOfRow = await texts(at)
+			for (let row = 0; row < rows; row++) builder.push(textOfRow(row))
 		},
-		release: (at) => void cache.delete((columns[at] as VaultColumn).name),
+		release() {
+			for (const column of cache.keys()) if (column !== '_exact') cache.delete(column)
+		},
 	}
 }
+
+/** A cell of the vault's own maps. */
+export type MapCell = Record<string, string | null> | null | undefined
 
 function hasNull(cells: ArrayLike<unknown>): boolean {
 	for (let row = 0; row < cells.length; row++) if (cells[row] === null || cells[row] === undefined) return true
 	return false
 }
 
-type MapCell = Record<string, string | null> | null | undefined
-
-/**
- * The given rows, which all are of one schema version, as changes; with `wanted`, without values in other columns. With
- * `isFinal`, for rows that nothing is asked of afterwards, one column at a time is held in memory.
- */
+/** The given rows, which all are of one schema version, as changes; with `wanted`, without values in other columns. */
 export async function changesOf(
 	refs: readonly RowRef[],
 	table: SourceTable,
-	{ isFinal = false, wanted }: { isFinal?: boolean; wanted?: ReadonlySet<number> | undefined } = {},
+	{ wanted }: { wanted?: ReadonlySet<number> | undefined } = {},
 ): Promise<ChangeRows> {
 	const places = placesOf(refs)
 	const gather = async <T>(column: string): Promise<T[]> => {
@@ -79,21 +87,18 @@ export async function changesOf(
 		return refs.map(({ row }, at) => values[places.group[at] as number]?.[row] as T)
 	}
 	const columns: TextColumn[] = []
-	for (let at = 0; at < table.columns.length; at++) {
+	for (let at = 0; at < table.columns.length; at++)
 		columns.push(wanted && !wanted.has(at) ? cellsOf(new Array(refs.length).fill(null)) : await gatherTexts(places, at))
-		if (isFinal) for (const group of places.groups) group.release(at)
-	}
-	const ops = await gather<Uint8Array>('_op')
 	return {
 		table,
 		count: refs.length,
 		columns,
-		op: Uint8Array.from(ops, opOf),
+		op: Uint8Array.from(await gather<Uint8Array>('_op'), opReader()),
 		position: BigUint64Array.from(await gather<bigint>('_position')),
 		ordinal: Uint32Array.from(await gather<number>('_ordinal')),
 		xid: Uint32Array.from(await gather<bigint>('_xid'), Number),
 		committedAt: BigInt64Array.from(await gather<bigint>('_committed_at')),
-		leaf: (await gather<Uint8Array | null | undefined>('_leaf')).map((name) => (name ? textOf(name) : null)),
+		leaf: (await gather<Uint8Array | null | undefined>('_leaf')).map(leafReader()),
 		rewritten: (await gather<MapCell>('_rewritten')).map((map) => map ?? null),
 	}
 }
@@ -121,10 +126,27 @@ async function gatherTexts({ groups, group, row }: Places, column: number): Prom
 	return builder.finish()
 }
 
-function opOf(name: Uint8Array): number {
-	const op = (changeOps as readonly string[]).indexOf(textOf(name))
-	if (op < 0) throw new RangeError(`"${textOf(name)}" is not a kind of change`)
-	return op
+/** Reads cells of `_op`. */
+export function opReader(): (name: Uint8Array) => number {
+	return unlessSame((name) => {
+		const op = (changeOps as readonly string[]).indexOf(textOf(name))
+		if (op < 0) throw new RangeError(`"${textOf(name)}" is not a kind of change`)
+		return op
+	})
+}
+
+/** Reads cells of `_leaf`. */
+export function leafReader(): (name: Uint8Array | null | undefined) => string | null {
+	return unlessSame((name) => (name ? textOf(name) : null))
+}
+
+/** Rows that follow each other mostly share their cell: what was made of it is kept until another comes. */
+function unlessSame<T, V>(read: (cell: T) => V): (cell: T) => V {
+	let before: { cell: T; value: V } | undefined
+	return (cell) => {
+		if (before?.cell !== cell || !before) before = { cell, value: read(cell) }
+		return before.value
+	}
 }
 
 function textOf(bytes: Uint8Array): string {

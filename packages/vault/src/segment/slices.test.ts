@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { integerCodec, longCodec } from '../values/integer.ts'
 import { stringCodec } from '../values/text.ts'
 import { cellsOf } from './cells.ts'
-import { encodeSegment } from './encode.ts'
+import { encodeColumn, joinColumns } from './encode.ts'
 import { openParquet } from './parquet.ts'
 import { cutSlices, openSlice, slicesOf } from './slices.ts'
 
@@ -17,7 +17,9 @@ async function segment(): Promise<Uint8Array> {
 		{ name: 'note', encoded: stringCodec.encode(cellsOf(texts), 0, rows) },
 		{ name: 'none', encoded: integerCodec.encode(cellsOf(texts.map(() => null)), 0, rows) },
 	]
-	return cutSlices(path, encodeSegment(encoded, rows, { rows: 100, bounded: ['id'] }))
+	const grouping = { rows: 100, bounded: ['id'] }
+	const columns = encoded.map((column) => encodeColumn(column, rows, grouping))
+	return cutSlices(path, joinColumns(columns, rows, grouping))
 }
 
 const valuesOf = async (bytes: Uint8Array) => {

@@ -35,9 +35,9 @@ export function cutSlices(path: string, bytes: Uint8Array): Uint8Array {
 		const { start, end } = extentOf(source)
 		const pages = bytes.subarray(start, end)
 		const slice = alone(footer, moved(source, parquetMagic.length - start), pages)
-		const size = headBytes + slice.length
+		const size = headBytes + slice.reduce((sum, { length }) => sum + length, 0)
 		const padding = -size & (sliceAlignment - 1)
-		parts.push(headOf({ path, offset: at }, slice), slice, Buffer.alloc(padding))
+		parts.push(headOf({ path, offset: at }, slice), ...slice, Buffer.alloc(padding))
 		const inFile = moved(source, at + headBytes + parquetMagic.length - start, { isWhole: true })
 		at += size + padding
 		return { ...item, value: inFile }
@@ -62,16 +62,22 @@ export function slicesOf(bytes: Uint8Array): Slice[] {
 export function openSlice(object: string, place: { path: string; offset: number }, bytes: Uint8Array): Uint8Array {
 	const size = bytes.length < headBytes ? 0 : sizeIn(bytes)
 	const slice = bytes.subarray(headBytes, headBytes + size)
-	if (slice.length !== size || !headOf(place, slice).equals(bytes.subarray(0, headBytes)))
+	if (slice.length !== size || !headOf(place, [slice]).equals(bytes.subarray(0, headBytes)))
 		throw corrupt(object, `the slice at byte ${place.offset} does not match its digest`)
 	return slice
 }
 
-function headOf({ path, offset }: { path: string; offset: number }, slice: Uint8Array): Buffer {
+/** The head of a slice given in parts. */
+function headOf({ path, offset }: { path: string; offset: number }, slice: readonly Uint8Array[]): Buffer {
 	const head = Buffer.alloc(headBytes)
+	const digest = createHash('sha256').update(`${path}@${offset}\n`)
+	for (const part of slice) digest.update(part)
 	magic.copy(head)
-	head.writeUInt32LE(slice.length, magic.length)
-	createHash('sha256').update(`${path}@${offset}\n`).update(slice).digest().copy(head, 8)
+	head.writeUInt32LE(
+		slice.reduce((sum, { length }) => sum + length, 0),
+		magic.length,
+	)
+	digest.digest().copy(head, 8)
 	return head
 }
 
@@ -92,12 +98,12 @@ function tailOf(footer: ThriftStruct): Buffer {
 }
 
 /** One row group as a file without statistics and notes: who reads a slice knows already that it is wanted. */
-function alone(footer: ThriftStruct, rowGroup: ThriftStruct, pages: Uint8Array): Buffer {
+function alone(footer: ThriftStruct, rowGroup: ThriftStruct, pages: Uint8Array): Uint8Array[] {
 	const own = new Map(footer)
 	own.delete(file.notes)
 	own.set(file.rows, rowGroup.get(group.rows) as ThriftValue)
 	own.set(file.groups, listOf(footer, file.groups, [{ kind: 12, value: rowGroup }]))
-	return Buffer.concat([parquetMagic, pages, tailOf(own)])
+	return [parquetMagic, pages, tailOf(own)]
 }
 
 /** The bytes of a row group's pages, which lie next to each other. */

@@ -1,13 +1,13 @@
-import type { SegmentColumn } from './encode.ts'
+import type { EncodedColumn } from './encode.ts'
 
 /** Delta statistics of a segment as the JSON text that an `add` carries: exact or absent, never approximate. */
-export function statisticsOf(columns: SegmentColumn[], rows: number): string {
-	const plain = columns.filter(({ encoded }) => encoded.data.type !== 'map')
-	const bounded = plain.flatMap(({ name, encoded }) => (encoded.bounds ? [{ name, ...encoded.bounds }] : []))
+export function statisticsOf(columns: readonly EncodedColumn[], rows: number): string {
+	const plain = columns.filter(({ type }) => type !== 'map')
+	const bounded = plain.flatMap(({ name, bounds }) => (bounds ? [{ name, ...bounds }] : []))
 	return formatStatistics(rows, {
 		min: bounded.map(({ name, min }) => [name, min]),
 		max: bounded.map(({ name, max }) => [name, max]),
-		nulls: plain.map(({ name, encoded }) => [name, String(encoded.nullCount)]),
+		nulls: plain.map(({ name, nullCount }) => [name, String(nullCount)]),
 	})
 }
 

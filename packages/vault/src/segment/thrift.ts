@@ -24,7 +24,14 @@ export const list = (element: number, items: ThriftValue[]): ThriftValue => ({
 
 /** Reads one struct of Thrift's compact protocol. Fields that nobody here knows are kept as they are. Throws a RangeError. */
 export function readThrift(bytes: Uint8Array): ThriftStruct {
-	return readStruct({ bytes, at: 0 })
+	return readThriftAt(bytes, 0).struct
+}
+
+/** The same from byte `at` on, and where it ends. */
+export function readThriftAt(bytes: Uint8Array, at: number): { struct: ThriftStruct; end: number } {
+	const cursor = { bytes, at }
+	const struct = readStruct(cursor)
+	return { struct, end: cursor.at }
 }
 
 /** Inverse of {@link readThrift}. */

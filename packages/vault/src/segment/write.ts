@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { type ChangeRows, changeOps, type TextColumn } from '@reprieve/contracts'
-import type { VaultColumn } from '../columns.ts'
+import { hasKey, keyColumns, type VaultColumn } from '../columns.ts'
 import { type FilterPart, formatFilters } from '../lookup/filter.ts'
 import { digestOf } from '../seal.ts'
 import type { Encoded } from '../values/codec.ts'
@@ -8,7 +8,17 @@ import { instantJson } from '../values/instant.ts'
 import { cellText } from '../values/text.ts'
 import { codecOf } from '../values/types.ts'
 import { extremesOf } from './bounds.ts'
-import { encodeMaps, encodeSegment, encodeStrings, groupRows, type SegmentColumn } from './encode.ts'
+import {
+	type EncodedColumn,
+	encodeColumn,
+	encodeMaps,
+	encodeStrings,
+	type Grouping,
+	groupRows,
+	joinColumns,
+	type SegmentColumn,
+} from './encode.ts'
+import type { Gathered } from './gather.ts'
 import { formatRange, rangeOf } from './range.ts'
 import { cutSlices, sliceBytes, slicesOf } from './slices.ts'
 import { statisticsOf } from './statistics.ts'
@@ -77,42 +87,57 @@ export async function buildSegment(
 	const takeTurns = async () => {
 		if (sizeOf(rows, { start, end }) > longBytes) await setTimeout(turnMs)
 	}
-	const all = encodeRows(rows, columns, { start, end })
+	const gathered: Gathered = {
+		...rows,
+		textsOf: async (at) => {
+			await takeTurns()
+			return rows.columns[at] as TextColumn
+		},
+	}
+	const all = await encodeRows(gathered, columns, { start, end, grouping: { rows: groupRows } })
 	await takeTurns()
-	const bytes = encodeSegment(all, end - start)
-	await takeTurns()
-	const segment = finishSegment(rows, { start, end }, all, { path, bytes })
-	return bytes.length > wholeBytes ? segment : withFilters(segment, rows, [{ start, end }])
+	const stats = statisticsOf(all, end - start)
+	const bytes = joinColumns(all, end - start)
+	const segment = finishSegment(gathered, { start, end }, { path, bytes, stats })
+	return bytes.length > wholeBytes ? segment : await withFilters(segment, gathered, [{ start, end }])
 }
 
 /** Encodes rows, sorted by the columns named, as one segment of slices. */
 export async function buildSliced(
-	rows: ChangeRows,
+	rows: Gathered,
 	columns: readonly VaultColumn[],
 	{ path, sortedBy }: { path: string; sortedBy: readonly string[] },
 ): Promise<Segment> {
 	const part = { start: 0, end: rows.count }
-	const sample = Math.min(rows.count, sampleRows)
-	const tried = encodeSegment(encodeRows(rows, columns, { start: 0, end: sample }), sample, {
-		rows: groupRows,
-		bounded: [],
-	})
-	const fitting = Math.ceil(sliceBytes / (tried.length / sample))
-	const all = encodeRows(rows, columns, part)
-	const grouping = { rows: Math.max(1, Math.min(fitting, groupRows)), bounded: sortedBy }
-	const bytes = cutSlices(path, encodeSegment(all, rows.count, grouping))
-	const segment = finishSegment(rows, part, all, { path, bytes })
+	const grouping = { rows: await fittingRows(rows, columns), bounded: sortedBy }
+	const all = await encodeRows(rows, columns, { ...part, grouping })
+	const stats = statisticsOf(all, rows.count)
+	const bytes = cutSlices(path, joinColumns(all, rows.count, grouping))
+	const segment = finishSegment(rows, part, { path, bytes, stats })
 	if (bytes.length > filteredBytes) return segment
 	const parts = slicesOf(bytes).map((slice, at) => {
 		const start = at * grouping.rows
 		return { slice, start, end: Math.min(start + grouping.rows, rows.count) }
 	})
-	return withFilters(segment, rows, parts)
+	return await withFilters(segment, rows, parts)
 }
 
-function withFilters(segment: Segment, rows: ChangeRows, parts: readonly FilterPart[]): Segment {
-	const filters = formatFilters(segment.path, rows, parts)
-	return filters === undefined ? segment : { ...segment, filters }
+/** Rows that make a slice, by the first of them. */
+async function fittingRows(rows: Gathered, columns: readonly VaultColumn[]): Promise<number> {
+	const sample = Math.min(rows.count, sampleRows)
+	const grouping = { rows: groupRows, bounded: [] }
+	const tried = joinColumns(await encodeRows(rows, columns, { start: 0, end: sample, grouping }), sample)
+	return Math.max(1, Math.min(Math.ceil(sliceBytes / (tried.length / sample)), groupRows))
+}
+
+async function withFilters(segment: Segment, rows: Gathered, parts: readonly FilterPart[]): Promise<Segment> {
+	if (!hasKey(rows.table)) return segment
+	const cells: TextColumn[] = []
+	for (const at of keyColumns(rows.table)) {
+		const { bytes, offsets, present } = await rows.textsOf(at, rows.count)
+		cells.push({ bytes: new Uint8Array(bytes), offsets: offsets.slice(), present: present.slice() })
+	}
+	return { ...segment, filters: formatFilters(segment.path, cells, parts) }
 }
 
 /** The name of a segment's object in its table's folder. */
@@ -120,36 +145,35 @@ export function newPath({ newId }: { newId: () => string }): string {
 	return `data/${newId()}.parquet`
 }
 
-function encodeRows(
-	rows: ChangeRows,
+/** Of source columns one at a time is held, as text and in its native form. */
+async function encodeRows(
+	rows: Gathered,
 	columns: readonly VaultColumn[],
-	{ start, end }: { start: number; end: number },
-): SegmentColumn[] {
-	const encoded = rows.columns.map((column, at) => encodeColumn(column, columns[at] as VaultColumn, start, end))
-	return [...bookkeepingOf(rows, start, end), exactColumn(rows.columns, encoded, start, end), ...encoded]
+	{ start, end, grouping }: { start: number; end: number; grouping: Grouping },
+): Promise<EncodedColumn[]> {
+	const encode = (column: SegmentColumn) => encodeColumn(column, end - start, grouping)
+	const encoded: EncodedColumn[] = []
+	const exact = new Map<number, Record<string, string>>()
+	for (const [at, { name, type }] of columns.entries()) {
+		const texts = await rows.textsOf(at, end)
+		const native = codecOf(type).encode(texts, start, end)
+		for (const row of native.exact) exact.set(row, { ...exact.get(row), [name]: cellText(texts, start + row) })
+		encoded.push(encode({ name, encoded: native }))
+	}
+	const exactColumn = { name: '_exact', encoded: encodeMaps(end - start, (row) => exact.get(row) ?? null) }
+	return [...bookkeepingOf(rows, start, end).map(encode), encode(exactColumn), ...encoded]
 }
 
 function finishSegment(
-	rows: ChangeRows,
+	rows: Gathered,
 	{ start, end }: { start: number; end: number },
-	all: SegmentColumn[],
-	{ path, bytes }: { path: string; bytes: Uint8Array },
+	built: Pick<Segment, 'path' | 'bytes' | 'stats'>,
 ): Segment {
-	return {
-		path,
-		rows: end - start,
-		bytes,
-		sha256: digestOf(bytes),
-		stats: statisticsOf(all, end - start),
-		range: formatRange(rangeOf(rows, start, end)),
-	}
+	const range = formatRange(rangeOf(rows, start, end))
+	return { ...built, rows: end - start, sha256: digestOf(built.bytes), range }
 }
 
-function encodeColumn(column: TextColumn, target: VaultColumn, start: number, end: number): SegmentColumn {
-	return { name: target.name, encoded: codecOf(target.type).encode(column, start, end) }
-}
-
-function bookkeepingOf(rows: ChangeRows, start: number, end: number): SegmentColumn[] {
+function bookkeepingOf(rows: Gathered, start: number, end: number): SegmentColumn[] {
 	const xid = widened(rows.xid.subarray(start, end))
 	const position = new BigInt64Array(rows.position.slice(start, end).buffer)
 	const ordinal = new Int32Array(rows.ordinal.slice(start, end).buffer)
@@ -183,22 +207,4 @@ function whole(
 	const rows = extremesOf(data, { from: 0, to: values.length, isFull: true })
 	const jsonAt = (row: number) => toJson(values[row] as number | bigint)
 	return { data, nullCount: 0, bounds: rows && { min: jsonAt(rows.min), max: jsonAt(rows.max) }, exact: [] }
-}
-
-/** The texts that native columns cannot carry, by vault column name. */
-function exactColumn(
-	columns: readonly TextColumn[],
-	encoded: readonly SegmentColumn[],
-	start: number,
-	end: number,
-): SegmentColumn {
-	const texts = new Map<number, Record<string, string>>()
-	encoded.forEach(({ name, encoded: { exact } }, at) => {
-		for (const row of exact) {
-			const map = texts.get(row) ?? {}
-			map[name] = cellText(columns[at] as TextColumn, start + row)
-			texts.set(row, map)
-		}
-	})
-	return { name: '_exact', encoded: encodeMaps(end - start, (row) => texts.get(row) ?? null) }
 }
