@@ -98,3 +98,19 @@ test('a value that no longer fits is refused, and nothing is cut to size', async
 	await expect(restore(scene, { selection, rename: { t: { code: 'code' } } })).rejects.toMatchObject(drift)
 	expect(await scene.sql`select from public.t`).toHaveLength(0)
 })
+
+test.each(['drop n', 'rename n to m', 'alter n type text'])(
+	'no start is refused for a move, which it leaves alone, from before alter table %s',
+	async (change) => {
+		await using scene = await openScene()
+		const { sql, vault } = scene
+		await sql`create table public.t (id int primary key, code text, n int)`
+		await sql`insert into public.t values (1, 'a', 5)`
+		await vault.transaction((await vault.copy(sql, 't', 'true')).map((row) => ({ ...row, op: 2 })))
+		await sql.unsafe(`alter table public.t ${change}`)
+		await vault.deleteRows(sql, 't', 'true')
+		const keyed = { selection: { table: 't', keys: [{ id: 1 }] } }
+		expect((await preview(scene, keyed)).findings.filter(({ code }) => code === 'schemaDrift')).toEqual([])
+		expect(await restore(scene, keyed)).toMatchObject({ status: 'succeeded', restored: 1, verified: 1 })
+	},
+)

@@ -3,7 +3,7 @@ import { arrayLiteral, describeTables, findTables, type Transaction } from '@rep
 import type { Vault } from '@reprieve/vault'
 import { readReferences } from '../catalog/references.ts'
 import { readUniques } from '../catalog/uniques.ts'
-import { driftCode, ownEntry, type TableMap } from '../drift/map-columns.ts'
+import { driftCode, mapColumns, ownEntry } from '../drift/map-columns.ts'
 import { wantedRows } from '../selection/filter.ts'
 import type { TableRequest } from '../selection/resolve.ts'
 import type { Timelines } from '../selection/timelines.ts'
@@ -115,8 +115,7 @@ async function gatherRequest(
 	}
 }
 
-/** Places of the archived columns of which a stage takes values. */
+/** Places of the archived columns of which a stage takes values, where it takes any row: that is not known yet. */
 function wantedOf(stage: Stage, archived: SourceTable, rename: Record<string, string>): ReadonlySet<number> {
-	const map = stage.maps[versionOf(stage, archived, rename)] as TableMap
-	return new Set(stagedColumns(stage, map).map((column) => column.from))
+	return new Set(stagedColumns(stage, mapColumns(archived, stage.live, rename)).map((column) => column.from))
 }
