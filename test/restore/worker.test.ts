@@ -1,3 +1,4 @@
+import { openSessions } from '@reprieve/postgres'
 import { expect, test } from 'vitest'
 import { findChanges } from '../../apps/service/src/archive/changes.ts'
 import { cancelRestore } from '../../apps/service/src/restores/cancel.ts'
@@ -163,6 +164,42 @@ test('a change that the archive lost fails the batch instead of being left out',
 		}),
 	}
 	expect(await work(scene, id)).toMatchObject({ status: 'failed', restored: 50, failure: { code: 'VAULT_CORRUPT' } })
+})
+
+test('no transaction is open while what a batch begins with is read', async () => {
+	await using scene = await openScene()
+	const id = await queuedRestore(scene)
+	const { table } = scene.vault
+	const open = async () =>
+		await scene.sql`select query from pg_stat_activity
+			where datname = current_database() and application_name = 'test restore' and xact_start is not null`
+	let first: unknown
+	scene.services.vault = {
+		...scene.vault,
+		table: (name) => ({
+			...table(name),
+			async *read(query) {
+				first ??= await open()
+				yield* table(name).read(query)
+			},
+		}),
+	}
+	expect(await work(scene, id)).toMatchObject({ status: 'succeeded', restored: 100, verified: 100 })
+	expect(first).toEqual([])
+})
+
+test('one connection is enough for a restore', async () => {
+	await using scene = await openScene()
+	const id = await queuedRestore(scene)
+	const restore = openSessions(scene.database.url, { applicationName: 'test one', max: 1 })
+	const { pools } = scene.services
+	scene.services.pools = { ...pools, restore }
+	try {
+		expect(await work(scene, id)).toMatchObject({ status: 'succeeded', restored: 100, verified: 100 })
+	} finally {
+		scene.services.pools = pools
+		await restore.end({ timeout: 5 })
+	}
 })
 
 test('a restore waits for as long as the disk of the server is full, and says so', async () => {

@@ -28,7 +28,7 @@ export type BatchContext = {
 	by: Signature
 	request: RestoreRequest
 	cursor: RestoreCursor
-	batches: BatchReader
+	batches: Pick<BatchReader, 'prepare'>
 	/** Timeline of transactions that the vault has no record of. */
 	timeline: number
 }
@@ -41,10 +41,9 @@ export type BatchContext = {
 export async function restoreBatch(
 	tx: Transaction,
 	context: BatchContext,
-	batch: number,
+	source: BatchSource,
 ): Promise<Map<string, BatchCounts>> {
-	const source = await context.batches.take(batch)
-	const { list } = source
+	const { batch, list } = source
 	const lives = await lockTables(tx, context, list)
 	const oids = lives.map((live) => live.oid)
 	const uniques = await readUniques(tx, oids)

@@ -15,10 +15,11 @@ export type Listed = {
 }
 
 /** A batch's share of the list, and what the archive has of it: per table of the cursor, in the order of the log. */
-export type BatchSource = { list: Listed[]; rows: Map<number, AsyncIterable<ChangeRows>> }
+export type BatchSource = { batch: number; list: Listed[]; rows: Map<number, AsyncIterable<ChangeRows>> }
 
 /** Reads batches of one restore from list and vault; one may be read while the one before it is written. */
 export type BatchReader = {
+	/** To be called before the batch's transaction begins: it takes another connection, and however long the archive takes. */
 	take(batch: number): Promise<BatchSource>
 	/** Begins to read a batch, up to a bound of memory; what fails is thrown to who takes it. */
 	prepare(batch: number): void
@@ -59,7 +60,7 @@ async function readBatch(
 		left -= begun.bytes
 		rows.set(t, begun.rows)
 	}
-	return { list, rows }
+	return { batch, list, rows }
 }
 
 /** One table's share of a batch, column by column. */

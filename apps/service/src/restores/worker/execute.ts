@@ -97,11 +97,12 @@ async function runBatch(hold: Hold, cursor: RestoreCursor): Promise<void> {
 	}
 	const batch = cursor.done + 1
 	const began = performance.now()
+	const source = await hold.batches.take(batch)
 	const counts = await services.pools.restore.begin(async (tx) => {
 		await tx`set local lock_timeout = '10s'`
 		// One that stands still holds rows that its successor, and the application, may wait for.
 		await tx`set local idle_in_transaction_session_timeout = '60s'`
-		const counted = await restoreBatch(tx, context, batch)
+		const counted = await restoreBatch(tx, context, source)
 		await advance(tx, lease, cursor, counted)
 		return counted
 	})
