@@ -23,8 +23,10 @@ const defaultBatchRows = 10_000
 
 /**
  * Queues a restore of exactly what the preview of this hash showed. Throws CONFLICT when the selection or (for an
- * overwrite) the live rows are others now or rows are in the way, SCHEMA_DRIFT, PARENT_MISSING, NOT_RESTORABLE. Where there
- * is a restore of this id already, it answers that one.
+ * overwrite) the live rows are others now or rows are in the way, SCHEMA_DRIFT, PARENT_MISSING, NOT_RESTORABLE. What only
+ * the rows' other values tell may come with a batch instead: that one does not fit a column of another type (SCHEMA_DRIFT),
+ * under `skip` that one is too long to be shown beside a live row (LIMIT_EXCEEDED). Where there is a restore of this id
+ * already, it answers that one.
  */
 export async function startRestore(
 	services: Services,
