@@ -1,5 +1,6 @@
 import type { Restore } from '@reprieve/contracts'
 import { expect, test } from 'vitest'
+import { examineFor, toRequest } from '../../apps/service/src/restores/request.ts'
 import { startRestore } from '../../apps/service/src/restores/start.ts'
 import { admin } from '../support/services.ts'
 import { until } from '../support/wait.ts'
@@ -352,4 +353,34 @@ test('a deferrable unique constraint of one partition is enforced where triggers
 	await sql`delete from public.t_1`
 	expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ status: 'succeeded', verified: 3 })
 	expect(await differences(sql, 't', ['id'])).toEqual([])
+})
+
+test('a row whose key was NULL when it was archived hides no live row', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create table public.t (id int, code int primary key)`
+	await sql`insert into public.t values (1, 1), (2, 2), (null, 3)`
+	await vault.archiveRows(sql, 't', 'true')
+	await sql`delete from public.t where id is distinct from 1`
+	await sql`alter table public.t drop constraint t_pkey`
+	await sql`alter table public.t add primary key (id)`
+	const { tables } = await preview(scene, { selection: { table: 't' } })
+	expect(tables).toMatchObject([{ rows: 3, same: 1, missing: 2 }])
+})
+
+test('that no live row is in the way of a narrow range is seen in the index alone', async () => {
+	await using scene = await openScene()
+	const { sql, vault, services } = scene
+	await sql`create table public.t (id int primary key) with (autovacuum_enabled = off)`
+	await sql`insert into public.t select n from generate_series(1, 20000) n order by hashint4(n)`
+	await sql`analyze public.t`
+	await vault.deleteRows(sql, 't', 'id between 5000 and 5010', { run: 'r' })
+	const request = toRequest({ selection: { run: 'r' } })
+	await services.pools.restore.begin(async (tx) => {
+		await tx`set local random_page_cost = 10`
+		const { tables } = await examineFor(services, admin, tx, { request, through: 1n << 60n })
+		expect(tables).toMatchObject([{ counts: { missing: 11 } }])
+		const seen = tx`select seq_scan::int, idx_scan::int from pg_stat_xact_user_tables where relname = 't'`
+		expect(await seen).toEqual([{ seq_scan: 0, idx_scan: 1 }])
+	})
 })

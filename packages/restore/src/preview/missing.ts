@@ -22,12 +22,12 @@ async function areAbsent(tx: Transaction, stage: Stage, uniques: Unique[]): Prom
 	const hasOthers = uniques.filter(({ table }) => table === stage.live.oid).length > 1
 	if (!first || !ordered.has(first.typeOid) || hasOthers || stage.relinks > 0 || isWide(stage)) return false
 	const name = quoteIdentifier(first.name)
-	const end = (order: string) => `(select s.${name} from ${stage.sql} s order by s.${name} ${order} limit 1)`
-	// In the order of the index: a test for existence alone may be planned as a search through the whole table.
+	const end = (order: string) => `(select s.${name} from ${stage.sql} s order by s.${name} ${order} nulls last limit 1)`
+	// In the order of the index: a test for existence drops that, and may be planned as a search through the whole table.
 	const inside = `select t.${name} from ${ownRows(stage.live)} t
 		where t.${name} >= ${end('asc')} and t.${name} <= ${end('desc')} order by t.${name} limit 1`
 	const keys = list(keyColumns(stage.live), 's')
 	const twice = `select from ${stage.sql} s group by ${keys} having count(*) > 1`
-	const [row] = await tx.unsafe<{ any: boolean }[]>(`select exists (${inside}) or exists (${twice}) as any`)
+	const [row] = await tx.unsafe<{ any: boolean }[]>(`select (${inside}) is not null or exists (${twice}) as any`)
 	return row?.any === false
 }
