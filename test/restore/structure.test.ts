@@ -384,3 +384,18 @@ test('that no live row is in the way of a narrow range is seen in the index alon
 		expect(await seen).toEqual([{ seq_scan: 0, idx_scan: 1 }])
 	})
 })
+
+test('a cycle of more tables than a function takes arguments comes back in one batch', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	const names = Array.from({ length: 101 }, (_, i) => `t_${i}`)
+	const each = (statement: (name: string, next: string) => string) =>
+		sql.unsafe(names.map((name, i) => statement(name, names[(i + 1) % names.length] as string)).join(';'))
+	await each((name) => `create table public.${name} (id int primary key); insert into public.${name} values (1)`)
+	const rows = []
+	for (const name of names) rows.push(...(await vault.copy(sql, name, 'true')))
+	await each((name) => `delete from public.${name}`)
+	await each((name, next) => `alter table public.${name} add foreign key (id) references public.${next}`)
+	await vault.transaction(rows, { run: 'r' })
+	expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ status: 'succeeded', verified: 101 })
+})

@@ -25,17 +25,16 @@ export async function writeRows(tx: Transaction, stages: Stage[], options: Write
 			: []),
 	])
 	if (parts.length === 0) return
-	try {
-		const [row] = await tx.unsafe<{ whole: boolean[] }[]>(
-			`with ${parts.join(', ')} select json_build_array(${stages.map((stage, i) => insertedAll(stage, i, options)).join(', ')}) as whole`,
-		)
-		for (const [i, stage] of stages.entries()) {
-			if (row?.whole[i]) continue
-			await writeFates(tx, stage)
-			await noteTaken(tx, stage, options.uniques)
-		}
-	} catch (error) {
-		throw refusedWrite(error)
+	const whole = stages.map((stage, i) => insertedAll(stage, i, options)).join(', ')
+	const [row] = await tx
+		.unsafe<{ whole: boolean[] }[]>(`with ${parts.join(', ')} select to_json(array[${whole}]::bool[]) as whole`)
+		.catch((error: unknown) => {
+			throw refusedWrite(error)
+		})
+	for (const [i, stage] of stages.entries()) {
+		if (row?.whole[i]) continue
+		await writeFates(tx, stage)
+		await noteTaken(tx, stage, options.uniques)
 	}
 }
 
