@@ -21,7 +21,7 @@ const outcome = `case f.state
 	when 'relinked' then 'relinked' when 'altered' then 'altered' when 'lost' then 'failed' else 'skipped' end`
 const message = `case f.state
 	when 'altered' then 'written, but the row read back is not as archived (a trigger or rule changed it)'
-	when 'lost' then 'written, but not there when read back (a trigger or rule removed it)'
+	when 'lost' then 'not there when read back (a trigger or rule kept it out or removed it)'
 	when 'gone' then 'the row whose foreign key was rewritten does not exist any more'
 	when 'changed' then 'the foreign key does not have the rewritten value any more'
 	when 'taken' then coalesce(f.note, 'another row took its place') else f.note end`
