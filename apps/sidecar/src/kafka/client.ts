@@ -17,6 +17,11 @@ CompressionCodecs[CompressionTypes.ZSTD] = () => ({
 	decompress: (buffer: Buffer) => decompress(buffer),
 })
 
+/** Whether a broker does not know a topic: not yet, or not any more. */
+export function isUnknownTopic(error: unknown): boolean {
+	return error instanceof kafkajs.KafkaJSProtocolError && error.type === 'UNKNOWN_TOPIC_OR_PARTITION'
+}
+
 type Access = Pick<KafkaConfig, 'brokers' | 'tls' | 'sasl'>
 
 /** A client for the brokers of the configuration, that speaks zstd; what it has to say goes to the log. */
