@@ -1,5 +1,5 @@
 import type { Admin, Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from 'kafkajs'
-import { isUnknownTopic } from '../kafka/client.ts'
+import { isProtocolError } from '../kafka/client.ts'
 import type { Brokers, GroupMember, Lane, MemberOptions } from './brokers.ts'
 import { listFrameTopics, readEnds, readGroupOffsets } from './topics.ts'
 
@@ -86,7 +86,7 @@ class FrameConsumer implements GroupMember {
 			await this.#consumer.subscribe({ topics, fromBeginning: true })
 			return true
 		} catch (error) {
-			if (isUnknownTopic(error)) return false
+			if (isProtocolError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) return false
 			throw error
 		}
 	}

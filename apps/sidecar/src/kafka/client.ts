@@ -17,9 +17,9 @@ CompressionCodecs[CompressionTypes.ZSTD] = () => ({
 	decompress: (buffer: Buffer) => decompress(buffer),
 })
 
-/** Whether a broker does not know a topic: not yet, or not any more. */
-export function isUnknownTopic(error: unknown): boolean {
-	return error instanceof kafkajs.KafkaJSProtocolError && error.type === 'UNKNOWN_TOPIC_OR_PARTITION'
+/** Whether it is a broker's answer of a type, as in its protocol. */
+export function isProtocolError(error: unknown, type: string): boolean {
+	return error instanceof kafkajs.KafkaJSProtocolError && error.type === type
 }
 
 type Access = Pick<KafkaConfig, 'brokers' | 'tls' | 'sasl'>
