@@ -1,11 +1,15 @@
+import { openKafka } from '@reprieve/sidecar'
 import type { Vault } from '@reprieve/vault'
-import type { MemberDescription } from 'kafkajs'
+import type { Admin, Kafka, MemberDescription } from 'kafkajs'
+import { pino } from 'pino'
 import { expect, test } from 'vitest'
+import { startBroker } from '../support/kafka/broker.ts'
 import { hasKafka } from '../support/kafka/shared.ts'
 import { until } from '../support/wait.ts'
 import { type ArchiveGround, archiveGround } from './archive-ground.ts'
 import { noteOf, numbers, type Outgoing } from './sender.ts'
 
+const silent = pino({ level: 'silent' })
 const notes = (ids: number[]) => ids.map((id) => `${id} ${noteOf(id)}`)
 
 test.runIf(hasKafka)('topics that come are read by the same member, which reads on what it has', async () => {
@@ -67,6 +71,37 @@ test.runIf(hasKafka)('what is only in memory is at hand when topics have come', 
 })
 
 test.runIf(hasKafka)(
+	'a topic that the brokers do not know after all keeps nothing from being read, nor is it made',
+	async () => {
+		await using broker = await startBroker({ settings: { 'auto.create.topics.enable': 'true' } })
+		await using ground = await archiveGround({ brokers: broker.brokers })
+		const { sender } = ground
+		await sender.makeTopics(['t'])
+		const ghost = sender.topicOf('ghost')
+		const listing = { more: [] as string[], answers: 0 }
+		await ground.start({ parts: { openKafka: (access) => listMore(openKafka(access, silent), listing) } })
+		await sender.transaction({ t: [1] })
+		await ground.receipted(sender.position)
+		const members = await membersOf(ground)
+
+		listing.more.push(ghost)
+		listing.answers = 0
+		await until(() => listing.answers > 3, 'looks at the topics')
+		await sender.transaction({ t: [2] })
+		await ground.receipted(sender.position)
+		listing.more.pop()
+		await sender.makeTopics(['u'])
+		await sender.transaction({ t: [3], u: [3] })
+		await ground.receipted(sender.position)
+
+		expect(await membersOf(ground)).toEqual(members)
+		expect(await ground.rows('t')).toEqual(notes([1, 2, 3]))
+		expect(await ground.rows('u')).toEqual(notes([3]))
+		expect(await topicsOf(ground)).not.toContain(ghost)
+	},
+)
+
+test.runIf(hasKafka)(
 	'topics that come under load to two archivers lose nothing and bring nothing twice',
 	async () => {
 		await using ground = await archiveGround({ partitions: 3 })
@@ -92,6 +127,31 @@ test.runIf(hasKafka)(
 	},
 	180_000,
 )
+
+async function topicsOf({ client }: ArchiveGround): Promise<string[]> {
+	const admin = client.admin()
+	await admin.connect()
+	try {
+		return await admin.listTopics()
+	} finally {
+		await admin.disconnect()
+	}
+}
+
+/** A client whose administrators list topics more than there are, and count how often they do. */
+function listMore(kafka: Kafka, listing: { more: string[]; answers: number }): Kafka {
+	const open = kafka.admin.bind(kafka)
+	kafka.admin = (config) => {
+		const admin = open(config)
+		const fetchTopicMetadata: Admin['fetchTopicMetadata'] = async (options) => {
+			const { topics } = await admin.fetchTopicMetadata(options)
+			listing.answers++
+			return { topics: [...topics, ...listing.more.map((name) => ({ name, partitions: topics[0]?.partitions ?? [] }))] }
+		}
+		return { ...admin, fetchTopicMetadata }
+	}
+	return kafka
+}
 
 async function groupOf({ client, kafka }: ArchiveGround): Promise<MemberDescription[]> {
 	const admin = client.admin()

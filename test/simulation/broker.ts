@@ -30,6 +30,10 @@ export class Broker {
 			)
 	}
 
+	has(topic: string): boolean {
+		return this.#topics.has(topic)
+	}
+
 	append({ topic, partition }: Lane, records: Uint8Array[]): void {
 		this.#logOf({ topic, partition }).records.push(...records)
 		for (const member of this.#members) member.wake({ topic, partition })

@@ -41,9 +41,14 @@ export class Member implements GroupMember {
 		await world.call(process, 'join the group', () => broker.join(this))
 	}
 
-	async add(topics: string[]): Promise<void> {
-		this.#topics = [...this.#topics, ...topics]
-		await this.start()
+	async add(topics: string[]): Promise<boolean> {
+		const { world, process, broker } = this.#parts
+		return await world.call(process, 'join the group', () => {
+			if (!topics.every((topic) => broker.has(topic))) return false
+			this.#topics = [...this.#topics, ...topics]
+			broker.join(this)
+			return true
+		})
 	}
 
 	/** What the group gives to it, of a generation. */

@@ -1,4 +1,4 @@
-/** The steps of capture and archive over their ports, for whoever runs them without a server: the simulation. */
+/** Steps of capture and archive, for whoever runs them alone: the simulation without a server, and tests of one step. */
 export { TableBuffer } from './archive/buffer.ts'
 export { Archive } from './archive/loop.ts'
 export { openBuffer } from './archive/open-buffer.ts'
@@ -23,6 +23,7 @@ export { type FrameProducer, Sender } from './kafka/sender.ts'
 export { KafkaSink } from './kafka/sink.ts'
 export { frameSource } from './kafka/sources.ts'
 export type { SpooledFrame } from './kafka/spool.ts'
+export { Topics } from './kafka/topics.ts'
 export { type EncodedFrame, FrameWriter } from './kafka/writer.ts'
 export { judgeLineage } from './lineage/judge.ts'
 export { takeLease } from './lineage/lease.ts'

@@ -27,8 +27,11 @@ export interface GroupMember {
 	/** Milliseconds since anything was asked of the brokers with success. */
 	readonly silentMs: number
 	start(): Promise<void>
-	/** Reads these topics as well: the group gives partitions anew, and this member stays in it meanwhile. */
-	add(topics: string[]): Promise<void>
+	/**
+	 * Reads these topics as well: the group gives partitions anew, and this member stays in it meanwhile. Answers false, with
+	 * nothing changed, where a broker does not know one of them: not yet, or not any more.
+	 */
+	add(topics: string[]): Promise<boolean>
 	/** Reads a partition from an offset on. */
 	begin(lane: Lane, offset: bigint): void
 	pause(lane: Lane): void

@@ -1,4 +1,5 @@
 import type { Admin, Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from 'kafkajs'
+import { isProtocolError } from '../kafka/client.ts'
 import type { Brokers, GroupMember, Lane, MemberOptions } from './brokers.ts'
 import { listFrameTopics, readEnds, readGroupOffsets } from './topics.ts'
 
@@ -33,6 +34,8 @@ class FrameConsumer implements GroupMember {
 		const sessionTimeout = Math.max(leastSessionMs, options.sessionMs)
 		this.#consumer = options.kafka.consumer({
 			groupId: options.group,
+			// Capture makes topics, with settings under which nothing goes before its time.
+			allowAutoTopicCreation: false,
 			sessionTimeout,
 			rebalanceTimeout: sessionTimeout * 3,
 			// Others who join wait until this member has heard of it.
@@ -78,8 +81,14 @@ class FrameConsumer implements GroupMember {
 		})
 	}
 
-	async add(topics: string[]): Promise<void> {
-		await this.#consumer.subscribe({ topics, fromBeginning: true })
+	async add(topics: string[]): Promise<boolean> {
+		try {
+			await this.#consumer.subscribe({ topics, fromBeginning: true })
+			return true
+		} catch (error) {
+			if (isProtocolError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) return false
+			throw error
+		}
 	}
 
 	begin(lane: Lane, offset: bigint): void {

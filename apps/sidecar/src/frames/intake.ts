@@ -14,7 +14,7 @@ import type { KnownTransactions } from './known.ts'
 import { LaneReader, type ReadFrame } from './lane.ts'
 import type { Epoch } from './lineage.ts'
 import { MissingRows } from './missing.ts'
-import { type Beginning, type GroupOffset, openPartition, openQueue } from './opening.ts'
+import { type Beginning, type GroupOffset, openPartition, openQueue, readArchived } from './opening.ts'
 import type { PartitionShare, TablePartition } from './partition.ts'
 import { judgeBelonging } from './poison.ts'
 import { ReceiptWriter } from './receipts.ts'
@@ -60,7 +60,8 @@ type Batch = { end: bigint; beat: () => Promise<void> }
 /** What the group gave to this instance, for as long as nobody else can have had it meanwhile. */
 export class Intake {
 	readonly #options: IntakeOptions
-	readonly #given = new Map<string, Lane>()
+	/** A lane that went and came back is another one. */
+	#given: ReadonlyMap<string, Lane> = new Map()
 	readonly #lanesHeld = new Map<string, HeldLane>()
 	readonly #missing: MissingRows
 	readonly #stops: Stops
@@ -74,7 +75,7 @@ export class Intake {
 	constructor(options: IntakeOptions) {
 		this.#options = options
 		this.#missing = new MissingRows({ ...options, ends: options.group.ends })
-		this.#stops = new Stops(options)
+		this.#stops = new Stops({ ...options, isHeld: (held) => this.#isHeld(held) })
 	}
 
 	get bytes(): number {
@@ -100,8 +101,8 @@ export class Intake {
 
 	/** Lanes that were given before and are given again are read on; what was held of others is dropped. */
 	give(lanes: readonly Lane[]): void {
-		this.#given.clear()
-		for (const lane of lanes) this.#given.set(keyOf(lane), lane)
+		const before = this.#given
+		this.#given = new Map(lanes.map((lane) => [keyOf(lane), before.get(keyOf(lane)) ?? lane]))
 		for (const [key, held] of this.#lanesHeld) {
 			if (this.#given.has(key)) this.#readOn(held)
 			else this.#drop(key, held)
@@ -114,12 +115,12 @@ export class Intake {
 		await this.#leaving
 		const lanes = [...this.#given].filter(([key]) => !this.#lanesHeld.has(key)).map(([, lane]) => lane)
 		if (lanes.length === 0) return
-		this.#archived = await this.#readArchived()
+		this.#archived = await readArchived(this.#options)
 		this.#groupOffset = await group.offsets()
 		const transactions = transactionsTopic(epoch.prefix)
 		const before = this.#receipts
 		await inParallel(lanes, lanesAtOnce, async (lane) => {
-			if (!this.#isGiven(lane)) return
+			if (!this.#isStillGiven(lane)) return
 			if (lane.topic === transactions) await this.#openTransactions(lane)
 			else await this.#openTable(lane, tableOfTopic(epoch.prefix, lane.topic))
 		})
@@ -154,7 +155,6 @@ export class Intake {
 	/** Lets receipts under way end. */
 	async close(): Promise<void> {
 		this.#isClosed = true
-		this.#stops.close()
 		await Promise.all([this.#leaving, this.#receipts?.stop()])
 	}
 
@@ -190,25 +190,19 @@ export class Intake {
 		this.#receipts = undefined
 	}
 
-	#isGiven(lane: Lane): boolean {
-		return !this.#isClosed && this.#given.has(keyOf(lane))
+	/** Without a break since its opening began: nobody else has moved what was read of the vault for it. */
+	#isStillGiven(lane: Lane): boolean {
+		return !this.#isClosed && this.#given.get(keyOf(lane)) === lane
 	}
 
 	#isHeld(held: HeldLane): boolean {
 		return !this.#isClosed && this.#lanesHeld.get(keyOf(held.lane)) === held
 	}
 
-	async #readArchived(): Promise<bigint> {
-		const { vault, epoch } = this.#options
-		const archived = await vault.transactions.archived(epoch.lineage.id)
-		if (archived !== undefined) return archived
-		throw new ReprieveError('VAULT_CORRUPT', `the vault's record of transactions lost lineage ${epoch.lineage.id}`)
-	}
-
 	async #openTransactions(lane: Lane): Promise<void> {
 		const { records, vault, epoch, clock, log, onDrained, onFailure } = this.#options
-		const beginning = await openQueue({ vault, epoch, group: this.#groupOffset(lane) }, this.#archived)
-		if (!this.#isGiven(lane)) return
+		const beginning = await openQueue({ vault, epoch, group: this.#groupOffset(lane) })
+		if (!this.#isStillGiven(lane)) return
 		const { queue } = beginning
 		this.#receipts = new ReceiptWriter({
 			...{ records, vault, epoch, clock, log, queue, topic: lane.topic, onDrained, onFailure },
@@ -237,7 +231,7 @@ export class Intake {
 	}: Pick<HeldLane, 'lane' | 'source' | 'partition' | 'queue'> & { beginning: Beginning }) {
 		const { key, vault, epoch, closed, group } = this.#options
 		const { lane } = opened
-		if (!this.#isGiven(lane)) return
+		if (!this.#isStillGiven(lane)) return
 		const reader = new LaneReader(lane, {
 			...{ key, next: beginning.offset },
 			judge: (frame) => judgeBelonging(frame, { ...lane, database: vault.database, epoch, closed }),
@@ -264,7 +258,7 @@ export class Intake {
 		held.partition ??= await this.#lateTable(held, rows.table)
 		const { partition } = held
 		if (comparePlaces(header.predecessor, partition.covered) > 0 && held.hole?.session !== header.session) {
-			this.#archived = await this.#readArchived()
+			this.#archived = await readArchived(this.#options)
 			partition.raise(endOf(this.#archived - 1n))
 		}
 		const { repeated, fresh } = partition.identify(arrival.frame)
@@ -318,14 +312,17 @@ export class Intake {
 
 	async #tellGroup(): Promise<void> {
 		const { group, log } = this.#options
-		const offsets = [...this.#lanesHeld.values()].flatMap((held) => {
+		const news = [...this.#lanesHeld.values()].flatMap((held) => {
 			const offset = durableOf(held)
-			if (offset === undefined || offset === held.committed) return []
-			held.committed = offset
-			return [{ ...held.lane, offset, metadata: held.source }]
+			return offset === undefined || offset === held.committed ? [] : [{ held, offset }]
 		})
-		if (offsets.length === 0) return
-		await group.commit(offsets).catch((error) => log.debug({ err: error }, 'the group was not told'))
+		if (news.length === 0) return
+		try {
+			await group.commit(news.map(({ held, offset }) => ({ ...held.lane, offset, metadata: held.source })))
+			for (const { held, offset } of news) held.committed = offset
+		} catch (error) {
+			log.debug({ err: error }, 'the group was not told')
+		}
 	}
 }
 

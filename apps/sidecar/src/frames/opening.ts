@@ -1,4 +1,4 @@
-import type { TableName } from '@reprieve/contracts'
+import { ReprieveError, type TableName } from '@reprieve/contracts'
 import type { Vault } from '@reprieve/vault'
 import { frameSource, offsetMark, transactionsSource } from '../kafka/sources.ts'
 import { endOf, laterPlace } from './chain.ts'
@@ -46,13 +46,19 @@ export async function openPartition(
 	}
 }
 
+/** Everything of the lineage before it has its receipt. */
+export async function readArchived({ vault, epoch }: Omit<Place, 'group'>): Promise<bigint> {
+	const archived = await vault.transactions.archived(epoch.lineage.id)
+	if (archived !== undefined) return archived
+	throw new ReprieveError('VAULT_CORRUPT', `the vault's record of transactions lost lineage ${epoch.lineage.id}`)
+}
+
 /** The record of transactions, as it stands. */
-export async function openQueue(
-	{ vault, epoch, group }: Place,
-	archived: bigint,
-): Promise<Beginning & { queue: ReceiptQueue }> {
+export async function openQueue({ vault, epoch, group }: Place): Promise<Beginning & { queue: ReceiptQueue }> {
 	const source = transactionsSource(epoch.lineage.id, epoch.epoch)
 	const beginning = findBeginning(await vault.transactions.archived(offsetMark(source)), group, source)
 	const { offset, isContiguous } = beginning
+	// Read last: where somebody else still writes receipts, reading begins too early, which repeats, and never too late.
+	const archived = await readArchived({ vault, epoch })
 	return { ...beginning, queue: new ReceiptQueue({ archived, isContiguous, next: offset }) }
 }

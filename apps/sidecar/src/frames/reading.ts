@@ -177,9 +177,10 @@ export class FramesReading {
 
 	/** What is read already is read on meanwhile, however many topics have come. */
 	async #add(added: string[], topics: ReadonlyMap<string, number>): Promise<void> {
-		this.#options.log.info({ added: added.length }, 'there are more topics')
-		this.#topics = topics
-		await this.#member.add(added)
+		const { log } = this.#options
+		log.info({ added: added.length }, 'there are more topics')
+		if (await this.#member.add(added)) this.#topics = topics
+		else log.info('a broker does not know all of them: the next look tries again')
 	}
 
 	/** A member cannot leave topics that are gone, and sees no partitions that were added: another one takes its place. */

@@ -16,20 +16,17 @@ export type StopsOptions = {
 	epoch: Epoch
 	group: Pick<GroupMember, 'begin' | 'pause'>
 	log: Logger
+	/** What was given to somebody else is theirs to tell of. */
+	isHeld: (held: HeldLane) => boolean
 }
 
 /** What keeps lanes from being read on, holes and records that are no frames, until it is over; and who is told of it. */
 export class Stops {
 	readonly #options: StopsOptions
 	#healed: HeldLane[] = []
-	#isClosed = false
 
 	constructor(options: StopsOptions) {
 		this.#options = options
-	}
-
-	close(): void {
-		this.#isClosed = true
 	}
 
 	/** A frame came, and this is how it follows. */
@@ -47,9 +44,9 @@ export class Stops {
 
 	/** What was there is read: a hole that nothing closed is told of, and one that is closed as well. */
 	async reached(held: HeldLane, end: bigint): Promise<void> {
-		const { records, log } = this.#options
+		const { records, log, isHeld } = this.#options
 		const { lane, reader, hole, partition } = held
-		if (reader.next < end) return
+		if (reader.next < end || !isHeld(held)) return
 		if (hole && !hole.isRecorded) {
 			hole.isRecorded = true
 			log.warn({ ...lane, ...hole }, 'frames are missing')
@@ -62,9 +59,10 @@ export class Stops {
 
 	/** A record is no frame: reading goes on behind it when an operator said so. */
 	async poison(held: HeldLane, { offset, why }: { offset: bigint; why: string }): Promise<void> {
-		const { group, records, log } = this.#options
+		const { group, records, log, isHeld } = this.#options
 		const { lane, reader } = held
 		if (await this.#isParked(lane, offset)) return reader.skipTo(offset + 1n)
+		if (!isHeld(held)) return
 		held.poison = { offset, why }
 		group.pause(lane)
 		log.error({ ...lane, offset, why }, 'a record is no frame to archive: its partition stops there')
@@ -80,20 +78,20 @@ export class Stops {
 	}
 
 	async #passParked(held: HeldLane): Promise<void> {
-		const { group, log } = this.#options
+		const { group, log, isHeld } = this.#options
 		const { poison, lane } = held
-		if (poison === undefined || !(await this.#isParked(lane, poison.offset))) return
+		if (poison === undefined || !(await this.#isParked(lane, poison.offset)) || !isHeld(held)) return
 		const next = poison.offset + 1n
 		held.reader.skipTo(next)
 		held.poison = undefined
 		log.warn({ ...lane, offset: poison.offset }, 'a record was parked, reading goes on behind it')
-		if (!this.#isClosed) group.begin(lane, next)
+		group.begin(lane, next)
 	}
 
 	/** What stopped the lane meanwhile stays told: only its end, read without it, says that it is over. */
 	async #resolve(held: HeldLane): Promise<void> {
-		const { records, log } = this.#options
-		if (!held.isWhole || held.poison !== undefined) return
+		const { records, log, isHeld } = this.#options
+		if (!isHeld(held) || !held.isWhole || held.poison !== undefined) return
 		const resolved = await records.resolve(held.lane)
 		if (resolved > 0) log.info({ ...held.lane, incidents: resolved }, 'what was missing is at hand')
 		if (held.poison) await records.raise(poisonOf(held, held.poison))

@@ -17,6 +17,11 @@ CompressionCodecs[CompressionTypes.ZSTD] = () => ({
 	decompress: (buffer: Buffer) => decompress(buffer),
 })
 
+/** Whether it is a broker's answer of a type, as in its protocol. */
+export function isProtocolError(error: unknown, type: string): boolean {
+	return error instanceof kafkajs.KafkaJSProtocolError && error.type === type
+}
+
 type Access = Pick<KafkaConfig, 'brokers' | 'tls' | 'sasl'>
 
 /** A client for the brokers of the configuration, that speaks zstd; what it has to say goes to the log. */

@@ -1,12 +1,16 @@
 import { setTimeout } from 'node:timers/promises'
 import { ReprieveError } from '@reprieve/contracts'
 import kafkajs, { type Admin, type Kafka, type KafkaJSAggregateError } from 'kafkajs'
+import { isProtocolError } from './client.ts'
 import type { KafkaConfig } from './config.ts'
 
 type Settings = Pick<KafkaConfig, 'replication' | 'partitions' | 'retentionMs'> & {
 	/** Most bytes of a record that capture would write. */
 	maxRecordBytes: number
 }
+
+/** A topic, and how many partitions it has at least. */
+type Wanted = { topic: string; count: number }
 
 /** What a batch of one record takes besides it, with room to spare. */
 const batchOverhead = 1_000
@@ -80,22 +84,36 @@ export class Topics {
 
 	async #makeUnneeded(topics: string[]): Promise<void> {
 		const limits = await this.#make(this.#aheadAdmin, topics)
-		for (const topic of topics) if (!this.#isTooSmall(limitIn(limits, topic))) this.#known.add(topic)
+		const small = topics.filter((topic) => this.#isTooSmall(limitIn(limits, topic)))
+		for (const topic of topics) if (!small.includes(topic)) this.#known.add(topic)
+		for (const topic of small) throw tooSmall(topic, limitIn(limits, topic), this.#maxRecordBytes)
 	}
 
 	/** Makes what is missing of the topics and their partitions; answers the most bytes that each takes of a record. */
 	async #make(admin: Admin, topics: string[]): Promise<ReadonlyMap<string, number>> {
-		const found = await readPartitions(admin)
-		const missing = topics.filter((topic) => !found.has(topic))
-		if (missing.length > 0) await this.#create(admin, missing)
+		try {
+			return await this.#makeMissing(admin, topics)
+		} finally {
+			// What was under way has connected again.
+			if (this.#isClosed) await admin.disconnect()
+		}
+	}
+
+	async #makeMissing(admin: Admin, topics: string[]): Promise<ReadonlyMap<string, number>> {
+		const before = await readPartitions(admin)
+		const missing = topics.filter((topic) => !before.has(topic))
+		const found = missing.length > 0 ? await this.#create(admin, missing) : before
 		const topicPartitions = topics
 			.map((topic) => ({ topic, count: this.#partitionsOf(topic) }))
 			.filter(({ topic, count }) => (found.get(topic) ?? count) < count)
-		if (topicPartitions.length > 0) await admin.createPartitions({ topicPartitions })
-		return await readLimits(admin, topics)
+		if (topicPartitions.length > 0) await this.#enlarge(admin, topicPartitions)
+		return await this.#patiently(
+			() => readLimits(admin, topics),
+			(error) => isProtocolError(error, 'UNKNOWN_TOPIC_OR_PARTITION'),
+		)
 	}
 
-	async #create(admin: Admin, topics: string[]): Promise<void> {
+	async #create(admin: Admin, topics: string[]): Promise<ReadonlyMap<string, number>> {
 		const { brokers } = await admin.describeCluster()
 		const replicationFactor = this.#settings.replication ?? Math.min(3, brokers.length)
 		const configEntries = this.#entries(replicationFactor)
@@ -109,7 +127,46 @@ export class Topics {
 		await created.catch((error) => {
 			throw error instanceof kafkajs.KafkaJSAggregateError ? refused(error) : error
 		})
-		await untilThere(admin, topics)
+		return await this.#untilThere(
+			admin,
+			topics.map((topic) => ({ topic, count: 1 })),
+		)
+	}
+
+	/** Brokers refuse a number of partitions that is there: a row's topic may be made here and ahead at once. */
+	async #enlarge(admin: Admin, topicPartitions: Wanted[]): Promise<void> {
+		try {
+			await admin.createPartitions({ topicPartitions })
+		} catch (error) {
+			if (!isProtocolError(error, 'INVALID_PARTITIONS')) throw error
+			await this.#untilThere(admin, topicPartitions)
+		}
+	}
+
+	/** Brokers learn a little later what was made, and a look fails for a topic that one has not heard of. */
+	async #untilThere(admin: Admin, wanted: Wanted[]): Promise<ReadonlyMap<string, number>> {
+		const look = async () => {
+			const found = await readPartitions(admin).catch((cause) => {
+				throw unknown(wanted, cause)
+			})
+			const missing = wanted.filter(({ topic, count }) => (found.get(topic) ?? 0) < count)
+			if (missing.length > 0) throw unknown(missing)
+			return found
+		}
+		return await this.#patiently(look, () => true)
+	}
+
+	/** Tries again what failed in such a way, for as long as brokers may take to know what was made. */
+	async #patiently<T>(look: () => Promise<T>, isPassing: (error: unknown) => boolean): Promise<T> {
+		const deadline = performance.now() + spreadMs
+		for (;;) {
+			try {
+				return await look()
+			} catch (error) {
+				if (this.#isClosed || performance.now() > deadline || !isPassing(error)) throw error
+			}
+			await setTimeout(lookMs)
+		}
 	}
 
 	#partitionsOf(topic: string): number {
@@ -138,18 +195,6 @@ async function readPartitions(admin: Admin): Promise<ReadonlyMap<string, number>
 	return new Map(topics.map(({ name, partitions }) => [name, partitions.length]))
 }
 
-/** Brokers learn a little later what was made, and the clients' own waiting fails for a topic that one has not heard of. */
-async function untilThere(admin: Admin, topics: string[]): Promise<void> {
-	const deadline = performance.now() + spreadMs
-	for (;;) {
-		const found = await readPartitions(admin)
-		const missing = topics.filter((topic) => !found.has(topic))
-		if (missing.length === 0) return
-		if (performance.now() > deadline) throw unknown(missing)
-		await setTimeout(lookMs)
-	}
-}
-
 async function readLimits(admin: Admin, topics: string[]): Promise<ReadonlyMap<string, number>> {
 	const type = kafkajs.ConfigResourceTypes.TOPIC
 	const resources = topics.map((name) => ({ type, name, configNames: ['max.message.bytes'] }))
@@ -167,9 +212,9 @@ function limitIn(limits: ReadonlyMap<string, number>, topic: string): number {
 }
 
 function refused(error: KafkaJSAggregateError): ReprieveError {
-	const reasons = error.errors.map((one) =>
-		one instanceof Error && 'topic' in one ? `${one.topic}: ${one.message}` : `${one}`,
-	)
+	const reasons = error.errors
+		.filter((one) => !isProtocolError(one, 'TOPIC_ALREADY_EXISTS'))
+		.map((one) => (one instanceof Error && 'topic' in one ? `${one.topic}: ${one.message}` : `${one}`))
 	const more = reasons.length > 1 ? `, and ${reasons.length - 1} more` : ''
 	return new ReprieveError('UNAVAILABLE', `a topic is missing and could not be made: ${reasons[0]}${more}`, {
 		hint: 'Make it, or let capture make topics (docs/how-to/kafka-cluster.md). It is tried again.',
@@ -177,10 +222,10 @@ function refused(error: KafkaJSAggregateError): ReprieveError {
 	})
 }
 
-function unknown([topic, ...more]: string[]): ReprieveError {
+function unknown([wanted, ...more]: Wanted[], cause?: unknown): ReprieveError {
 	const others = more.length > 0 ? ` and ${more.length} more` : ''
-	const message = `topic ${topic}${others} was made, but the brokers do not know it after ${spreadMs} ms`
-	return new ReprieveError('UNAVAILABLE', message, { retryable: true })
+	const message = `topic ${wanted?.topic}${others} was made, but the brokers do not know it after ${spreadMs} ms`
+	return new ReprieveError('UNAVAILABLE', message, { retryable: true, cause })
 }
 
 function tooSmall(topic: string, limit: number, wanted: number): ReprieveError {
