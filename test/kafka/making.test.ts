@@ -23,7 +23,7 @@ test.runIf(hasKafka)('a topic that is enlarged for a row and ahead at once fails
 	await admin.createTopics({ topics: [{ topic: name('t'), numPartitions: 1, replicationFactor: 1 }] })
 	await Promise.all([topics.ensure(name('t')), topics.makeAhead([name('t')])])
 	expect(asked).toBe(2)
-	expect((await admin.fetchTopicOffsets(name('t'))).length).toBe(3)
+	await until(async () => (await partitionsOf(admin, name('t'))) === 3, 'three partitions')
 })
 
 test.runIf(hasKafka)('looks that fail while brokers learn of a topic are repeated', async () => {
@@ -37,7 +37,7 @@ test.runIf(hasKafka)('looks that fail while brokers learn of a topic are repeate
 	failing.describeConfigs.push(unknownTopic())
 	await topics.ensure(name('t'))
 	expect(failing).toEqual({ fetchTopicMetadata: [], describeConfigs: [] })
-	expect((await admin.fetchTopicOffsets(name('t'))).length).toBe(3)
+	await until(async () => (await partitionsOf(admin, name('t'))) === 3, 'three partitions')
 })
 
 test.runIf(hasKafka)('a topic that is being made when its maker closes leaves no connection', async () => {
@@ -92,6 +92,12 @@ test.runIf(hasKafka)('what could not be made is named, and not what somebody els
 		message: expect.stringMatching(/could not be made: .*b!: [^,]*$/),
 	})
 })
+
+/** As metadata has it: offsets of a new partition are refused until its broker has opened it. */
+async function partitionsOf(admin: Admin, topic: string): Promise<number | undefined> {
+	const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+	return topics[0]?.partitions.length
+}
 
 function unknownTopic(): Error {
 	const answer = { type: 'UNKNOWN_TOPIC_OR_PARTITION', code: 3, retriable: true }
