@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { ReprieveError, readSecret } from '@reprieve/contracts'
+import { readConfig as readServiceConfig, type Config as ServiceConfig } from '@reprieve/service'
 import { z } from 'zod'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -19,8 +20,8 @@ export type Config = {
 	adopt: boolean
 	/** Publications of others that may take in reprieve's own tables. */
 	acknowledged: string[]
-	/** What the service reads its own from, once it is known which database it serves. */
-	serviceEnvironment(databaseUrl: string): Environment
+	/** The service's part, once it is known which database it serves. */
+	service(databaseUrl: string): ServiceConfig
 }
 
 const url = z.string().regex(/^postgres(ql)?:\/\//)
@@ -56,10 +57,8 @@ export function readConfig(env: Environment, args: string[]): Config {
 		yes: given.yes,
 		adopt: given.adopt,
 		acknowledged: given['acknowledge-publication'],
-		serviceEnvironment: (served: string) => ({
-			...env,
-			...{ DATABASE_URL: served, DATABASE_URL_FILE: undefined, REPRIEVE_DATA: data },
-		}),
+		service: (served: string) =>
+			readServiceConfig({ ...env, DATABASE_URL: served, DATABASE_URL_FILE: undefined, REPRIEVE_DATA: data }),
 	})
 }
 

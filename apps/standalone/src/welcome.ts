@@ -1,5 +1,5 @@
 import { relative } from 'node:path'
-import type { CaptureStopped } from '@reprieve/sidecar'
+import { CaptureStopped } from '@reprieve/sidecar'
 import type { Standalone } from './start.ts'
 
 /** What a person reads once everything runs: where it is, where the key lies, and three commands to try next. */
@@ -21,7 +21,7 @@ export function welcome(standalone: Standalone, isTerminal: boolean): string[] {
 
 /** What a person reads when capture has stopped for a reason that only an operator can resolve. */
 export function captureStopped(error: Error): string[] {
-	const { incident } = error as Partial<CaptureStopped>
+	const incident = error instanceof CaptureStopped ? error.incident : undefined
 	return [
 		'',
 		`capture has stopped${incident ? ` (${incident.code})` : ''}: ${error.message}`,
