@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
 import { openKafka } from '@reprieve/sidecar'
 import { Topics } from '@reprieve/sidecar/steps'
-import kafkajs, { type Admin, type Kafka } from 'kafkajs'
+import kafkajs, { type Admin, type ITopicConfig, type Kafka } from 'kafkajs'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { hasKafka, sharedBroker } from '../support/kafka/shared.ts'
@@ -20,7 +20,7 @@ test.runIf(hasKafka)('a topic that is enlarged for a row and ahead at once fails
 		await both.promise
 	})
 	const { admin, topics, name } = ground
-	await admin.createTopics({ topics: [{ topic: name('t'), numPartitions: 1, replicationFactor: 1 }] })
+	await makeTopic(admin, { topic: name('t'), numPartitions: 1, replicationFactor: 1 })
 	await Promise.all([topics.ensure(name('t')), topics.makeAhead([name('t')])])
 	expect(asked).toBe(2)
 	await until(async () => (await partitionsOf(admin, name('t'))) === 3, 'three partitions')
@@ -69,7 +69,7 @@ test.runIf(hasKafka)(
 		await using ground = await openGround(async (method) => void asked.push(method))
 		const { admin, topics, name } = ground
 		const configEntries = [{ name: 'max.message.bytes', value: '2000' }]
-		await admin.createTopics({ topics: [{ topic: name('s'), numPartitions: 3, replicationFactor: 1, configEntries }] })
+		await makeTopic(admin, { topic: name('s'), numPartitions: 3, replicationFactor: 1, configEntries })
 		await expect(topics.makeAhead([name('s'), name('t')])).rejects.toMatchObject({
 			code: 'INVALID',
 			message: expect.stringContaining(name('s')),
@@ -86,17 +86,24 @@ test.runIf(hasKafka)('what could not be made is named, and not what somebody els
 		if (method === 'createTopics') await before.createTopics?.()
 	})
 	const { admin, topics, name } = ground
-	const made = [{ topic: name('a'), numPartitions: 3, replicationFactor: 1 }]
-	before.createTopics = () => admin.createTopics({ topics: made })
+	before.createTopics = () => makeTopic(admin, { topic: name('a'), numPartitions: 3, replicationFactor: 1 })
 	await expect(topics.makeAhead([name('a'), name('b!')])).rejects.toMatchObject({
 		message: expect.stringMatching(/could not be made: .*b!: [^,]*$/),
 	})
 })
 
+/** Makes a topic and waits until it is known: a broker that has not heard of it yet refuses to look for its leaders. */
+async function makeTopic(admin: Admin, topic: ITopicConfig): Promise<void> {
+	await admin.createTopics({ waitForLeaders: false, topics: [topic] })
+	await until(async () => (await partitionsOf(admin, topic.topic)) !== undefined, 'the topic to be known')
+}
+
 /** As metadata has it: offsets of a new partition are refused until its broker has opened it. */
 async function partitionsOf(admin: Admin, topic: string): Promise<number | undefined> {
-	const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
-	return topics[0]?.partitions.length
+	const known = await admin.fetchTopicMetadata({ topics: [topic] }).catch((error: unknown) => {
+		if (!(error instanceof kafkajs.KafkaJSProtocolError && error.type === 'UNKNOWN_TOPIC_OR_PARTITION')) throw error
+	})
+	return known?.topics[0]?.partitions.length
 }
 
 function unknownTopic(): Error {
