@@ -23,13 +23,13 @@ const parsed = new WeakMap<SegmentFile, Statistics>()
 /** Whether a segment can hold rows of the query, by its range and statistics alone; prepared once for many segments. */
 export function segmentTest(query: ReadQuery): (file: SegmentFile, source: Source) => boolean {
 	const cells = new Map<string, NativeCell>()
-	const changes = query.changes?.toSorted(comparePlaces)
+	const sorted = { ...query, changes: query.changes?.toSorted(comparePlaces) }
 	const nativeOf = (type: DeltaType, text: string) => {
 		const known = cells.get(`${type} ${text}`) ?? codecOf(type).encode(cellsOf([text]), 0, 1)
 		cells.set(`${type} ${text}`, known)
 		return known
 	}
-	return (file, source) => mayMatch({ ...query, changes }, file, { ...source, nativeOf })
+	return (file, source) => mayMatch(sorted, file, { ...source, nativeOf })
 }
 
 type Prepared = Source & { nativeOf: (type: DeltaType, text: string) => NativeCell }

@@ -61,9 +61,7 @@ export class Topics {
 	 */
 	async ensure(topic: string): Promise<void> {
 		if (this.#known.has(topic)) return
-		const limit = limitIn(await this.#make(this.#admin, [topic]), topic)
-		if (this.#isTooSmall(limit)) throw tooSmall(topic, limit, this.#maxRecordBytes)
-		this.#known.add(topic)
+		await this.#makeKnown(this.#admin, [topic])
 	}
 
 	/** Does the same for topics that no row waits for. Throws the first refusal once all were tried. */
@@ -71,7 +69,7 @@ export class Topics {
 		const wanted = topics.filter((topic) => !this.#known.has(topic))
 		const refusals: unknown[] = []
 		for (let from = 0; from < wanted.length && !this.#isClosed; from += topicsAtOnce) {
-			const making = this.#makeUnneeded(wanted.slice(from, from + topicsAtOnce))
+			const making = this.#makeKnown(this.#aheadAdmin, wanted.slice(from, from + topicsAtOnce))
 			await making.catch((error) => refusals.push(error))
 		}
 		if (refusals.length > 0 && !this.#isClosed) throw refusals[0]
@@ -82,15 +80,16 @@ export class Topics {
 		await Promise.allSettled([this.#admin.disconnect(), this.#aheadAdmin.disconnect()])
 	}
 
-	async #makeUnneeded(topics: string[]): Promise<void> {
-		const limits = await this.#make(this.#aheadAdmin, topics)
-		const small = topics.filter((topic) => this.#isTooSmall(limitIn(limits, topic)))
+	async #makeKnown(admin: Admin, topics: readonly string[]): Promise<void> {
+		const limits = await this.#make(admin, topics)
+		const small = topics.filter((topic) => limitIn(limits, topic) - batchOverhead < this.#maxRecordBytes)
 		for (const topic of topics) if (!small.includes(topic)) this.#known.add(topic)
-		for (const topic of small) throw tooSmall(topic, limitIn(limits, topic), this.#maxRecordBytes)
+		const [first] = small
+		if (first !== undefined) throw tooSmall(first, limitIn(limits, first), this.#maxRecordBytes)
 	}
 
 	/** Makes what is missing of the topics and their partitions; answers the most bytes that each takes of a record. */
-	async #make(admin: Admin, topics: string[]): Promise<ReadonlyMap<string, number>> {
+	async #make(admin: Admin, topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
 		try {
 			return await this.#makeMissing(admin, topics)
 		} finally {
@@ -99,7 +98,7 @@ export class Topics {
 		}
 	}
 
-	async #makeMissing(admin: Admin, topics: string[]): Promise<ReadonlyMap<string, number>> {
+	async #makeMissing(admin: Admin, topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
 		const before = await readPartitions(admin)
 		const missing = topics.filter((topic) => !before.has(topic))
 		const found = missing.length > 0 ? await this.#create(admin, missing) : before
@@ -173,10 +172,6 @@ export class Topics {
 		return topic === this.#single ? 1 : this.#settings.partitions
 	}
 
-	#isTooSmall(limit: number): boolean {
-		return limit - batchOverhead < this.#maxRecordBytes
-	}
-
 	#entries(replication: number): { name: string; value: string }[] {
 		return [
 			{ name: 'cleanup.policy', value: 'delete' },
@@ -195,7 +190,7 @@ async function readPartitions(admin: Admin): Promise<ReadonlyMap<string, number>
 	return new Map(topics.map(({ name, partitions }) => [name, partitions.length]))
 }
 
-async function readLimits(admin: Admin, topics: string[]): Promise<ReadonlyMap<string, number>> {
+async function readLimits(admin: Admin, topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
 	const type = kafkajs.ConfigResourceTypes.TOPIC
 	const resources = topics.map((name) => ({ type, name, configNames: ['max.message.bytes'] }))
 	const found = (await admin.describeConfigs({ includeSynonyms: false, resources })).resources
