@@ -203,3 +203,18 @@ test('text, quoted and user-defined keys are planned exactly, and no type of the
 	await sql`drop table public.c, public."Odd ""t"""`
 	await sql`drop type public.mood`
 })
+
+test('a planned key leaves the collation of its column behind, so that it can be dropped', async () => {
+	await using ground = await openGround()
+	const { sql } = ground.database
+	await sql`create collation public.apart (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`
+	await sql`create table public.t (k text collate public.apart, v varchar(9) collate public.apart, primary key (k, v))`
+	await sql`insert into public.t values ('a', 'b'), ('c', 'd')`
+	const made = await plan(ground.services, { ...all, table: 't' })
+	expect((await rowsOf(ground.services, made.id)).map(({ key }) => key)).toEqual([
+		{ k: 'a', v: 'b' },
+		{ k: 'c', v: 'd' },
+	])
+	await sql`drop table public.t`
+	await sql`drop collation public.apart`
+})

@@ -40,6 +40,8 @@ export async function evaluatePolicy(
 ): Promise<Evaluation> {
 	await sql.unsafe(`set local work_mem = '64MB'`)
 	await sql.unsafe('set local jit = off')
+	// Of a row nothing but its key and version goes from a worker to the plan; the default stands for whole rows.
+	await sql.unsafe('set local parallel_tuple_cost = 0.01')
 	const { scanned, root } = await findPolicyTable(sql, policy.table)
 	const incoming = await readIncoming(sql, [root.oid])
 	const candidates = await compileCandidates(policy, { sql, table: scanned, key: root.key, incoming })

@@ -8,6 +8,9 @@ import { refuseMatches, storedColumns } from './match.ts'
 import { type Relink, rowKey } from './relink.ts'
 import type { StagedTable, Workspace } from './workspace.ts'
 
+/** Stored without the collation of the column that they come from: one in use could not be dropped. */
+const collatedTypes = /^(text|character varying|character|bpchar|name)(\[\])?$/
+
 type Rows = { table: SourceTable; key: KeyColumn[]; hasKeeper: boolean }
 
 /** Writes the rows of a table that nothing references straight from the policy, each a unit of its own. */
@@ -20,10 +23,11 @@ export async function writeMatches(
 	const name = `${options.prefix}_0`
 	const order = [...numbered(root.key.length, 'k'), 'leaf'].join(', ')
 	const names = storedColumns(root.key.length, root.hasKeeper)
-	await createRows(work.sql, name, root)
+	const values = storedValues(root, 'm').map((value, index) => `${value} as ${names[index]}`)
+	// Unlike INSERT, it may scan and sort in parallel.
 	const written = await work.sql.unsafe(
-		`insert into reprieve.${name} (unit, n, ${names.join(', ')})
-		select row_number() over (order by ${order}), 1, ${storedValues(root, 'm').join(', ')}
+		`create table reprieve.${name} as
+		select row_number() over (order by ${order}) as unit, 1 as n, ${values.join(', ')}
 		from (${candidates.text}) m order by ${order} limit ${options.limit + 1}`,
 		candidates.params,
 	)
@@ -135,7 +139,10 @@ async function finishRows(sql: Transaction, name: string): Promise<void> {
 
 function storedValues(rows: Rows, alias: string): string[] {
 	const cast = (prefix: string) =>
-		rows.key.map(({ storedType }, index) => `${alias}.${prefix}${index + 1}::${storedType}`)
+		rows.key.map(({ storedType }, index) => {
+			const value = `${alias}.${prefix}${index + 1}::${storedType}`
+			return collatedTypes.test(storedType) ? `${value} collate "default"` : value
+		})
 	const keeper = rows.hasKeeper ? [`${alias}.wleaf`, ...cast('w')] : []
 	return [`${alias}.leaf`, ...cast('k'), `${alias}.version`, ...keeper]
 }
