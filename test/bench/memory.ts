@@ -7,7 +7,7 @@ import { adminKey, fillTable, makeTable } from './ground.ts'
 import { startKafkaGround } from './kafka/ground.ts'
 import type { Way } from './load/ground.ts'
 import { type Processes, type Usage, usageOfAll } from './processes.ts'
-import type { Report } from './report.ts'
+import { describeUsage, type Report } from './report.ts'
 import { type SidecarGround, startSidecarGround, streaming } from './sidecars.ts'
 
 const service = fileURLToPath(new URL('../../apps/service/src/main.ts', import.meta.url))
@@ -23,7 +23,13 @@ export async function benchMemory({ rows = 0 }: BenchOptions): Promise<Report> {
 	for (const way of ['vault', 'kafka'] as const)
 		for (const size of [...sizes, ...(rows > (sizes.at(-1) as number) ? [rows] : [])])
 			peaks.push({ rows: size, way, used: await usedBy(way, size) })
-	return { text: ['memory: peak of each process, one transaction', ...peaks.map(lineOf)].join('\n'), data: peaks }
+	const lines = peaks.map(({ rows: count, way, used }) => ({
+		what: `memory: ${count} rows in one transaction, ${way === 'kafka' ? 'through Kafka' : 'directly'}`,
+		figure: Object.entries(used).map(describeUsage).join('; '),
+		...{ ours: '', yardstick: '' },
+	}))
+	const text = lines.map(({ what, figure }) => `  ${what.replace('memory: ', '')}: ${figure}`)
+	return { text: ['memory: peak of each process', ...text].join('\n'), data: { peaks }, rows: lines }
 }
 
 async function usedBy(way: Way, rows: number): Promise<Record<string, Usage>> {
@@ -57,11 +63,4 @@ async function serve({ url, folder, vaultUrl }: SidecarGround) {
 		client: createClient({ url: address() as string, apiKey: adminKey }),
 		[Symbol.asyncDispose]: () => started[Symbol.asyncDispose](),
 	}
-}
-
-function lineOf({ rows, way, used }: Peaks): string {
-	const each = Object.entries(used).map(
-		([name, { peakMiB, cpuSeconds }]) => `${name} ${peakMiB.toFixed(0)} MiB (${cpuSeconds.toFixed(1)} CPU s)`,
-	)
-	return `  ${way.padEnd(5)} ${String(rows).padStart(8)} rows  ${each.join(', ')}`
 }

@@ -29,10 +29,16 @@ export function reportOf(outcome: Outcome): Report {
 	return { text: lines.join('\n'), data: outcome, rows: rowsOf(outcome), cost }
 }
 
-function rowsOf({ contest, ratio, rowsPerSecond, unit, counts }: Outcome): Row[] {
-	const rate = (value: number) => `${Math.round(value)} ${unit}/s`
+function rowsOf({ contest, ratio, rowsPerSecond, cpuSeconds, unit, counts, processes, peakMiB }: Outcome): Row[] {
+	const side = (name: 'ours' | 'yardstick') =>
+		[
+			`${Math.round(rowsPerSecond[name])} ${unit}/s`,
+			...Object.entries({ 'this process': { cpuSeconds: cpuSeconds[name], peakMiB }, ...processes[name] }).map(
+				describeUsage,
+			),
+		].join('; ')
 	return [
-		{ what: contest, figure: spread(ratio), ours: rate(rowsPerSecond.ours), yardstick: rate(rowsPerSecond.yardstick) },
+		{ what: contest, figure: spread(ratio), ours: side('ours'), yardstick: side('yardstick') },
 		...Object.entries(counts).map(([name, count]) => ({
 			what: `the same: ${name}`,
 			figure: spread(count.ratio),
@@ -55,7 +61,10 @@ function spread({ median, low, high }: Outcome['ratio']): string {
 }
 
 function usageLines(processes: Record<string, Usage>): string[] {
-	return Object.entries(processes).map(
-		([name, { cpuSeconds, peakMiB }]) => `    ${name}: ${cpuSeconds.toFixed(2)} CPU s, peak ${peakMiB.toFixed(0)} MiB`,
-	)
+	return Object.entries(processes).map((used) => `    ${describeUsage(used)}`)
+}
+
+/** What one process used, for a reader. */
+export function describeUsage([name, { cpuSeconds, peakMiB }]: [string, Usage]): string {
+	return `${name}: ${cpuSeconds.toFixed(2)} CPU s, peak ${peakMiB.toFixed(0)} MiB`
 }
