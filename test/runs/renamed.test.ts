@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { deleteBatch } from '../../apps/service/src/runs/worker/delete-batch.ts'
 import { readShape } from '../../apps/service/src/runs/worker/shape.ts'
 import { openShop, type Shop } from './shop.ts'
-import { claimPlan, countRows, deletePlan } from './single-batch.ts'
+import { claimPlan, countPlanned, countRows, deletePlan } from './single-batch.ts'
 
 const old = (table: string): Policy => ({ kind: 'match', table, where: { column: 'kind', op: 'eq', value: 'old' } })
 
@@ -53,7 +53,8 @@ test('a table that took the name of a referencing one does not hide its rows', a
 		`alter table public.notes rename to notes_old; create table public.notes (id int primary key, order_id int)`,
 	)
 	const { lease, lineage, actor, reason, body } = run
-	const batch = { lease, number: 1, range: { from: 1, to: body.units }, lineage, actor, reason }
+	const range = { from: 1, to: body.units, rows: await countPlanned(shop, run, body.units) }
+	const batch = { lease, number: 1, range, lineage, actor, reason }
 	const limits = { lockTimeoutMs: 5_000, statementTimeoutMs: 20_000, idleTimeoutMs: 60_000 }
 	await expect(deleteBatch(shop.services, shape, batch, limits)).rejects.toMatchObject({ code: 'SCHEMA_DRIFT' })
 	expect(await countRows(shop, 'public.notes_old where order_id = 3')).toBe(1)

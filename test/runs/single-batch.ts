@@ -19,8 +19,17 @@ export async function claimPlan(shop: Shop, planId: string, leaseMs = 60_000): P
 export async function deleteUnits(shop: Shop, run: ClaimedRun, to = run.body.units): Promise<BatchDone> {
 	const { lease, lineage, actor, reason, body } = run
 	const shape = await readShape(shop.services.pools.delete, body)
-	const batch = { lease, number: 1, range: { from: 1, to }, lineage, actor, reason }
+	const range = { from: 1, to, rows: await countPlanned(shop, run, to) }
+	const batch = { lease, number: 1, range, lineage, actor, reason }
 	return deleteBatch(shop.services, shape, batch, quickLimits)
+}
+
+/** Planned rows of the units up to one. */
+export async function countPlanned(shop: Shop, { body }: ClaimedRun, to: number): Promise<number> {
+	const counts = await Promise.all(
+		body.tables.map(({ rowsTable }) => countRows(shop, `reprieve.${rowsTable} where unit <= ${to}`)),
+	)
+	return counts.reduce((sum, count) => sum + count, 0)
 }
 
 /** Plan's id to its one batch. */

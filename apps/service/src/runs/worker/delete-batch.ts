@@ -8,6 +8,7 @@ import { BatchFinding } from './finding.ts'
 import { lockAndReadGate, requireOpenGate } from './gate.ts'
 import { readPlannedKey, recordBatch } from './record.ts'
 import { needsLocks, type RunShape } from './shape.ts'
+import type { BatchRange } from './size.ts'
 import { readServerCounts, type Tally, tallyBatch } from './tally.ts'
 
 /** The hold that a worker has on a run; a batch commits only under it. */
@@ -18,7 +19,7 @@ export type Batch = {
 	lease: Lease
 	/** From 1. */
 	number: number
-	range: UnitRange
+	range: BatchRange
 	lineage: string
 	actor: string
 	reason: string

@@ -1,7 +1,8 @@
 import { quoteIdentifier } from '@reprieve/contracts'
 import { arrayLiteral, type Transaction } from '@reprieve/postgres'
-import type { DriftedRow, UnitRange } from './drift.ts'
+import type { DriftedRow } from './drift.ts'
 import { needsLocks, type RunShape, type TableShape } from './shape.ts'
+import type { BatchRange } from './size.ts'
 
 /** Rows that one statement returned for one planned table and leaf. */
 export type LeafCount = { table: number; leaf: number; rows: number }
@@ -11,12 +12,13 @@ export type Deleted = { counts: LeafCount[]; missing: PlannedRow[] }
 
 /**
  * Deletes (and relinks) the planned rows of the range, without the dropped units, in one statement: AFTER triggers and
- * foreign-key actions find all of them gone. Rows that the statement did not return come back as `missing`.
+ * foreign-key actions find all of them gone. Rows that the statement did not return come back as `missing`; where it
+ * returned as many as the range holds, nobody looks for them.
  */
 export async function deleteRows(
 	tx: Transaction,
 	shape: RunShape,
-	range: UnitRange,
+	range: BatchRange,
 	dropped: readonly number[],
 ): Promise<Deleted> {
 	const steps = shape.tables.map((table, index) => statement(table, index, !needsLocks(shape)))
@@ -28,12 +30,13 @@ export async function deleteRows(
 			and not exists (select from d${index} d where d.unit = p.unit and d.n = p.n)`,
 	)
 	const [row] = await tx.unsafe(
-		`with ${steps.join(',\n')}
+		`with ${steps.join(',\n')}, counts as (${counts.join(' union all ')})
 		select (select coalesce(json_agg(json_build_object('table', i, 'leaf', leaf::int8, 'rows', rows)), '[]')
-				from (${counts.join(' union all ')}) c) as counts,
-			(select coalesce(json_agg(json_build_object('table', i, 'unit', unit, 'n', n)), '[]')
-				from (${missing.join(' union all ')}) m) as missing`,
-		[range.from, range.to, arrayLiteral(dropped)],
+				from counts) as counts,
+			case when (select sum(rows) from counts) = $4::int8 then '[]' else
+				(select coalesce(json_agg(json_build_object('table', i, 'unit', unit, 'n', n)), '[]')
+				from (${missing.join(' union all ')}) m) end as missing`,
+		[range.from, range.to, arrayLiteral(dropped), dropped.length > 0 ? null : range.rows],
 	)
 	return row as unknown as Deleted
 }

@@ -7,7 +7,7 @@ import { diskFull, isNameMissing, judgeFailure } from './failures.ts'
 import { toFailure } from './finding.ts'
 import type { GateClosed } from './gate.ts'
 import { type RunShape, readShape } from './shape.ts'
-import { nextBatchRows, nextRange } from './size.ts'
+import { type BatchRange, nextBatchRows, nextRange } from './size.ts'
 import { type ThrottleLimits, takeReadings, throttle } from './throttle.ts'
 import type { Wake } from './wake.ts'
 
@@ -97,11 +97,7 @@ function rowsFor(run: ClaimedRun, state: RunState): number {
 	return Math.max(1, Math.min(state.batchRows, run.batchLimit, Math.floor(run.exposureRows / 2)))
 }
 
-async function deleteOne(
-	hold: Hold,
-	state: RunState,
-	range: { from: number; to: number; rows: number },
-): Promise<void> {
+async function deleteOne(hold: Hold, state: RunState, range: BatchRange): Promise<void> {
 	const { services, run, shape, options } = hold
 	const { lease, lineage, actor, reason } = run
 	const batch = { lease, number: state.batches + 1, range, lineage, actor, reason }

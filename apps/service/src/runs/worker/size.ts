@@ -2,6 +2,9 @@ import type { Sql } from '@reprieve/postgres'
 import type { UnitRange } from './drift.ts'
 import type { RunShape, TableShape } from './shape.ts'
 
+/** Units of a batch, and how many planned rows they hold. */
+export type BatchRange = UnitRange & { rows: number }
+
 const smallest = 100
 
 /** A table costs a batch as much as some tens of its rows do: fewer than these would buy more batches and no time. */
@@ -30,7 +33,7 @@ export async function nextRange(
 	shape: RunShape,
 	done: number,
 	rows: number,
-): Promise<(UnitRange & { rows: number }) | undefined> {
+): Promise<BatchRange | undefined> {
 	const each = (select: (table: TableShape) => string) => shape.tables.map((table) => `(${select(table)})`)
 	const units = each(({ rows: of }) => `select unit from ${of} where unit > $1::int8 order by unit limit $2::int8 + 1`)
 	const ends = each(({ rows: of }) => `select max(unit) from ${of}`)
