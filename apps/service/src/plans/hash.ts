@@ -9,20 +9,43 @@ const [unitsAtOnce, rowsAtOnce] = [10_000, 100]
 
 export type RowsDigest = { rows: number; hash: string }
 
+/** Parts of a large table that are digested side by side, by parallel workers where there are any. */
+const parts = 4
+
 /** Number of rows and digest over every column of the per-plan tables, in order, computed by PostgreSQL. */
-export async function digestRows(sql: Session, tables: Pick<PlannedTable, 'rowsTable'>[]): Promise<RowsDigest> {
+export async function digestRows(
+	sql: Session,
+	tables: Pick<PlannedTable, 'rowsTable' | 'rows'>[],
+): Promise<RowsDigest> {
 	const digest = createHash('sha256')
 	let rows = 0
-	for (const { rowsTable } of tables) {
+	for (const { rowsTable, rows: planned } of tables) {
+		const conditions = planned < parts * unitsAtOnce ? ['true'] : await readParts(sql, rowsTable)
+		const slices = conditions.map((within) => slicesOf(rowsTable, within))
 		const [row] = await sql.unsafe<{ rows: string; hash: string | null }[]>(`
 			select coalesce(sum(rows), 0)::text as rows, encode(sha256(string_agg(digest, ''::bytea order by part, slice)), 'hex') as hash
-			from (select unit / ${unitsAtOnce} as part, n / ${rowsAtOnce} as slice, count(*) as rows,
-					sha256(convert_to(string_agg(r::text, E'\\n' order by unit, n), 'UTF8')) as digest
-				from reprieve.${rowsTable} r group by 1, 2) parts`)
+			from (${slices.join(' union all ')}) slices`)
 		digest.update(`${rowsTable}:${row?.rows}:${row?.hash ?? ''}\n`)
 		rows += Number(row?.rows)
 	}
 	return { rows, hash: digest.digest('hex') }
+}
+
+/** Conditions of which each row meets one; where they part, slices do, so that they change no digest. */
+async function readParts(sql: Session, rowsTable: string): Promise<string[]> {
+	const [last] = await sql.unsafe<{ unit: string | null }[]>(
+		`select max(unit)::text as unit from reprieve.${rowsTable}`,
+	)
+	const width = Math.ceil(Number(last?.unit) / parts / unitsAtOnce) * unitsAtOnce
+	const between = (part: number) => `unit >= ${part * width} and unit < ${(part + 1) * width}`
+	const inner = Array.from({ length: parts - 2 }, (_, at) => between(at + 1))
+	return [`unit < ${width}`, ...inner, `unit >= ${(parts - 1) * width}`]
+}
+
+function slicesOf(rowsTable: string, within: string): string {
+	return `select unit / ${unitsAtOnce} as part, n / ${rowsAtOnce} as slice, count(*) as rows,
+			sha256(convert_to(string_agg(r::text, E'\\n' order by unit, n), 'UTF8')) as digest
+		from reprieve.${rowsTable} r where ${within} group by 1, 2`
 }
 
 /** What a principal consents to: which rows of which tables, why, and what goes with them. */
