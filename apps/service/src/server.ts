@@ -32,8 +32,9 @@ const maxBatchCalls = 20
 export function createServer(services: Services, rate: RateLimit): Hono {
 	const app = new Hono()
 	const metrics = createMetrics(services)
+	const answers = services.log.child({}, { redact: { paths: [] } })
 	const callFor = (c: Context) => createCall(c, services, rate, metrics)
-	app.use(async (c, next) => request.run({ id: randomUUID() }, () => observe(c, next, services.log, metrics)))
+	app.use(async (c, next) => request.run({ id: randomUUID() }, () => observe(c, next, answers, metrics)))
 	app.use(async (c, next) => refuseAmbiguous(c) ?? next())
 	app.use(limited)
 	serveProbes(app, services, metrics, callFor)
