@@ -132,7 +132,7 @@ async function refuseUnread(
 	try {
 		if (calls.length > 1 && changes.length > 0)
 			throw new ReprieveError('INVALID', 'a mutation came in a batch', { hint: 'Send each mutation alone.' })
-		if (principal) await readText(c)
+		if (principal && !bodiless.has(c.req.method)) await readText(c)
 	} catch (cause) {
 		if (principal) for (const { path } of changes) await recordUnread(call, principal, { path, cause })
 		throw cause
@@ -146,8 +146,9 @@ function serveDocument(app: Hono): void {
 
 const limitBody = bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge })
 
-/** Methods without a body are let by: asking for it would make a whole Request of each. */
 const limited: MiddlewareHandler = (c, next) => (bodiless.has(c.req.method) ? next() : limitBody(c, next))
+
+/** Of what comes so no body is read: asking for it would make a whole Request of each. */
 const bodiless = new Set(['GET', 'HEAD'])
 
 /** Reads on for a while before it answers: a connection closed on unread bytes would take the answer with it. */
