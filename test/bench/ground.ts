@@ -29,6 +29,8 @@ export type Ground = Pick<ServiceGround, 'url' | 'sql' | 'client' | 'processes' 
 
 /** Of every service that a benchmark starts. */
 export const adminKey = 'bench-admin-key-of-more-than-32-characters'
+/** Node's flags for a service in a process of its own, as its start script has them. */
+export const serviceFlags = ['--max-semi-space-size=16']
 const log = pino({ level: 'silent' })
 
 /** Starts server and service in a temporary folder. */

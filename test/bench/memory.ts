@@ -3,7 +3,7 @@ import { createClient } from '@reprieve/client'
 import { launch } from '../e2e/launcher.ts'
 import { until } from '../support/wait.ts'
 import type { BenchOptions } from './child.ts'
-import { adminKey, fillTable, makeTable } from './ground.ts'
+import { adminKey, fillTable, makeTable, serviceFlags } from './ground.ts'
 import { startKafkaGround } from './kafka/ground.ts'
 import type { Way } from './load/ground.ts'
 import { type Processes, type Usage, usageOfAll } from './processes.ts'
@@ -52,7 +52,7 @@ async function usedBy(way: Way, rows: number): Promise<Record<string, Usage>> {
 
 /** The service in a process of its own, beside the ground's. */
 async function serve({ url, folder, vaultUrl }: SidecarGround) {
-	const started = launch([service], {
+	const started = launch([...serviceFlags, service], {
 		...{ DATABASE_URL: url, REPRIEVE_DATA: folder, REPRIEVE_VAULT: vaultUrl },
 		...{ REPRIEVE_PORT: '0', REPRIEVE_ADMIN_KEY: adminKey },
 	})

@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib'
 import type { ErrorCode, Problem } from '@reprieve/contracts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freshDatabase, type TestDatabase } from '../support/postgres.ts'
+import { until } from '../support/wait.ts'
 import { adminKey, startTestService, type TestService } from '../surfaces/support.ts'
 import { contentsOf } from './contents.ts'
 import { exchange, openRaw } from './raw.ts'
@@ -406,4 +407,18 @@ test('a body that goes on after its refusal is not read for ever', async () => {
 	await endless.ended
 	expect(endless.socket.bytesWritten).toBeLessThan(64 * 2 ** 20)
 	expect((await service.call('GET', '/api/v1/tokens')).status).toBe(200)
+})
+
+test('bytes that are no request are not answered within the answer before them', async () => {
+	await database.sql`
+		insert into reprieve.runs (id, plan_id, status, "table", reason, actor, planned, batch_rows, target_ms, exposure_rows, created_at)
+		values ('watched', 'p', 'paused', 't', 'x', 'x', 1, 1, 1, 1, now())`
+	const input = encodeURIComponent(JSON.stringify({ id: 'watched' }))
+	using watcher = await openRaw(service.url)
+	watcher.socket.write(
+		`GET /trpc/v1/runs.watch?input=${input} HTTP/1.1\r\nHost: x\r\n${key}\r\nAccept: text/event-stream\r\n\r\n`,
+	)
+	await until(async () => watcher.text().includes('"status":"paused"'), 'the state of the run', 60_000)
+	watcher.socket.write('hello\r\n\r\n')
+	expect((await watcher.ended).match(/HTTP\/1\.1 /g)).toHaveLength(1)
 })

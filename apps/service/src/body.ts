@@ -2,6 +2,8 @@ import { isUtf8 } from 'node:buffer'
 import { ReprieveError } from '@reprieve/contracts'
 import type { Context } from 'hono'
 
+const decoder = new TextDecoder()
+
 /**
  * The body's text, read once a request. Throws INVALID for what is not UTF-8 (it would silently become other characters)
  * and for JSON that names a member twice (each reader of it would take another one).
@@ -9,7 +11,7 @@ import type { Context } from 'hono'
 export async function readText(c: Context): Promise<string> {
 	const bytes = Buffer.from(await c.req.arrayBuffer())
 	if (!isUtf8(bytes)) throw new ReprieveError('INVALID', 'the body is not UTF-8')
-	const text = new TextDecoder().decode(bytes)
+	const text = decoder.decode(bytes)
 	refuseRepeatedMembers(text)
 	return text
 }

@@ -1,4 +1,5 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { Config } from './config.ts'
 import { refuseAddress, refuseBytes } from './unreadable.ts'
@@ -25,26 +26,34 @@ export function listen(fetch: Fetch, config: Config): Promise<{ server: Server; 
 	return new Promise((resolve, reject) => {
 		const answer = getRequestListener(fetch, { hostname: config.host, errorHandler: refuseAddress })
 		const server = createServer(patience, answer)
-		const answers = new Map<ServerResponse, boolean>()
+		const streams = new Set<ServerResponse>()
+		const answers = new WeakMap<Duplex, ServerResponse[]>()
 		server.on('request', (request, answer) => {
-			answers.set(answer, isWatch.test(request.url ?? ''))
-			answer.once('close', () => answers.delete(answer))
+			const { socket } = request
+			answers.set(socket, [...underWay(answers.get(socket)), answer])
+			if (!isWatch.test(request.url ?? '')) return
+			streams.add(answer)
+			answer.once('close', () => streams.delete(answer))
 		})
 		server.on('checkExpectation', (request, answer) => server.emit('request', request, answer))
 		server.on('clientError', (error, socket) => {
-			const isAnswering = answers.keys().some((answer) => answer.socket === socket && answer.headersSent)
+			const isAnswering = underWay(answers.get(socket)).some((answer) => answer.socket === socket && answer.headersSent)
 			refuseBytes(error, socket, isAnswering)
 		})
-		server.once('listening', () => resolve({ server, close: () => closeServer(server, answers) }))
+		server.once('listening', () => resolve({ server, close: () => closeServer(server, streams) }))
 		server.once('error', reject)
 		server.listen(config.port, config.host)
 	})
 }
 
+function underWay(answers: readonly ServerResponse[] = []): readonly ServerResponse[] {
+	return answers.filter((answer) => !answer.closed)
+}
+
 /** Event streams are cut at once, so that their clients reconnect elsewhere; other calls may end. */
-async function closeServer(server: Server, answers: Map<ServerResponse, boolean>): Promise<void> {
+async function closeServer(server: Server, streams: ReadonlySet<ServerResponse>): Promise<void> {
 	const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-	for (const [answer, isStream] of answers) if (isStream) answer.destroy()
+	for (const answer of streams) answer.destroy()
 	const timer = setTimeout(() => server.closeAllConnections(), graceMs)
 	await closed
 	clearTimeout(timer)

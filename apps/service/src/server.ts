@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { HttpBindings } from '@hono/node-server'
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { trpcServer } from '@hono/trpc-server'
 import { ReprieveError } from '@reprieve/contracts'
@@ -31,8 +32,9 @@ const maxBatchCalls = 20
 export function createServer(services: Services, rate: RateLimit): Hono {
 	const app = new Hono()
 	const metrics = createMetrics(services)
+	const answers = services.log.child({}, { redact: { paths: [] } })
 	const callFor = (c: Context) => createCall(c, services, rate, metrics)
-	app.use(async (c, next) => request.run({ id: randomUUID() }, () => observe(c, next, services, metrics)))
+	app.use(async (c, next) => request.run({ id: randomUUID() }, () => observe(c, next, answers, metrics)))
 	app.use(async (c, next) => refuseAmbiguous(c) ?? next())
 	app.use(limited)
 	serveProbes(app, services, metrics, callFor)
@@ -48,23 +50,20 @@ export function createServer(services: Services, rate: RateLimit): Hono {
 	return app
 }
 
-async function observe(c: Context, next: () => Promise<void>, services: Services, metrics: Metrics): Promise<void> {
+async function observe(c: Context, next: () => Promise<void>, log: Services['log'], metrics: Metrics): Promise<void> {
 	const startedAt = performance.now()
 	const id = request.getStore()?.id ?? ''
+	const { outgoing } = c.env as HttpBindings
+	for (const [name, value] of secureHeaders) outgoing.setHeader(name, value)
+	outgoing.setHeader('x-request-id', id)
 	await next()
 	const milliseconds = Math.round(performance.now() - startedAt)
-	for (const [name, value] of Object.entries(secureHeaders)) {
-		if (!c.res.headers.has(name)) c.res.headers.set(name, value)
-	}
-	c.res.headers.set('x-request-id', id)
 	metrics.answered(c.req.method, c.req.path, c.res.status, milliseconds / 1000)
-	services.log.info(
-		{ requestId: id, method: c.req.method, path: c.req.path, status: c.res.status, milliseconds },
-		'answered',
-	)
+	log.info({ requestId: id, method: c.req.method, path: c.req.path, status: c.res.status, milliseconds }, 'answered')
 }
 
-const secureHeaders = {
+/** Of every answer that does not bring its own: set on Node's answer, since a Headers of each would cost more than the rest. */
+const secureHeaders = Object.entries({
 	'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
 	'x-content-type-options': 'nosniff',
 	'x-frame-options': 'DENY',
@@ -73,7 +72,7 @@ const secureHeaders = {
 	'cross-origin-resource-policy': 'same-origin',
 	'permissions-policy': 'camera=(), geolocation=(), microphone=()',
 	'cache-control': 'no-store',
-}
+})
 
 function createCall(c: Context, services: Services, rate: RateLimit, metrics: Metrics): Call {
 	let principal: Promise<Principal> | undefined
@@ -133,7 +132,7 @@ async function refuseUnread(
 	try {
 		if (calls.length > 1 && changes.length > 0)
 			throw new ReprieveError('INVALID', 'a mutation came in a batch', { hint: 'Send each mutation alone.' })
-		if (principal) await readText(c)
+		if (principal && !bodiless.has(c.req.method)) await readText(c)
 	} catch (cause) {
 		if (principal) for (const { path } of changes) await recordUnread(call, principal, { path, cause })
 		throw cause
@@ -147,8 +146,9 @@ function serveDocument(app: Hono): void {
 
 const limitBody = bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge })
 
-/** Methods without a body are let by: asking for it would make a whole Request of each. */
 const limited: MiddlewareHandler = (c, next) => (bodiless.has(c.req.method) ? next() : limitBody(c, next))
+
+/** Of what comes so no body is read: asking for it would make a whole Request of each. */
 const bodiless = new Set(['GET', 'HEAD'])
 
 /** Reads on for a while before it answers: a connection closed on unread bytes would take the answer with it. */

@@ -4,10 +4,10 @@ import { ReprieveError } from '@reprieve/contracts'
 import { keepSecret, migrateControl, openControl } from '@reprieve/control'
 import { openSessions, watchConnections } from '@reprieve/postgres'
 import { openVaultAt, type Vault } from '@reprieve/vault'
-import { destination, pino } from 'pino'
 import { openDatabaseClock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Clock, Services } from './context.ts'
+import { openLog } from './log.ts'
 
 /** Parts that a composition root or a test brings itself. */
 export type Dependencies = {
@@ -46,11 +46,6 @@ export async function openServices(
 		limits: limitsOf(config),
 		close: () => opened.disposeAsync(),
 	}
-}
-
-/** Lines of a busy moment share a write; what is left is written when the process ends. */
-function openLog({ logLevel }: Config): Services['log'] {
-	return pino({ level: logLevel, redact: ['*.secret', '*.authorization'] }, destination({ sync: false }))
 }
 
 async function openOwnVault({ vault, vaultKey }: Config, sql: Parameters<typeof databaseName>[0]): Promise<Vault> {

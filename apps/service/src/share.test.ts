@@ -4,7 +4,7 @@ import { shareReads } from './share.ts'
 /** Readings that end when they are told to, in the order in which they began. */
 function openReadings() {
 	const begun: PromiseWithResolvers<string>[] = []
-	const read = shareReads((_: object, _key: string) => {
+	const read = shareReads((_: object) => (_key: string) => {
 		const reading = Promise.withResolvers<string>()
 		begun.push(reading)
 		return reading.promise

@@ -9,25 +9,32 @@ type Reading<T> = { running?: Promise<T>; next?: Promise<T> }
  * answered was read after it was asked for, so that no answer is older than its question.
  */
 export function shareReads<Context extends object, T>(
-	read: (context: Context, key: string) => Promise<T>,
+	open: (context: Context) => (key: string) => Promise<T>,
 ): (context: Context, key: string) => Promise<T> {
-	const all = new WeakMap<Context, Map<string, Reading<T>>>()
-	const begin = (context: Context, readings: Map<string, Reading<T>>, key: string) => {
+	const all = new WeakMap<Context, (key: string) => Promise<T>>()
+	return (context, key) => {
+		const share = all.get(context) ?? shareByKey(open(context))
+		all.set(context, share)
+		return share(key)
+	}
+}
+
+function shareByKey<T>(read: (key: string) => Promise<T>): (key: string) => Promise<T> {
+	const readings = new Map<string, Reading<T>>()
+	const begin = (key: string) => {
 		const reading: Reading<T> = {}
 		readings.set(key, reading)
-		reading.running = read(context, key)
+		reading.running = read(key)
 		const forget = () => {
 			if (readings.get(key) === reading && !reading.next) readings.delete(key)
 		}
 		reading.running.then(forget, forget)
 		return reading.running
 	}
-	return (context, key) => {
-		const readings = all.get(context) ?? new Map<string, Reading<T>>()
-		all.set(context, readings)
+	return (key) => {
 		const reading = readings.get(key) ?? {}
 		readings.set(key, reading)
-		reading.next ??= turnAfter(reading.running).then(() => begin(context, readings, key))
+		reading.next ??= turnAfter(reading.running).then(() => begin(key))
 		return reading.next
 	}
 }

@@ -45,7 +45,6 @@ const t = initTRPC
 	})
 
 export const createRouter = t.router
-export const createCaller = t.createCallerFactory
 
 type Asked = { meta?: Meta | undefined; path: string; type: ProcedureType; getRawInput(): Promise<unknown> }
 

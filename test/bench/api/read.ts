@@ -5,7 +5,7 @@ import { freePort } from '@reprieve/standalone/embedded'
 import { launch, type Started } from '../../e2e/launcher.ts'
 import { until } from '../../support/wait.ts'
 import { hold, type Outcome } from '../contest.ts'
-import { adminKey, fillTable, type Ground, makeTable, startGround } from '../ground.ts'
+import { adminKey, fillTable, type Ground, makeTable, serviceFlags, startGround } from '../ground.ts'
 import { planRows } from '../planned.ts'
 
 const connections = 64
@@ -22,7 +22,7 @@ export async function benchRead(seconds: number, rounds: number): Promise<Outcom
 	await using ground = await startGround()
 	await using stack = new AsyncDisposableStack()
 	const path = `/api/v1/runs/${await makeRun(ground)}`
-	const own = await startServer([service], {
+	const own = await startServer([...serviceFlags, service], {
 		...{ DATABASE_URL: ground.url, REPRIEVE_DATA: ground.folder, REPRIEVE_VAULT: ground.vaultUrl },
 		...{ REPRIEVE_ADMIN_KEY: adminKey, REPRIEVE_RATE_LIMIT: '1000000000' },
 	})

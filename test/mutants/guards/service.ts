@@ -120,8 +120,8 @@ export const serviceGuards: Mutant[] = [
 		name: 'does not record a change that nobody can read',
 		rule: 'P10',
 		file: `${service}/rest/serve.ts`,
-		before: "if (declared(route).type === 'mutation') await",
-		after: "if (route.path === '') await",
+		before: 'if (isChange) await',
+		after: "if (path === '') await",
 		tests: { 'test/surfaces/audit.test.ts': ['a change that nobody can read is recorded by its name, a read is not'] },
 	},
 	{

@@ -17,8 +17,8 @@ export async function authenticate(services: Services, header: string | undefine
 	return { id: key.id, name: key.name, role: key.role, tables: key.tables ?? undefined, chain: key.chain }
 }
 
-const findKey = shareReads(async (services: Services, hash: string): Promise<KeyRow | undefined> => {
-	const [row] = await services.control.sql<KeyRow[]>`
+const findKey = shareReads(({ control: { sql } }: Services) => async (hash: string): Promise<KeyRow | undefined> => {
+	const [row] = await sql<KeyRow[]>`
 		with recursive found as (
 			select id, name, role, hash, tables, created_by from reprieve.api_keys where hash = ${hash} and revoked_at is null
 		), chain(id, created_by, depth) as (

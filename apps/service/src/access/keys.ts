@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** A new API key: `rk_` and 32 random bytes. */
 export function createSecret(): string {
@@ -7,7 +7,7 @@ export function createSecret(): string {
 
 /** What is stored of a key: SHA-256, hex. */
 export function hashSecret(secret: string): string {
-	return createHash('sha256').update(secret).digest('hex')
+	return hash('sha256', secret)
 }
 
 /** Compares two hashes in constant time. */

@@ -27,6 +27,8 @@ export async function listPlans(
 		)
 		.orderBy(desc(plans.createdAt), desc(plans.id))
 		.limit(limit + 1)
+		.prepare('plans')
+		.execute()
 	const page = toPage(rows, limit, (plan) => `${plan.createdAt} ${plan.id}`)
 	return { ...page, items: await showPlans(services, services.control.db, page.items) }
 }

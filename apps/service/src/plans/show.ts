@@ -1,6 +1,7 @@
 import { type Plan, type PlanStatus, ReprieveError } from '@reprieve/contracts'
 import { approvals, type ControlDatabase, type ControlTransaction, plans } from '@reprieve/control'
-import { eq, inArray } from 'drizzle-orm'
+import { arrayLiteral } from '@reprieve/postgres'
+import { eq, sql } from 'drizzle-orm'
 import { requireTables } from '../access/grants.ts'
 import type { Principal, Services } from '../context.ts'
 import { usableStatuses } from './lifecycle.ts'
@@ -16,7 +17,7 @@ export function statusAt(plan: Pick<PlanRow, 'status' | 'expiresAt'>, now: Date)
 
 /** Reads a plan that the principal may see. Throws NOT_FOUND or FORBIDDEN. */
 export async function readPlan(db: Database, principal: Principal, id: string): Promise<PlanRow> {
-	const [plan] = await db.select().from(plans).where(eq(plans.id, id))
+	const [plan] = await db.select().from(plans).where(eq(plans.id, id)).prepare('plan').execute()
 	return requirePlan(plan, principal, id)
 }
 
@@ -35,8 +36,14 @@ function requirePlan(plan: PlanRow | undefined, principal: Principal, id: string
 /** Plans as programs outside see them, in the same order. */
 export async function showPlans(services: Services, db: Database, rows: PlanRow[]): Promise<Plan[]> {
 	if (rows.length === 0) return []
-	const ids = rows.map((row) => row.id)
-	const given = await db.select().from(approvals).where(inArray(approvals.planId, ids)).orderBy(approvals.at)
+	const ids = arrayLiteral(rows.map((row) => row.id))
+	const given = await db
+		.select()
+		.from(approvals)
+		.where(sql`${approvals.planId} = any(${ids}::text::text[])`)
+		.orderBy(approvals.at)
+		.prepare('approvals')
+		.execute()
 	const now = services.clock.now()
 	return rows.map((row) => ({
 		id: row.id,

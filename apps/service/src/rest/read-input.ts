@@ -6,26 +6,33 @@ import type { QueryType, Route } from './route.ts'
 /** A body of another media type than JSON; REST answers 415. */
 export const unsupportedMediaType = 'the body is not application/json'
 
-/** The procedure's input from path, query string, body and `Idempotency-Key`. Nothing is coerced but the query string. */
-export async function readInput(
-	c: Context,
+/**
+ * Reads a procedure's input from path, query string, body and `Idempotency-Key`. Nothing is coerced but the query string.
+ */
+export function inputReader(
 	route: Route,
 	hasIdempotencyKey: boolean,
-): Promise<Record<string, unknown>> {
-	const outside = { ...readPath(c, route), ...readQuery(c.req.queries(), route.query ?? {}) }
-	const body = route.method === 'get' ? {} : await readBody(c)
-	const reserved = [...Object.keys(outside), ...Object.keys(route.query ?? {}), 'idempotencyKey']
-	const strange = reserved.filter((name) => Object.hasOwn(body, name))
-	if (strange.length > 0) {
-		const issues = strange.map((path) => ({ path, message: 'does not belong in the body' }))
-		throw new ReprieveError('INVALID', `${strange.join(', ')} does not belong in the body`, { issues })
+): (c: Context) => Promise<Record<string, unknown>> {
+	const { method, query = {} } = route
+	const names = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string)
+	return async (c) => {
+		const outside = { ...readPath(c, names), ...readQuery(c.req.queries(), query) }
+		if (method === 'get') return outside
+		const body = await readBody(c)
+		refuseReserved(body, [...Object.keys(outside), ...Object.keys(query), 'idempotencyKey'])
+		const key = c.req.header('idempotency-key')
+		return { ...body, ...outside, ...(key !== undefined && hasIdempotencyKey ? { idempotencyKey: key } : {}) }
 	}
-	const key = c.req.header('idempotency-key')
-	return { ...body, ...outside, ...(key !== undefined && hasIdempotencyKey ? { idempotencyKey: key } : {}) }
 }
 
-function readPath(c: Context, route: Route): Record<string, string> {
-	const names = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string)
+function refuseReserved(body: Record<string, unknown>, reserved: string[]): void {
+	const strange = reserved.filter((name) => Object.hasOwn(body, name))
+	if (strange.length === 0) return
+	const issues = strange.map((path) => ({ path, message: 'does not belong in the body' }))
+	throw new ReprieveError('INVALID', `${strange.join(', ')} does not belong in the body`, { issues })
+}
+
+function readPath(c: Context, names: readonly string[]): Record<string, string> {
 	return Object.fromEntries(names.map((name) => [name, c.req.param(name) ?? '']))
 }
 

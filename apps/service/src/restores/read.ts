@@ -60,6 +60,7 @@ export async function findRestore(services: Services, id: string): Promise<Resto
 	const [row] = await services.control.sql.unsafe<RestoreRow[]>(
 		`select ${fields} from reprieve.restores where id = $1`,
 		[id],
+		{ prepare: true },
 	)
 	return row
 }
@@ -82,6 +83,7 @@ export async function readRestores(
 			page.limit,
 			page.tables ? arrayLiteral(page.tables) : null,
 		],
+		{ prepare: true },
 	)
 }
 

@@ -26,5 +26,7 @@ export async function listRuns(
 		)
 		.orderBy(desc(runs.createdAt), desc(runs.id))
 		.limit(limit + 1)
+		.prepare('runs')
+		.execute()
 	return toPage(rows.map(toRun), limit, (run) => `${run.createdAt} ${run.id}`)
 }

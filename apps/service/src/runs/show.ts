@@ -1,6 +1,6 @@
 import { ReprieveError, type Run } from '@reprieve/contracts'
 import { runs } from '@reprieve/control'
-import { eq } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import { requireTables } from '../access/grants.ts'
 import type { Principal, Services } from '../context.ts'
 import { shareReads } from '../share.ts'
@@ -59,9 +59,13 @@ export async function findRun(services: Services, principal: Principal, id: stri
 	return row
 }
 
-const readRow = shareReads(async ({ control }: Services, id: string): Promise<RunRow | undefined> => {
-	const [row] = await control.db.select().from(runs).where(eq(runs.id, id))
-	return row
+const readRow = shareReads(({ control }: Services) => {
+	const found = control.db
+		.select()
+		.from(runs)
+		.where(eq(runs.id, sql.placeholder('id')))
+		.prepare('run')
+	return async (id: string): Promise<RunRow | undefined> => (await found.execute({ id }))[0]
 })
 
 /** The error of a run that does not exist. */
