@@ -244,6 +244,28 @@ create table reprieve.restored_rows (
 );
 CREATE INDEX restored_rows_change ON reprieve.restored_rows USING btree (change_id);
 
+create table reprieve.restored_shares (
+    batch integer not null,
+    final_ordinal bigint not null,
+    final_position bigint not null,
+    first_ordinal bigint not null,
+    first_position bigint not null,
+    is_missing boolean not null,
+    key_columns text[] not null,
+    keys text[] storage external not null,
+    ordinals bigint[] storage external not null,
+    positions bigint[] storage external not null,
+    relinks boolean[] storage external not null,
+    restore_id text not null,
+    seens text[] storage external not null,
+    seqs bigint[] storage external not null,
+    t integer not null,
+    "table" text not null,
+    timelines integer[] storage external not null,
+    version text,
+    constraint restored_shares_restore_id_batch_t_pk PRIMARY KEY (restore_id, batch, t)
+);
+
 create table reprieve.restores (
     actor text not null,
     conflicts bigint not null default 0,

@@ -4,7 +4,8 @@ import type { Sql } from '@reprieve/postgres'
 export async function schemaText(sql: Sql): Promise<string> {
 	const tables = await sql<{ name: string; columns: string; constraints: string | null; indexes: string | null }[]>`
 		select c.relname as name,
-			(select string_agg(format('    %I %s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
+			(select string_agg(format('    %I %s%s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
+				case a.attstorage when 'e' then ' storage external' else '' end,
 				case when a.attnotnull then ' not null' else '' end,
 				coalesce(' default ' || pg_get_expr(d.adbin, d.adrelid), '')), E',\n' order by a.attname)
 			from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { findChanges } from '../../apps/service/src/archive/changes.ts'
 import { startRestore } from '../../apps/service/src/restores/start.ts'
+import { reportedRows } from '../../packages/restore/src/execute/shares.ts'
 import { admin } from '../support/services.ts'
 import { openScene, preview, restore, type Scene, work } from './scene.ts'
 
@@ -120,7 +121,7 @@ test('of two deletions of one key the newest is restored and the older reported 
 	const done = await restore(scene, { selection: { run: 'r' } })
 	expect(done).toMatchObject({ selected: 2, restored: 1 })
 	expect(await rows(scene)).toEqual([{ id: 1, note: 'second' }])
-	expect(await sql`select state from reprieve.restored_rows order by n`).toEqual([
+	expect(await sql`select state from ${sql.unsafe(reportedRows)} r order by n`).toEqual([
 		{ state: 'restored' },
 		{ state: 'superseded' },
 	])

@@ -107,6 +107,28 @@ CREATE TABLE "reprieve"."restored_rows" (
 	CONSTRAINT "restored_rows_restore_id_n_pk" PRIMARY KEY("restore_id","n")
 );
 --> statement-breakpoint
+CREATE TABLE "reprieve"."restored_shares" (
+	"restore_id" text NOT NULL,
+	"batch" integer NOT NULL,
+	"t" integer NOT NULL,
+	"table" text NOT NULL,
+	"seqs" bigint[] NOT NULL,
+	"timelines" integer[] NOT NULL,
+	"positions" bigint[] NOT NULL,
+	"ordinals" bigint[] NOT NULL,
+	"relinks" boolean[] NOT NULL,
+	"seens" text[] NOT NULL,
+	"key_columns" text[] NOT NULL,
+	"keys" text[] NOT NULL,
+	"first_position" bigint NOT NULL,
+	"final_position" bigint NOT NULL,
+	"first_ordinal" bigint NOT NULL,
+	"final_ordinal" bigint NOT NULL,
+	"is_missing" boolean NOT NULL,
+	"version" text,
+	CONSTRAINT "restored_shares_restore_id_batch_t_pk" PRIMARY KEY("restore_id","batch","t")
+);
+--> statement-breakpoint
 CREATE TABLE "reprieve"."restores" (
 	"id" text PRIMARY KEY NOT NULL,
 	"status" text NOT NULL,
@@ -288,4 +310,5 @@ CREATE INDEX "plans_created" ON "reprieve"."plans" USING btree ("created_at");--
 CREATE INDEX "restored_rows_change" ON "reprieve"."restored_rows" USING btree ("change_id");--> statement-breakpoint
 CREATE INDEX "restores_created" ON "reprieve"."restores" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "runs_created" ON "reprieve"."runs" USING btree ("created_at");--> statement-breakpoint
-CREATE INDEX "receipts_job" ON "reprieve"."receipts" USING btree ("kind","job_id","batch");
+CREATE INDEX "receipts_job" ON "reprieve"."receipts" USING btree ("kind","job_id","batch");--> statement-breakpoint
+ALTER TABLE "reprieve"."restored_shares" ALTER COLUMN "seqs" SET STORAGE EXTERNAL, ALTER COLUMN "timelines" SET STORAGE EXTERNAL, ALTER COLUMN "positions" SET STORAGE EXTERNAL, ALTER COLUMN "ordinals" SET STORAGE EXTERNAL, ALTER COLUMN "relinks" SET STORAGE EXTERNAL, ALTER COLUMN "seens" SET STORAGE EXTERNAL, ALTER COLUMN "keys" SET STORAGE EXTERNAL;

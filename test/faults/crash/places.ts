@@ -20,12 +20,12 @@ export const places = {
 	batchCommitted: { name: 'a batch is committed', file: batch, at: 'return done as BatchDone' },
 	restoreInserted: {
 		name: 'a batch of a restore has inserted',
-		file: 'packages/restore/src/execute/batch.ts',
-		at: 'await advanceSequences(tx, stages)',
+		file: 'packages/restore/src/execute/straight.ts',
+		at: 'const found = await digestWritten(',
 	},
 	restoreRecorded: {
 		name: 'a batch of a restore is recorded, not committed',
-		file: 'apps/service/src/restores/worker/execute.ts',
+		file: 'apps/service/src/restores/worker/batch.ts',
 		at: 'return counted',
 	},
 	segmentsWritten: { name: 'segments are written, not committed', file: archive, at: 'await buffer.vault.commit(' },

@@ -107,6 +107,12 @@ const servicePoints: readonly Point[] = [
 		at: 'for (const stage of stages) await lockExisting(',
 		nth: 2,
 	},
+	{
+		name: 'a batch of a restore has inserted from its stages',
+		told: told.restores,
+		file: restoreBatch,
+		at: 'await advanceSequences(tx, stages.map(',
+	},
 	{ ...places.restoreInserted, told: told.restores, nth: 2 },
 	{
 		name: 'a batch of a restore has relinked',
@@ -114,6 +120,12 @@ const servicePoints: readonly Point[] = [
 		file: restoreBatch,
 		at: "if (suppression.mode === 'replica') await",
 		when: 'relinks',
+	},
+	{
+		name: 'a batch of a restore is read back',
+		told: told.restores,
+		file: 'packages/restore/src/execute/straight.ts',
+		at: 'await markWritten(',
 	},
 	{ ...places.restoreRecorded, told: told.restores, nth: 3 },
 	{

@@ -4,9 +4,9 @@ import type { Edit } from './point.ts'
 export const shortened: Edit[] = [
 	setting('apps/service/src/runs/worker/loop.ts', 'leaseMs: 30_000', 'leaseMs: 3_000'),
 	setting('apps/service/src/restores/worker/loop.ts', 'leaseMs = 30_000', 'leaseMs = 3_000'),
-	setting('apps/service/src/restores/start.ts', 'defaultBatchRows = 10_000', 'defaultBatchRows = 20'),
+	setting('apps/service/src/restores/start.ts', 'defaultBatchRows = 25_000', 'defaultBatchRows = 20'),
 	setting(
-		'apps/service/src/restores/worker/execute.ts',
+		'apps/service/src/restores/worker/batch.ts',
 		"idle_in_transaction_session_timeout = '60s'",
 		"idle_in_transaction_session_timeout = '6s'",
 	),

@@ -5,6 +5,7 @@ const service = 'apps/service/src/restores'
 const archive = 'test/restore/archive.test.ts'
 const conflicts = 'test/restore/conflicts.test.ts'
 const drift = 'test/restore/drift.test.ts'
+const straight = 'test/restore/straight.test.ts'
 const structure = 'test/restore/structure.test.ts'
 const worker = 'test/restore/worker.test.ts'
 
@@ -152,6 +153,48 @@ export const restoreGuards: Mutant[] = [
 		tests: { [structure]: ['triggers that are to fire fire, and the report names the rows that they changed'] },
 	},
 	{
+		name: 'does not read back what it copied straight in',
+		rule: 'P7',
+		file: `${restore}/execute/straight.ts`,
+		before: "if (found !== sent.digest('hex')) throw",
+		after: "if (found === '') throw",
+		tests: {
+			[straight]: ['rows that read back as another text go through stages, which compare them as PostgreSQL does'],
+		},
+	},
+	{
+		name: 'copies in less than was listed',
+		rule: 'P7',
+		file: `${restore}/execute/straight.ts`,
+		before: 'if (next !== share.seqs.length) throw',
+		after: 'if (next > share.seqs.length) throw',
+		tests: { [worker]: ['a change that the archive lost fails the batch instead of being left out'] },
+	},
+	{
+		name: 'copies straight in what another restore brought back',
+		rule: '9.8',
+		file: `${restore}/execute/straight.ts`,
+		before: 'return !(await mayBeBroughtBack(',
+		after: 'return true || !(await mayBeBroughtBack(',
+		tests: {
+			[conflicts]: [
+				'the same change is restored once, even when its row has another key by now, and the preview says so',
+			],
+		},
+	},
+	{
+		name: 'forgets what was copied straight in when a change comes twice',
+		rule: '9.8',
+		file: `${restore}/execute/decide.ts`,
+		before: 'and w.version is not null\n',
+		after: 'and w.version is null\n',
+		tests: {
+			[conflicts]: [
+				'the same change is restored once, even when its row has another key by now, and the preview says so',
+			],
+		},
+	},
+	{
 		name: 'takes a NaN of another payload for another value',
 		rule: '9.9',
 		file: `${restore}/stage/columns.ts`,
@@ -170,7 +213,7 @@ export const restoreGuards: Mutant[] = [
 	{
 		name: 'commits a batch after another worker took the lease',
 		rule: '9.8',
-		file: `${service}/worker/execute.ts`,
+		file: `${service}/worker/batch.ts`,
 		before: 'where id = ${lease.id} and epoch = ${lease.epoch} and lease_owner = ${lease.owner}\n			and (cursor',
 		after: 'where id = ${lease.id} and (cursor',
 		tests: { [worker]: ['a worker that comes back after its lease was taken over commits nothing twice'] },

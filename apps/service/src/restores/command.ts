@@ -1,6 +1,6 @@
 import type { JobStatus, Restore } from '@reprieve/contracts'
 import { ReprieveError } from '@reprieve/contracts'
-import { listTable } from '@reprieve/restore'
+import { dropUnwritten } from '@reprieve/restore'
 import { requireTables } from '../access/grants.ts'
 import type { Principal, Services } from '../context.ts'
 import { isFinal } from '../runs/lifecycle.ts'
@@ -24,7 +24,7 @@ export async function commandRestore(
 		await tx`
 			update reprieve.restores set status = ${status},
 				finished_at = case when ${isFinal(status)} then clock_timestamp() end where id = ${asked.id}`
-		if (isFinal(status)) await tx.unsafe(`drop table if exists ${listTable(asked.id)}`)
+		if (isFinal(status)) await dropUnwritten(tx, asked.id)
 		await tx`select pg_notify('reprieve_restores', ${asked.id})`
 	})
 	return toRestore(await readRestore(services, asked.id))

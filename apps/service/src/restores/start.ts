@@ -19,7 +19,7 @@ import { examineFor, toRequest } from './request.ts'
 export type RestoreStartInput = z.infer<typeof restoreStartInput>
 
 /** Rows of one batch, which is one transaction. */
-const defaultBatchRows = 10_000
+const defaultBatchRows = 25_000
 
 /**
  * Queues a restore of exactly what the preview of this hash showed. Throws CONFLICT when the selection or (for an

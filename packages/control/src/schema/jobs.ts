@@ -11,7 +11,7 @@ import type {
 	Waiting,
 } from '@reprieve/contracts'
 import { sql } from 'drizzle-orm'
-import { bigint, index, integer, jsonb, primaryKey, real, text } from 'drizzle-orm/pg-core'
+import { bigint, boolean, index, integer, jsonb, primaryKey, real, text } from 'drizzle-orm/pg-core'
 import { instant, lsn, reprieve } from './columns.ts'
 
 export const apiKeys = reprieve.table('api_keys', {
@@ -273,4 +273,41 @@ export const restoredRows = reprieve.table(
 		version: text(),
 	},
 	(table) => [primaryKey({ columns: [table.restoreId, table.n] }), index('restored_rows_change').on(table.changeId)],
+)
+
+/**
+ * A table's share of a batch of a restore's list, column by column: what is to be done, and in the report the rows of a batch
+ * that came back at once. Those that no batch did go when the restore is over. Its arrays are not compressed (storage.sql):
+ * that cost more than all else of the list.
+ */
+export const restoredShares = reprieve.table(
+	'restored_shares',
+	{
+		restoreId: text('restore_id').notNull(),
+		batch: integer().notNull(),
+		/** Index into the cursor's tables, and the archived table's name. */
+		t: integer().notNull(),
+		table: text().notNull(),
+		/** Numbers in the list, timelines, commit positions and ordinals of the changes. */
+		seqs: bigint({ mode: 'number' }).array().notNull(),
+		timelines: integer().array().notNull(),
+		positions: bigint({ mode: 'bigint' }).array().notNull(),
+		ordinals: bigint({ mode: 'number' }).array().notNull(),
+		relinks: boolean().array().notNull(),
+		/** Live versions that are to be overwritten. */
+		seens: text().array().notNull(),
+		/** Names of the key's columns, and each row's values in them: the text of a text[]. */
+		keyColumns: text('key_columns').array().notNull(),
+		keys: text().array().notNull(),
+		/** Smallest and largest of the positions, and of the ordinals. */
+		firstPosition: bigint('first_position', { mode: 'bigint' }).notNull(),
+		finalPosition: bigint('final_position', { mode: 'bigint' }).notNull(),
+		firstOrdinal: bigint('first_ordinal', { mode: 'number' }).notNull(),
+		finalOrdinal: bigint('final_ordinal', { mode: 'number' }).notNull(),
+		/** No live row had one of the keys when the list was made. */
+		isMissing: boolean('is_missing').notNull(),
+		/** Version (xmin) that the restore wrote, of all its rows at once. */
+		version: text(),
+	},
+	(table) => [primaryKey({ columns: [table.restoreId, table.batch, table.t] })],
 )

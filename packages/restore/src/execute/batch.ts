@@ -10,14 +10,16 @@ import { classify } from '../preview/classify.ts'
 import type { RestoreRequest } from '../preview/examine.ts'
 import { openTimelines, type Timelines } from '../selection/timelines.ts'
 import { dropStages, openStages, type Stage, stageRows, versionOf } from '../stage/open.ts'
-import { advanceSequences } from './advance-sequences.ts'
+import { advanceSequences, restoredOf } from './advance-sequences.ts'
 import { checkReference } from './check-references.ts'
 import { decide } from './decide.ts'
 import type { RestoreCursor } from './enlist.ts'
 import { foldRelinks } from './fold-relinks.ts'
 import { emitOverwritten, emitTag, type Signature } from './messages.ts'
-import type { BatchReader, BatchSource, Listed } from './read-ahead.ts'
+import type { BatchSource } from './read-ahead.ts'
 import { type BatchCounts, recordRows } from './record-rows.ts'
+import { type Listed, listedOf, type Share } from './shares.ts'
+import { mayGoStraight, restoreStraight, type StraightWork } from './straight.ts'
 import { release, suppress } from './suppress.ts'
 import { verifyRows } from './verify.ts'
 import { writeRelinks } from './write-relinks.ts'
@@ -28,7 +30,15 @@ export type BatchContext = {
 	by: Signature
 	request: RestoreRequest
 	cursor: RestoreCursor
-	batches: Pick<BatchReader, 'prepare'>
+	/**
+	 * Settles when the batches before are committed, and rejects when they will not be. Ahead of its turn a batch does no more
+	 * than copy rows straight in.
+	 */
+	turn: Promise<void>
+	/** Called when the batch goes straight into its table: the next may begin beside it. */
+	goesStraight: () => void
+	/** Every batch goes through stages: one could not be copied straight into its table. */
+	isStaged: boolean
 	/** Timeline of transactions that the vault has no record of. */
 	timeline: number
 }
@@ -36,36 +46,46 @@ export type BatchContext = {
 /**
  * Restores one batch inside the caller's transaction, up to but not including its commit: lock, tag, stage, compare,
  * write, check foreign keys, read back, record. Answers counts per archived table. Throws CONFLICT, PARENT_MISSING,
- * SCHEMA_DRIFT, NOT_RESTORABLE, VAULT_CORRUPT; the caller rolls back.
+ * SCHEMA_DRIFT, NOT_RESTORABLE, VAULT_CORRUPT, NotStraight; the caller rolls back.
  */
 export async function restoreBatch(
 	tx: Transaction,
 	context: BatchContext,
 	source: BatchSource,
 ): Promise<Map<string, BatchCounts>> {
-	const { batch, list } = source
-	const lives = await lockTables(tx, context, list)
+	const { batch, shares } = source
+	const lives = await lockTables(tx, context, shares)
 	const oids = lives.map((live) => live.oid)
 	const uniques = await readUniques(tx, oids)
-	const relinks = list.length > 0 && list.every((row) => row.relink)
+	const flags = shares.flatMap((share) => share.relinks)
+	const relinks = flags.length > 0 && flags.every((isRelink) => isRelink)
 	const { conflict } = context.request
 	const updating = relinks || conflict === 'overwrite'
 	const suppression = await chooseFor(tx, context, { lives, uniques, updating })
+	const straight = await straightWork(tx, context, { source, lives, uniques, suppression })
+	if (!straight) await context.turn
 	await suppress(tx, suppression)
 	const xid = await emitTag(tx, context.by, batch)
+	if (straight) {
+		context.goesStraight()
+		const counts = await restoreStraight(tx, straight, {
+			turn: context.turn,
+			release: () => releaseChecked(tx, suppression),
+		})
+		return new Map([[straight.archivedName, counts]])
+	}
 	const stages = await stageList(tx, context, { ...source, lives })
-	context.batches.prepare(batch + 1)
 	for (const stage of stages) await lockExisting(tx, stage, uniques)
 	for (const stage of stages) await classify(tx, stage, uniques)
 	if (relinks) for (const stage of stages) await writeRelinks(tx, stage, uniques)
 	else {
-		if (list.some((row) => row.relink)) for (const stage of stages) await foldRelinks(tx, stage, uniques)
+		if (flags.includes(true)) for (const stage of stages) await foldRelinks(tx, stage, uniques)
 		for (const stage of stages) await decide(tx, stage, context.by.id, conflict)
 		if (conflict === 'overwrite') {
 			for (const stage of stages) await emitOverwritten(tx, context.by, stage, { batch, xid, uniques })
 		}
 		await writeRows(tx, stages, { uniques, conflict })
-		await advanceSequences(tx, stages)
+		await advanceSequences(tx, stages.map(restoredOf))
 	}
 	if (suppression.mode === 'replica') await checkReferences(tx, stages)
 	await releaseChecked(tx, suppression)
@@ -78,6 +98,25 @@ export async function restoreBatch(
 	return counts
 }
 
+/** The whole batch as one share that may be copied straight into its table; undefined where it takes stages. */
+async function straightWork(
+	tx: Transaction,
+	context: BatchContext,
+	found: { source: BatchSource; lives: SourceTable[]; uniques: Unique[]; suppression: Suppression },
+): Promise<StraightWork | undefined> {
+	const { source, lives, uniques, suppression } = found
+	const [share, ...others] = source.shares
+	const [live] = lives
+	const read = source.rows.get(share?.t ?? -1)
+	const isPlain = suppression.mode === 'none' && context.request.triggers === 'suppress'
+	if (context.isStaged || !isPlain || !share || others.length > 0 || !live || !read) return undefined
+	const archivedName = context.cursor.tables[share.t]?.name ?? ''
+	const of = { restoreId: context.by.id, share, archivedName }
+	if (!(await mayGoStraight(tx, of))) return undefined
+	const rename = ownEntry(context.request.rename, archivedName) ?? {}
+	return { ...of, live, uniques, read, rename, timelines: openTimelines(context.vault, context.timeline) }
+}
+
 /** What was deferred is checked now, and refused as a write is. */
 async function releaseChecked(tx: Transaction, suppression: Suppression): Promise<void> {
 	try {
@@ -88,8 +127,8 @@ async function releaseChecked(tx: Transaction, suppression: Suppression): Promis
 }
 
 /** Locks the tables against DDL, then reads what they are: the other way round leaves room for an ALTER in between. */
-async function lockTables(tx: Transaction, context: BatchContext, list: Listed[]): Promise<SourceTable[]> {
-	const oids = [...new Set(list.map((row) => context.cursor.tables[row.t]?.oid ?? 0))].sort((a, b) => a - b)
+async function lockTables(tx: Transaction, context: BatchContext, shares: Share[]): Promise<SourceTable[]> {
+	const oids = [...new Set(shares.map(({ t }) => context.cursor.tables[t]?.oid ?? 0))].sort((a, b) => a - b)
 	const before = await describeTables(tx, oids)
 	if (before.length > 0) {
 		await tx.unsafe(before.map((table) => `lock table ${quoteTable(table)} in row exclusive mode`).join(';'))
@@ -131,11 +170,11 @@ async function stageList(
 	work: BatchSource & { lives: SourceTable[] },
 ): Promise<Stage[]> {
 	const timelines = openTimelines(context.vault, context.timeline)
-	const targets = [...Map.groupBy(work.list, (row) => row.t)].flatMap(([t, rows]) => {
-		const target = context.cursor.tables[t]
+	const targets = work.shares.flatMap((share) => {
+		const target = context.cursor.tables[share.t]
 		const live = work.lives.find((each) => each.oid === target?.oid)
-		const read = work.rows.get(t)
-		return target && live && read ? [{ live, archivedName: target.name, rows, read }] : []
+		const read = work.rows.get(share.t)
+		return target && live && read ? [{ live, archivedName: target.name, rows: listedOf(share), read }] : []
 	})
 	const stages = await openStages(tx, targets)
 	for (const [i, stage] of stages.entries()) {

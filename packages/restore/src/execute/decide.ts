@@ -1,6 +1,6 @@
 import { ReprieveError, type Row } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
-import { keyObject } from '../stage/columns.ts'
+import { keyObject, literal } from '../stage/columns.ts'
 import { joinFate, writeFates } from '../stage/fates.ts'
 import { changeOf, type Stage } from '../stage/open.ts'
 
@@ -26,36 +26,39 @@ export async function decide(tx: Transaction, stage: Stage, restoreId: string, c
 
 /** Restoring the same change twice restores it once, unless that restore was undone (exactness.md 9.8). */
 async function leaveRestored(tx: Transaction, stage: Stage, restoreId: string): Promise<void> {
-	if (!(await mayBeBroughtBack(tx, stage, restoreId))) return
-	if (stage.areMissing && !(await isAnyBroughtBack(tx, stage, restoreId))) return
+	const { bookTable, book, archivedName } = stage
+	const own = `select min(s.${book.position}) as first, max(s.${book.position}) as final from ${bookTable} s`
+	if (!(await mayBeBroughtBack(tx, { table: archivedName, own }, restoreId))) return
+	const found = await tx.unsafe(
+		`create temp table brought on commit drop as
+		select distinct on (b.n) b.n, b.restore_id from (${broughtBack(stage, literal(restoreId))}) b`,
+	)
+	if (found.count > 0) await skipRestored(tx, stage)
+	await tx.unsafe('drop table pg_temp.brought')
+}
+
+async function skipRestored(tx: Transaction, stage: Stage): Promise<void> {
 	await writeFates(tx, stage)
 	await tx.unsafe(
 		`update ${stage.fate} f set state = 'skipped', note = format('restore %s brought this change back before', b.restore_id)
-		from ${stage.sql} s cross join lateral (${broughtBack(stage)} and r.restore_id <> $1 limit 1) b
-		where s.${stage.book.n} = f.n and f.state in ('missing', 'different', 'taken')`,
-		[restoreId],
+		from pg_temp.brought b where b.n = f.n and f.state in ('missing', 'different', 'taken')`,
 	)
 }
 
-/** Whether another restore brought back anything of this table from that part of the log. */
-async function mayBeBroughtBack(tx: Transaction, stage: Stage, restoreId: string): Promise<boolean> {
-	const { bookTable, book } = stage
+/** Whether another restore brought back anything of a table between two positions, which a query `own` names. */
+export async function mayBeBroughtBack(
+	tx: Transaction,
+	{ table, own }: { table: string; own: string },
+	restoreId: string,
+): Promise<boolean> {
 	const found = await tx.unsafe(
-		`select from (select min(s.${book.position}) as first, max(s.${book.position}) as final from ${bookTable} s) own
+		`select from (${own}) own
 		join reprieve.restores r on r.id <> $1 and r.restored > 0
 		left join lateral (
 			select t.name, (t.span ->> 'from')::int8 as first, (t.span ->> 'to')::int8 as final
 			from jsonb_to_recordset(r.cursor -> 'tables') as t(name text, span jsonb)) t on true
 		where t.name is null or (t.name = $2 and (t.first is null or (t.first <= own.final and t.final >= own.first))) limit 1`,
-		[restoreId, stage.archivedName],
-	)
-	return found.length > 0
-}
-
-async function isAnyBroughtBack(tx: Transaction, stage: Stage, restoreId: string): Promise<boolean> {
-	const found = await tx.unsafe(
-		`select from ${stage.sql} s cross join lateral (${broughtBack(stage)} and r.restore_id <> $1 limit 1) b limit 1`,
-		[restoreId],
+		[restoreId, table],
 	)
 	return found.length > 0
 }
@@ -63,20 +66,34 @@ async function isAnyBroughtBack(tx: Transaction, stage: Stage, restoreId: string
 /** Rows of a stage, still missing, that a restore brought back before: they were deleted again since. */
 export async function countBroughtBack(tx: Transaction, stage: Stage): Promise<number> {
 	const [row] = await tx.unsafe<{ rows: number }[]>(
-		`select count(*)::float8 as rows from ${stage.sql} s ${joinFate(stage)}
-		cross join lateral (${broughtBack(stage)} limit 1) b where f.state = 'missing'`,
+		`select count(distinct b.n)::float8 as rows from (${broughtBack(stage)}) b
+		join ${stage.bookTable} s on s.${stage.book.n} = b.n ${joinFate(stage)} where f.state = 'missing'`,
 	)
 	return Number(row?.rows ?? 0)
 }
 
 /**
- * SQL of the restore that brought the staged change s back and was not undone. To be limited to one row: then every staged
- * row asks the index, however little the planner knows of a report that grew since it was last analyzed.
+ * SQL of the restores, but for one, that brought staged changes back and were not undone: the change's number and the restore. Row by row
+ * every staged row asks the report's index, however little the planner knows of a report that grew since it was last analyzed.
  */
-function broughtBack(stage: Stage): string {
-	return `select r.restore_id from reprieve.restored_rows r
-		where r.change_id = ${changeOf(stage, 's')} and r.state in ('restored', 'overwritten', 'altered')
-			and not exists (select from reprieve.plans p join reprieve.runs u on u.plan_id = p.id where p.undoes = r.restore_id)`
+function broughtBack(stage: Stage, except = "''"): string {
+	const { book, bookTable, archivedName } = stage
+	const counts = (id: string) => `${id} <> ${except} and not exists (
+		select from reprieve.plans p join reprieve.runs u on u.plan_id = p.id where p.undoes = ${id})`
+	const bounds = `select min(s.${book.position}) as first_position, max(s.${book.position}) as final_position,
+		min(s.${book.ordinal}) as first_ordinal, max(s.${book.ordinal}) as final_ordinal from ${bookTable} s`
+	return `select s.${book.n} as n, r.restore_id from ${bookTable} s cross join lateral (
+			select r.restore_id from reprieve.restored_rows r where r.change_id = ${changeOf(stage, 's')}
+				and r.state in ('restored', 'overwritten', 'altered') and ${counts('r.restore_id')} limit 1) r
+		union all
+		select s.${book.n}, c.restore_id from (
+			select w.restore_id, c.* from (${bounds}) own join reprieve.restored_shares w
+				on w."table" = ${literal(archivedName)} and w.version is not null
+				and w.first_position <= own.final_position and w.final_position >= own.first_position
+				and w.first_ordinal <= own.final_ordinal and w.final_ordinal >= own.first_ordinal
+				and ${counts('w.restore_id')}
+			cross join lateral unnest(w.timelines, w.positions, w.ordinals) c(timeline, position, ordinal)) c
+		join ${bookTable} s on s.${book.timeline} = c.timeline and s.${book.position} = c.position and s.${book.ordinal} = c.ordinal`
 }
 
 async function settle(tx: Transaction, stage: Stage, filter: string, state: string, note: string): Promise<void> {

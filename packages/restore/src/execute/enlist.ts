@@ -1,11 +1,11 @@
-import { ReprieveError } from '@reprieve/contracts'
+import { quoteIdentifier } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import { type Load, packLoads } from '../order/pack.ts'
 import { relinkStates } from '../preview/classify.ts'
 import type { Examination } from '../preview/examine.ts'
 import { stageOf } from '../preview/examine.ts'
 import { keyUnique, sameKey } from '../preview/key.ts'
-import { keyObject } from '../stage/columns.ts'
+import { keyColumns, keyObject, textOf } from '../stage/columns.ts'
 import { joinFate } from '../stage/fates.ts'
 import { changeOf, type Stage } from '../stage/open.ts'
 
@@ -21,13 +21,6 @@ export type RestoreCursor = {
 /** Smallest and largest commit position of a table's changes in a list, decimal. */
 export type Span = { from: string; to: string }
 
-/** Quoted name of the table that holds a restore's resolved list. */
-export function listTable(restoreId: string): string {
-	const hex = restoreId.replaceAll('-', '')
-	if (!/^[0-9a-f]{32}$/.test(hex)) throw new ReprieveError('INVALID', `"${restoreId}" is not the id of a restore`)
-	return `reprieve.restore_${hex}`
-}
-
 /** What the list is made in: rows are numbered and moved here before each batch's share becomes one row. */
 const draft = 'pg_temp.draft'
 
@@ -35,8 +28,8 @@ const relinked = `f.state in (${relinkStates.map((state) => `'${state}'`).join('
 const inserted = `f.state <> 'superseded' and not ${relinked}`
 
 /**
- * Writes the resolved list of a restore: every change with its batch, parents before children, relinks last and newest
- * first. Tables that reference each other share one batch; small ones share it with others. Superseded changes go to the report at once.
+ * Writes the resolved list of a restore: every change with its batch, parents before children, of a table the missing rows
+ * first, relinks last and newest first. Tables that reference each other share one batch; small ones share it with others. Superseded changes go to the report at once.
  */
 export async function enlist(
 	tx: Transaction,
@@ -44,7 +37,7 @@ export async function enlist(
 	restore: { id: string; batchRows: number },
 ): Promise<RestoreCursor> {
 	await tx.unsafe(`create temp table draft (seq int8, batch int4, t int4, timeline int4, position int8, ordinal int8,
-		relink bool, seen text) on commit drop`)
+		relink bool, seen text, missing bool, key text) on commit drop`)
 	const state = { seq: 0, batch: 0 }
 	const index = (stage: Stage) => examination.tables.findIndex((table) => table.stage === stage)
 	const partsOf = (loads: Load[], filter: string) =>
@@ -62,8 +55,8 @@ export async function enlist(
 		await append(tx, share, state)
 	}
 	await moveEarly(tx, examination)
-	await packDraft(tx, listTable(restore.id))
-	const spans = await readSpans(tx)
+	await packDraft(tx, examination, restore.id)
+	const spans = await readSpans(tx, restore.id)
 	await tx.unsafe(`drop table ${draft}`)
 	await reportSuperseded(tx, examination, restore.id, state.seq)
 	return {
@@ -77,20 +70,26 @@ export async function enlist(
 }
 
 /** A row for each table of each batch: one for each change would cost as much as writing the change. */
-async function packDraft(tx: Transaction, target: string): Promise<void> {
-	await tx.unsafe(`create table ${target} (batch int4 not null, t int4 not null, seqs int8[] not null,
-		timelines int4[] not null, positions int8[] not null, ordinals int8[] not null, relinks bool[] not null,
-		seens text[] not null, primary key (batch, t))`)
-	const arrays = ['seq', 'timeline', 'position', 'ordinal', 'relink', 'seen'].map(
-		(column) => `array_agg(${column} order by seq)`,
+async function packDraft(tx: Transaction, examination: Examination, id: string): Promise<void> {
+	const tables = examination.tables.map(({ name, stage }, t) => ({ t, name, key: stage?.live.key ?? [] }))
+	const arrays = ['seq', 'timeline', 'position', 'ordinal', 'relink', 'seen', 'key'].map(
+		(column) => `array_agg(d.${column} order by d.seq)`,
 	)
-	await tx.unsafe(`insert into ${target} select batch, t, ${arrays.join(', ')} from ${draft} group by batch, t`)
+	await tx.unsafe(
+		`insert into reprieve.restored_shares (restore_id, batch, t, "table", key_columns, seqs, timelines, positions, ordinals,
+			relinks, seens, keys, is_missing, first_position, final_position, first_ordinal, final_ordinal)
+		select $1, d.batch, d.t, n.name, n.key, ${arrays.join(', ')}, bool_and(d.missing),
+			min(d.position), max(d.position), min(d.ordinal), max(d.ordinal)
+		from ${draft} d join json_to_recordset($2::text::json) n(t int4, name text, key text[]) on n.t = d.t
+		group by d.batch, d.t, n.name, n.key`,
+		[id, JSON.stringify(tables)],
+	)
 }
 
-async function readSpans(tx: Transaction): Promise<Map<number, { span: Span }>> {
-	const rows = await tx.unsafe<{ t: number; span: Span }[]>(
-		`select t, json_build_object('from', min(position)::text, 'to', max(position)::text) as span from ${draft} group by t`,
-	)
+async function readSpans(tx: Transaction, id: string): Promise<Map<number, { span: Span }>> {
+	const rows = await tx<{ t: number; span: Span }[]>`
+		select t, json_build_object('from', min(first_position)::text, 'to', max(final_position)::text) as span
+		from reprieve.restored_shares where restore_id = ${id} group by t`
 	return new Map(rows.map(({ t, span }) => [t, { span }]))
 }
 
@@ -117,8 +116,9 @@ function countRows(examination: Examination, oid: number, isRelink: boolean): nu
 
 function part(stage: Stage, t: number, filter: string): string {
 	const { book } = stage
+	const key = keyColumns(stage.live).map(({ name }) => textOf(`s.${quoteIdentifier(name)}`))
 	return `select ${t} as t, s.${book.timeline} as timeline, s.${book.position} as position,
-		s.${book.ordinal} as ordinal,
+		s.${book.ordinal} as ordinal, f.state = 'missing' as missing, array[${key.join(', ')}]::text[]::text as key,
 		case when f.state = 'different' then f.version end as seen
 		from ${stage.sql} s ${joinFate(stage)} where ${filter}`
 }
@@ -128,10 +128,10 @@ type Share = { parts: string[]; batchRows: number; order: 'asc' | 'desc'; relink
 async function append(tx: Transaction, share: Share, state: { seq: number; batch: number }): Promise<void> {
 	if (share.parts.length === 0) return
 	const [row] = await tx.unsafe<{ seq: string | null; batch: number | null }[]>(
-		`with added as (insert into ${draft} (seq, batch, t, timeline, position, ordinal, relink, seen)
+		`with added as (insert into ${draft} (seq, batch, t, timeline, position, ordinal, relink, seen, missing, key)
 			select $1::int8 + place, $2::int4 + 1 + ((place - 1) / $3::int8)::int4, t, timeline, position, ordinal, $4::text::bool,
-				seen
-			from (select *, row_number() over (order by position ${share.order}, timeline ${share.order},
+				seen, missing, key
+			from (select *, row_number() over (order by missing desc, position ${share.order}, timeline ${share.order},
 					ordinal ${share.order}) as place
 				from (${share.parts.join(' union all ')}) all_parts) placed returning seq, batch)
 		select max(seq)::text as seq, max(batch) as batch from added`,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ReprieveError } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
-import { newestFirst } from '../stage/columns.ts'
+import { oldestFirst } from '../stage/columns.ts'
 import { joinFate } from '../stage/fates.ts'
 import type { Examination } from './examine.ts'
 
@@ -23,15 +23,17 @@ export async function digest(tx: Transaction, examination: Examination): Promise
 		if (!stage || stage.rows === 0) continue
 		const { book } = stage
 		const version =
-			examination.request.conflict === 'overwrite' ? "case when f.state = 'different' then f.version end" : 'null'
-		const query = tx.unsafe<{ lines: string }[]>(
-			`select string_agg(l.line, E'\\n' order by l.place) as lines from (
-				select concat_ws(' ', s.${book.timeline}, s.${book.position}, s.${book.ordinal}, ${version}) as line,
-					row_number() over (order by ${newestFirst(book, 's')}) - 1 as place
+			examination.request.conflict === 'overwrite'
+				? " || textsend(coalesce(case when f.state = 'different' then f.version end, '') || E'\\n')"
+				: ''
+		const places = `int4send(s.${book.timeline}) || int8send(s.${book.position}) || int8send(s.${book.ordinal})`
+		const query = tx.unsafe<{ lines: Buffer }[]>(
+			`select string_agg(l.line, '' order by l.place) as lines from (
+				select ${places}${version} as line, row_number() over (order by ${oldestFirst(book, 's')}) - 1 as place
 				from ${stage.sql} s ${joinFate(stage)}) l
 			group by l.place / ${blockRows} order by l.place / ${blockRows}`,
 		)
-		const add = (blocks: { lines: string }[]) => {
+		const add = (blocks: { lines: Buffer }[]) => {
 			for (const { lines } of blocks) hash.update(lines)
 		}
 		// A cursor takes three more round trips, which hundreds of small tables feel.

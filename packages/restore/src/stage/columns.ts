@@ -49,6 +49,11 @@ export function newestFirst(book: Book, alias: string): string {
 	return `${alias}.${book.position} desc, ${alias}.${book.timeline} desc, ${alias}.${book.ordinal} desc`
 }
 
+/** SQL of the order in which they came. */
+export function oldestFirst(book: Book, alias: string): string {
+	return `${alias}.${book.position}, ${alias}.${book.timeline}, ${alias}.${book.ordinal}`
+}
+
 /** SQL of a value's own text output; NULL only for NULL (a composite of NULLs is none). */
 export function textOf(expression: string): string {
 	return `case when ${expression} is distinct from null then format('%s', ${expression}) end`

@@ -102,7 +102,8 @@ export async function stageRows(
 	const map = stage.maps[version] as TableMap
 	const { rows, at } = chunk
 	const first = stage.rows
-	const listed = chunk.listed ?? numbered(at, first)
+	const listed = chunk.listed ?? numbered(rows.count, at, first)
+	const position = positionsOf(rows)
 	const leading = (row: number): (string | null)[] => {
 		const rewritten = rows.rewritten[row] ?? null
 		const { n, seen } = listed(row)
@@ -110,7 +111,7 @@ export async function stageRows(
 			String(n),
 			String(version),
 			String(chunk.timeline(row)),
-			String(rows.position[row]),
+			position(row),
 			String(rows.ordinal[row]),
 			String(rows.op[row]),
 			rewritten && JSON.stringify(rewritten),
@@ -131,6 +132,16 @@ export async function stageRows(
 	for (const row of Array.from(at)) if (rows.op[row] === relinkOp) stage.relinks++
 }
 
+/** The text of a row's position, made once for rows that follow each other at one. */
+function positionsOf(rows: ChangeRows): (row: number) => string {
+	let [position, text] = [-1n, '']
+	return (row) => {
+		const own = rows.position[row] as bigint
+		if (own !== position) [position, text] = [own, String(own)]
+		return text
+	}
+}
+
 /** SQL of the opaque id of a staged row's change. */
 export function changeOf({ book, maps }: Stage, alias: string): string {
 	const at = {
@@ -148,9 +159,10 @@ export function stagedColumns({ only }: Stage, map: TableMap): ColumnMap[] {
 	return only ? map.columns.filter(({ to }) => only.has(to.name)) : map.columns
 }
 
-function numbered(at: ArrayLike<number>, first: number): (row: number) => { n: number; seen: null } {
-	const numbers = new Map(Array.from(at, (row, i) => [row, first + i]))
-	return (row) => ({ n: numbers.get(row) as number, seen: null })
+function numbered(rows: number, at: ArrayLike<number>, first: number): (row: number) => { n: number; seen: null } {
+	const numbers = new Float64Array(rows)
+	for (let i = 0; i < at.length; i++) numbers[at[i] as number] = first + i
+	return (row) => ({ n: numbers[row] as number, seen: null })
 }
 
 /** Index of the schema version's map in the stage, made when it is new. */

@@ -8,7 +8,7 @@ import {
 	readIncoming,
 	type Transaction,
 } from '@reprieve/postgres'
-import { orderByForeignKeys } from '@reprieve/restore'
+import { orderByForeignKeys, reportedRows } from '@reprieve/restore'
 import { isSameRow, keyColumns, keyOf, numbered } from '../../plans/source.ts'
 
 /** A restored table of which rows are to go again. */
@@ -69,7 +69,7 @@ async function numberUnits(tx: Transaction, restoreId: string, tables: Undone[])
 		`create temp table undo_units on commit drop as
 		select n, dense_rank() over (order by last desc) as unit from (
 			select r.n, max(r.n) over (partition by coalesce(g.index, -1), case when g.index is null then r.n end) as last
-			from reprieve.restored_rows r
+			from ${reportedRows} r
 			left join json_to_recordset($2::text::json) g(name text, index int) on g.name = r."table"
 			where r.restore_id = $1 and ${written}) numbered`,
 		[restoreId, JSON.stringify(together)],
@@ -88,7 +88,7 @@ async function writeDeletes(tx: Transaction, { table, name, oid, restoreId, rows
 		select w.unit, row_number() over (partition by w.unit order by w.n), coalesce(t.tableoid, $3::int8::oid),
 			${names.map((each) => `w.${each}`).join(', ')}, w.version
 		from (select u.unit, r.n, r.version::xid as version, ${values.join(', ')}
-			from reprieve.restored_rows r join pg_temp.undo_units u on u.n = r.n
+			from ${reportedRows} r join pg_temp.undo_units u on u.n = r.n
 			where r.restore_id = $1 and r."table" = $2 and ${written}) w
 		left join ${quoteTable(table)} t on ${isSameRow(key, 't', 'w')}`,
 		[restoreId, name, oid, ...key.map(({ column }) => column)],
@@ -116,11 +116,11 @@ async function writeRelinked(
 	const done = await tx.unsafe(
 		`insert into reprieve.${rowsTable} (unit, n, leaf, ${numbered(columns.length, 'k').join(', ')}, version)
 		select d.unit, row_number() over (partition by d.unit order by l.n), c.tableoid, ${keyOf(child.table, 'c').join(', ')}, l.version
-		from (select r.n, r.version::xid as version, ${cast(columns, 'r', 4)} from reprieve.restored_rows r
+		from (select r.n, r.version::xid as version, ${cast(columns, 'r', 4)} from ${reportedRows} r
 			where r.restore_id = $1 and r."table" = $2 and r.state = 'relinked') l
 		join ${quoteTable(child.table)} c on ${isSameRow(columns, 'c', 'l')}
 		join ${quoteTable(parent.table)} p on ${points}
-		join (select u.unit, ${cast(parentKey, 'r', 4 + columns.length)} from reprieve.restored_rows r
+		join (select u.unit, ${cast(parentKey, 'r', 4 + columns.length)} from ${reportedRows} r
 			join pg_temp.undo_units u on u.n = r.n where r.restore_id = $1 and r."table" = $3) d on ${isSameRow(parentKey, 'p', 'd')}`,
 		[restoreId, child.name, parent.name, ...[...columns, ...parentKey].map(({ column }) => column)],
 	)

@@ -1,5 +1,5 @@
 import type { Failure, JobStatus } from '@reprieve/contracts'
-import { listTable, type RestoreCursor, type RestoreRequest } from '@reprieve/restore'
+import { dropUnwritten, type RestoreCursor, type RestoreRequest } from '@reprieve/restore'
 import type { Services } from '../../context.ts'
 import { statusesThatAllow } from '../../runs/lifecycle.ts'
 import { nextRestoreStatus, type RestoreEvent } from '../lifecycle.ts'
@@ -84,6 +84,6 @@ export async function endRestore(
 				failure = ${failure === null ? null : JSON.stringify(failure)}::text::jsonb,
 				finished_at = case when ${status} = 'paused' then null else clock_timestamp() end
 			where id = ${lease.id}`
-		if (status !== 'paused') await tx.unsafe(`drop table if exists ${listTable(lease.id)}`)
+		if (status !== 'paused') await dropUnwritten(tx, lease.id)
 	})
 }

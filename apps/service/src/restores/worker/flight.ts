@@ -1,0 +1,58 @@
+import { type BatchSource, type RestoreCursor, readBatch } from '@reprieve/restore'
+import type { Services } from '../../context.ts'
+import { type Counts, RestoreLeaseLost, writeBatch } from './batch.ts'
+import type { ClaimedRestore } from './claim.ts'
+
+/** A batch that is read, and whose transaction may have begun ahead of its turn. */
+export type Flight = {
+	batch: number
+	source: Promise<BatchSource>
+	/** Its rows go straight into their table. */
+	isStraight: Promise<void>
+	/** Begins the transaction unless it has begun; it commits when its turn comes. */
+	begin(): Promise<Counts>
+	take(): void
+	/** Rolls back what has begun. */
+	giveUp(): Promise<void>
+}
+
+/** Begins to read a batch of the restore; `isStaged` is as its context has it. */
+export function openFlight(
+	services: Services,
+	claimed: ClaimedRestore,
+	{ cursor, batch, isStaged }: { cursor: RestoreCursor; batch: number; isStaged: boolean },
+): Flight {
+	const archive = { sql: services.pools.restore, vault: services.vault, id: claimed.lease.id, cursor }
+	const source = readBatch(archive, batch)
+	const turn = Promise.withResolvers<void>()
+	const straight = Promise.withResolvers<void>()
+	for (const each of [source, turn.promise]) each.catch(() => {})
+	const signals = { isStaged, turn: turn.promise, goesStraight: straight.resolve }
+	let done: Promise<Counts> | undefined
+	let isGivenUp = false
+	const begin = async () => {
+		const read = await source
+		if (isGivenUp) throw new RestoreLeaseLost(`batch ${batch} was given up`)
+		return await writeBatch(services, claimed, { cursor: { ...cursor, done: batch - 1 }, source: read, ...signals })
+	}
+	return {
+		...{ batch, source, isStraight: straight.promise, take: turn.resolve },
+		begin: () => (done ??= begin()),
+		async giveUp() {
+			isGivenUp = true
+			turn.reject(new RestoreLeaseLost(`batch ${batch} was given up`))
+			await done?.catch(() => {})
+		},
+	}
+}
+
+/** Has the next batch begin beside one that goes straight in: two batches of missing rows of one table do not depend on each other. */
+export function overlap(flight: Flight, next: Flight): void {
+	const shareOf = ({ shares }: BatchSource) => (shares.length === 1 && shares[0]?.isMissing ? shares[0].t : undefined)
+	const begin = async () => {
+		const [one, other] = await Promise.all([flight.source, next.source, flight.isStraight])
+		if (shareOf(one) !== undefined && shareOf(one) === shareOf(other)) await next.begin()
+	}
+	// What fails is thrown when its turn comes.
+	begin().catch(() => {})
+}

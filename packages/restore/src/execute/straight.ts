@@ -1,0 +1,168 @@
+import { createHash, type Hash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { type ChangeRows, quoteIdentifier, quoteTable, ReprieveError, type SourceTable } from '@reprieve/contracts'
+import type { Transaction } from '@reprieve/postgres'
+import type { Unique } from '../catalog/uniques.ts'
+import { driftCode, mapColumns } from '../drift/map-columns.ts'
+import { keyUnique } from '../preview/key.ts'
+import type { Timelines } from '../selection/timelines.ts'
+import { keyColumns, literal, ownRows } from '../stage/columns.ts'
+import { copyText } from '../stage/copy-text.ts'
+import { partsOf } from '../stage/pieces.ts'
+import { advanceSequences } from './advance-sequences.ts'
+import { mayBeBroughtBack } from './decide.ts'
+import type { BatchCounts } from './record-rows.ts'
+import { markWritten, type Share } from './shares.ts'
+import { writtenHere } from './write-rows.ts'
+
+/** A batch cannot be copied straight into its table, or not as it was archived: to be tried again through stages, which tell why. */
+export class NotStraight extends Error {}
+
+/** One table's share of a batch, and what the archive has of it. */
+export type StraightWork = {
+	restoreId: string
+	share: Share
+	live: SourceTable
+	archivedName: string
+	rename: Record<string, string>
+	uniques: Unique[]
+	timelines: Timelines
+	read: AsyncIterable<ChangeRows>
+}
+
+/**
+ * Whether another restore has brought nothing of the share back, and no row was in its way when the list was made. What
+ * came since makes the copy fail, since no two rows have one key.
+ */
+export async function mayGoStraight(
+	tx: Transaction,
+	{ restoreId, share, archivedName }: Pick<StraightWork, 'restoreId' | 'share' | 'archivedName'>,
+): Promise<boolean> {
+	if (!share.isMissing) return false
+	const own = `select first_position as first, final_position as final from reprieve.restored_shares
+		where restore_id = ${literal(restoreId)} and batch = ${share.batch} and t = ${share.t}`
+	return !(await mayBeBroughtBack(tx, { table: archivedName, own }, restoreId))
+}
+
+/**
+ * Copies a share straight into its table, by PostgreSQL's own input functions, then has the rows that this transaction wrote
+ * under the list's keys copied out in the list's order: the same text means the same values. `release` makes the
+ * checks that were put off; sequences, which no rollback puts back, wait for the batch's turn. Throws NotStraight when anything
+ * is not as plain as that; the caller rolls back.
+ */
+export async function restoreStraight(
+	tx: Transaction,
+	work: StraightWork,
+	{ turn, release }: { turn: Promise<void>; release: () => Promise<void> },
+): Promise<BatchCounts> {
+	const { share, restoreId } = work
+	try {
+		const sent = createHash('sha256')
+		const names = await copyIn(tx, work, sent)
+		await release()
+		const found = await digestWritten(tx, work, names)
+		if (found !== sent.digest('hex')) throw new NotStraight(`${work.archivedName} reads back otherwise`)
+	} catch (error) {
+		throw isRefusal(error) ? new NotStraight((error as Error).message, { cause: error }) : error
+	}
+	await turn
+	await advanceSequences(tx, [{ table: work.live.oid, rows: `(${writtenRows(work, '*')}) s` }])
+	await markWritten(tx, restoreId, share)
+	const rows = share.seqs.length
+	return { restored: rows, identical: 0, skipped: 0, conflicts: 0, relinked: 0, verified: rows }
+}
+
+/** The server's refusal of a value, a row or the copy itself, or what it led to; not a lost connection, a lock or a full disk. */
+function isRefusal(error: unknown): boolean {
+	const code =
+		error instanceof ReprieveError ? (error.cause as { code?: string })?.code : (error as { code?: string }).code
+	return /^(0A|22|23|42|54000|P0)/.test(code ?? '')
+}
+
+/** Answers the quoted names of the columns that were written. */
+async function copyIn(tx: Transaction, work: StraightWork, sent: Hash): Promise<string[]> {
+	const chunks = work.read[Symbol.asyncIterator]()
+	const first = await chunks.next()
+	if (first.done) throw new NotStraight('nothing was read')
+	const names = columnsOf(first.value, work).map(({ to }) => quoteIdentifier(to.name))
+	const sink = await tx.unsafe(`copy ${quoteTable(work.live)} (${names.join(', ')}) from stdin`).writable()
+	const lines = linesOf({ ...work, read: continued(first.value, chunks) }, names, sent)
+	await pipeline(Readable.from(lines, { objectMode: false }), sink)
+	return names
+}
+
+async function* continued(first: ChangeRows, rest: AsyncIterator<ChangeRows>): AsyncIterable<ChangeRows> {
+	yield first
+	for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value
+}
+
+/** The columns of a chunk, which have to go into live ones of the same types. */
+function columnsOf(rows: ChangeRows, { live, rename, archivedName }: StraightWork) {
+	const map = mapColumns(rows.table, live, rename)
+	const isDrifted = map.findings.some((finding) => finding.code === driftCode)
+	if (isDrifted || map.columns.some((column) => column.retyped)) throw new NotStraight(`${archivedName} has changed`)
+	return map.columns
+}
+
+async function* linesOf(work: StraightWork, names: string[], sent: Hash): AsyncGenerator<Buffer> {
+	const { share, timelines } = work
+	let next = 0
+	for await (const rows of work.read) {
+		const columns = columnsOf(rows, work)
+		const isSame = names.join() === columns.map(({ to }) => quoteIdentifier(to.name)).join()
+		const at = await listedIn(rows, { share, next, timelines })
+		next += at.length
+		const [part, ...others] = partsOf(rows, at, columns)
+		if (!isSame || others.length > 0 || (part?.long.length ?? 0) > 0) throw new NotStraight('rows of several shapes')
+		for (const lines of copyText(
+			rows,
+			at,
+			columns.map(({ from }) => from),
+			none,
+		)) {
+			sent.update(lines)
+			yield lines
+		}
+	}
+	if (next !== share.seqs.length) throw new NotStraight(`${share.seqs.length} changes listed, ${next} read in order`)
+}
+
+const none = () => []
+
+/** Rows of a chunk that are the share's next, in its order. */
+async function listedIn(
+	rows: ChangeRows,
+	{ share, next, timelines }: { share: Share; next: number; timelines: Timelines },
+): Promise<Uint32Array> {
+	const all = Uint32Array.from({ length: rows.count }, (_, row) => row)
+	await timelines.learn({ rows, at: all })
+	let place = next
+	return all.filter((row) => {
+		const isNext =
+			rows.ordinal[row] === share.ordinals[place] &&
+			rows.position[row] === share.positions[place] &&
+			timelines.of(rows, row) === share.timelines[place]
+		if (isNext) place++
+		return isNext
+	})
+}
+
+/** SQL of the rows that this transaction wrote under the share's keys, in the list's order. */
+function writtenRows({ restoreId, share, live, uniques }: StraightWork, columns: string): string {
+	const unique = keyUnique(live, uniques)
+	const key = keyColumns(live).map(({ name, typeName }, i) => {
+		return `t.${quoteIdentifier(name)} ${unique.parts[i]?.operator} (k.key::text[])[${i + 1}]::${typeName}`
+	})
+	return `select t.${columns} from reprieve.restored_shares w
+		cross join lateral unnest(w.keys) with ordinality k(key, place)
+		cross join lateral (select * from ${ownRows(live)} t where ${key.join(' and ')} and ${writtenHere}) t
+		where w.restore_id = ${literal(restoreId)} and w.batch = ${share.batch} and w.t = ${share.t} order by k.place`
+}
+
+async function digestWritten(tx: Transaction, work: StraightWork, names: string[]): Promise<string> {
+	const hash = createHash('sha256')
+	const source = await tx.unsafe(`copy (${writtenRows(work, names.join(', t.'))}) to stdout`).readable()
+	for await (const lines of source) hash.update(lines as Buffer)
+	return hash.digest('hex')
+}

@@ -1,0 +1,86 @@
+import { expect, test } from 'vitest'
+import { startRestore } from '../../apps/service/src/restores/start.ts'
+import { reportedRows } from '../../packages/restore/src/execute/shares.ts'
+import { admin } from '../support/services.ts'
+import { differences, keep, openScene, preview, restore, type Scene, work } from './scene.ts'
+
+const byRun = { selection: { run: 'r' } }
+
+/** A restore of all rows of public.t in batches of ten, queued. */
+async function queued(scene: Scene, options: { conflict?: 'skip' } = {}): Promise<string> {
+	await keep(scene.sql, 't')
+	await scene.vault.deleteRows(scene.sql, 't', 'true', { run: 'r' })
+	const input = { ...byRun, ...options }
+	const { hash } = await preview(scene, input)
+	const restoring = { ...input, hash, reason: 'test' }
+	return (await startRestore(scene.services, admin, restoring, { batchRows: 10 })).id
+}
+
+/** Numbers of report rows that were written each by itself, and all at once. */
+async function written({ sql }: Scene): Promise<[number, number]> {
+	const [row] = await sql<{ single: number; whole: number }[]>`
+		select (select count(*)::int4 from reprieve.restored_rows) as single,
+			(select coalesce(sum(cardinality(seqs)), 0)::int4 from reprieve.restored_shares where version is not null) as whole`
+	return [row?.single ?? -1, row?.whole ?? -1]
+}
+
+test('rows with nothing in their way are copied straight in, and the report has the key and version of each', async () => {
+	await using scene = await openScene()
+	const { sql } = scene
+	await sql.unsafe(`create table public.t (code text, since timestamptz, note text, primary key (since, code));
+		insert into public.t select format(E'%s,"{}'' \\\\ NULL\\té', n), '2024-03-31 02:30+01'::timestamptz + n * interval '1 s',
+			nullif(n, 7)::text from generate_series(1, 95) n;
+		insert into public.t values ('', 'infinity', '')`)
+	const id = await queued(scene)
+	expect(await work(scene, id)).toMatchObject({ status: 'succeeded', restored: 96, verified: 96, conflicts: 0 })
+	expect(await differences(sql, 't', ['since', 'code'])).toEqual([])
+	expect(await written(scene)).toEqual([0, 96])
+	const kept = await sql`select from ${sql.unsafe(reportedRows)} r join public.t on t.code = r.key ->> 'code'
+			and t.since = (r.key ->> 'since')::timestamptz and t.xmin::text = r.version
+		where r.state = 'restored' and r.restore_id = ${id} and r."table" = 't'`
+	expect(kept).toHaveLength(96)
+})
+
+test('rows that read back as another text go through stages, which compare them as PostgreSQL does', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create table public.t (id int primary key, doc jsonb)`
+	await sql`insert into public.t select n, '{"a": 1}' from generate_series(1, 3) n`
+	await keep(sql, 't')
+	const rows = await vault.copy(sql, 't', 'true')
+	await sql`delete from public.t`
+	await vault.transaction(
+		rows.map((row) => ({ ...row, values: [row.values[0] ?? null, '{"a":1}'] })),
+		{ run: 'r' },
+	)
+	expect(await restore(scene, byRun)).toMatchObject({ status: 'succeeded', restored: 3, verified: 3, conflicts: 0 })
+	expect(await differences(sql, 't', ['id'])).toEqual([])
+	expect(await written(scene)).toEqual([3, 0])
+})
+
+test('where a row came in the way meanwhile its batch and those behind it go through stages', async () => {
+	await using scene = await openScene()
+	const { sql } = scene
+	await sql`create table public.t (id int primary key, note text)`
+	await sql`insert into public.t select n, 'row' from generate_series(1, 50) n`
+	const id = await queued(scene, { conflict: 'skip' })
+	await sql`insert into public.t values (25, 'newer')`
+	expect(await work(scene, id)).toMatchObject({ status: 'succeeded', restored: 49, verified: 49, skipped: 1 })
+	expect(await written(scene)).toEqual([30, 20])
+	expect(await sql`select id from public.t where note = 'newer'`).toEqual([{ id: 25 }])
+})
+
+test('under skip the rows that live rows are in the way of come last', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create table public.t (id int primary key, note text)`
+	await sql`insert into public.t select n, 'row' from generate_series(1, 50) n`
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	await sql`insert into public.t select n, 'newer' from generate_series(5, 50, 5) n`
+	const input = { ...byRun, conflict: 'skip' as const }
+	const { hash } = await preview(scene, input)
+	const { id } = await startRestore(scene.services, admin, { ...input, hash, reason: 'test' }, { batchRows: 10 })
+	expect(await work(scene, id)).toMatchObject({ status: 'succeeded', restored: 40, verified: 40, skipped: 10 })
+	expect(await written(scene)).toEqual([10, 40])
+	expect(await sql`select from public.t where note = 'newer'`).toHaveLength(10)
+})
