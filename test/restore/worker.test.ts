@@ -76,6 +76,33 @@ test('a worker that comes back after its lease was taken over commits nothing tw
 	expect(await scene.sql`select from ${scene.sql.unsafe(reportedRows)} r`).toHaveLength(100)
 })
 
+test('a batch that waits for a value of the one beside it goes first', async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create table public.t (id int primary key, taken int4range, exclude using gist (taken with &&))`
+	await sql`insert into public.t select n, int4range(n, n + 1) from generate_series(1, 10) n`
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	await sql`insert into public.t select n, int4range(n - 10, n - 9) from generate_series(11, 20) n`
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	const { hash } = await preview(scene, { selection: { run: 'r' }, conflict: 'skip' })
+	const input = { selection: { run: 'r' }, conflict: 'skip' as const, hash, reason: 'test' }
+	const { id } = await startRestore(scene.services, admin, input, { batchRows: 10 })
+	// Every first of two stands still until the one beside it has its rows in; alone it finds nobody to wait for.
+	beforeBatches(scene, async (looks) => {
+		if (looks % 2 === 1)
+			await until(() => isCopiedIn(scene), 'a batch to be copied in beside it', 1_000).catch(() => {})
+	})
+	expect(await work(scene, id)).toMatchObject({ status: 'succeeded', restored: 10, skipped: 10 })
+	expect(await sql`select from public.t where id <= 10`).toHaveLength(10)
+})
+
+/** Whether a batch has its rows in its table and waits for its turn. */
+async function isCopiedIn({ sql }: Scene): Promise<boolean> {
+	const found = await sql`select from pg_stat_activity where application_name = 'test restore'
+		and state = 'idle in transaction' and query like 'copy (%' and datname = current_database()`
+	return found.length > 0
+}
+
 test('a connection that dies within a batch costs nothing but the batch', async () => {
 	await using scene = await openScene()
 	const id = await queuedRestore(scene)

@@ -100,7 +100,8 @@ async function runBatch(hold: Hold, cursor: RestoreCursor): Promise<void> {
 	const done = flight.begin()
 	if (batch < cursor.batches) {
 		hold.next = openFlight(services, claimed, { cursor, batch: batch + 1, isStaged })
-		overlap(flight, hold.next)
+		// What is tried again may have waited for a row of the one beside it, which waits for its turn.
+		if (hold.tried === 0) overlap(flight, hold.next)
 	}
 	const counts = await done
 	const rows = [...counts.values()].reduce((sum, table) => sum + table.restored + table.relinked, 0)
