@@ -1,7 +1,8 @@
+import type { Extremes, Part } from '../values/bounds.ts'
 import { isBitSet, type NativeMaps, type NativeValues } from '../values/native.ts'
-import { boundsOf } from './bounds.ts'
+import { plainBounds } from './bounds.ts'
 import { countPresent, putPresence, putRun, putRuns, Runs } from './levels.ts'
-import { type Part, putPlain } from './plain.ts'
+import { putPlain } from './plain.ts'
 import { physicalTypes, typeOf } from './schema.ts'
 import { Scratch } from './scratch.ts'
 import { i32, i64, list, struct, type ThriftStruct, type ThriftValue, text, writeThrift } from './thrift.ts'
@@ -17,18 +18,18 @@ const zstd = 6
 /** Written to by one chunk at a time, from beginning to end without a pause. */
 const scratch = new Scratch()
 
-/** The chunk of a column's rows `from` to `to`; `isBounded` gives it statistics. */
+/** The chunk of a column's rows `from` to `to`; `extremes` give it statistics. */
 export function encodeChunk(
 	path: string,
 	data: NativeValues,
-	{ from, to, isBounded }: { from: number; to: number; isBounded: boolean },
+	{ from, to, extremes }: { from: number; to: number; extremes: Extremes | undefined },
 ): Chunk {
 	const present = countPresent(data.nullBitmap, from, to)
 	const part = { from, to, isFull: present === to - from }
 	scratch.reset()
 	putPresence(scratch, data.nullBitmap, part)
 	const count = to - from
-	const bounds = isBounded ? boundsOf(data, part) : undefined
+	const bounds = extremes && plainBounds(data, extremes)
 	const statistics =
 		bounds &&
 		struct([
@@ -129,7 +130,7 @@ function finish(
 function sharedValue(plain: Buffer, data: NativeValues, present: number): Buffer | undefined {
 	const { physical, size: fixed } = typeOf(data.type)
 	if (present < 2 || physical === 'BOOLEAN') return undefined
-	const size = data.valueOffsets ? 4 + plain.readUInt32LE() : fixed
+	const size = data.spans ? 4 + plain.readUInt32LE() : fixed
 	if (size * present !== plain.length) return undefined
 	return plain.subarray(size).equals(plain.subarray(0, plain.length - size)) ? plain.subarray(0, size) : undefined
 }

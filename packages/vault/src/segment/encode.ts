@@ -1,5 +1,6 @@
+import { type Bounds, boundsOf, type Extremes, extremesOf, joinExtremes } from '../values/bounds.ts'
 import type { DeltaType, Encoded } from '../values/codec.ts'
-import { isBitSet, type NativeMaps, type NativeValues } from '../values/native.ts'
+import type { NativeMaps, NativeValues } from '../values/native.ts'
 import { type Chunk, encodeChunk, encodeMapChunks } from './chunk.ts'
 import { ordersOf, schemaOf } from './schema.ts'
 import { i32, i64, list, struct, type ThriftStruct, text, writeThrift } from './thrift.ts'
@@ -19,8 +20,10 @@ export const writerName = 'reprieve'
 const magic = Buffer.from('PAR1')
 
 /** A column as it lies in a file, row group by row group, and what statistics say of it. */
-export type EncodedColumn = Pick<Encoded, 'nullCount' | 'bounds'> & {
+export type EncodedColumn = {
 	name: string
+	nullCount: number
+	bounds?: Bounds
 	type: DeltaType | 'map'
 	/** Those of each row group; a map has two. */
 	groups: Chunk[][]
@@ -32,11 +35,21 @@ export function encodeColumn(
 	rows: number,
 	grouping: Grouping = { rows: groupRows },
 ): EncodedColumn {
+	const { data, nullCount } = encoded
 	const groups: Chunk[][] = []
-	for (let from = 0; from < rows; from += grouping.rows)
-		groups.push(chunksOf({ name, encoded }, { from, to: Math.min(from + grouping.rows, rows) }, grouping))
-	const { data, nullCount, bounds } = encoded
-	return { name, type: data.type, nullCount, bounds, groups }
+	let all: Extremes | undefined
+	for (let from = 0; from < rows; from += grouping.rows) {
+		const part = { from, to: Math.min(from + grouping.rows, rows) }
+		if (data.type === 'map') groups.push(encodeMapChunks(name, data, part.from, part.to))
+		else {
+			const extremes = extremesOf(data, { ...part, isFull: nullCount === 0 })
+			const isBounded = grouping.bounded ? grouping.bounded.includes(name) : data.spans === undefined
+			groups.push([encodeChunk(name, data, { ...part, extremes: isBounded ? extremes : undefined })])
+			all = joinExtremes(data, all, extremes)
+		}
+	}
+	const bounds = data.type === 'map' ? undefined : boundsOf(data, all)
+	return { name, type: data.type, nullCount, ...(bounds && { bounds }), groups }
 }
 
 /** Parquet bytes (zstd) of columns that were encoded under this grouping. */
@@ -60,17 +73,6 @@ export function joinColumns(
 	const size = Buffer.alloc(4)
 	size.writeUInt32LE(footer.length)
 	return Buffer.concat([...parts, footer, size, magic])
-}
-
-function chunksOf(
-	{ name, encoded }: SegmentColumn,
-	part: { from: number; to: number },
-	{ bounded }: Grouping,
-): Chunk[] {
-	const { data } = encoded
-	if (data.type === 'map') return encodeMapChunks(name, data, part.from, part.to)
-	const isBounded = bounded ? bounded.includes(name) : data.valueOffsets === undefined
-	return [encodeChunk(name, data, { ...part, isBounded })]
 }
 
 function groupOf(chunks: readonly Chunk[], { at, rows }: { at: number; rows: number }): ThriftStruct {
@@ -139,41 +141,31 @@ function textsOf(texts: readonly (string | null)[]): Encoded {
 	return encodeStrings(texts.length, (row) => texts[row] as string | null)
 }
 
-/** A text column from strings; meant for the vault's own few and short values. */
+/** A text column from strings, of which many are the same: each of those lies there once. */
 export function encodeStrings(rows: number, textOf: (row: number) => string | null): Encoded {
 	const nullBitmap = new Uint8Array((rows + 7) >> 3)
-	const valueOffsets = new Int32Array(rows + 1)
-	const numbers = new Map<string, number>()
+	const spans = { starts: new Uint32Array(rows), ends: new Uint32Array(rows) }
+	const known = new Map<string, { start: number; end: number }>()
 	const cells: Uint8Array[] = []
-	const cellOf = new Int32Array(rows)
+	let size = 0
 	let nullCount = 0
 	for (let row = 0; row < rows; row++) {
 		const text = textOf(row)
-		let size = 0
-		if (text === null) nullCount++
-		else {
-			nullBitmap[row >> 3] = (nullBitmap[row >> 3] as number) | (1 << (row & 7))
-			const number = numbers.get(text) ?? numbers.size
-			if (number === cells.length) {
-				numbers.set(text, number)
-				cells.push(Buffer.from(text))
-			}
-			cellOf[row] = number
-			size = (cells[number] as Uint8Array).length
+		if (text === null) {
+			nullCount++
+			continue
 		}
-		valueOffsets[row + 1] = (valueOffsets[row] as number) + size
+		nullBitmap[row >> 3] = (nullBitmap[row >> 3] as number) | (1 << (row & 7))
+		let span = known.get(text)
+		if (!span) {
+			const cell = Buffer.from(text)
+			span = { start: size, end: size + cell.length }
+			size = span.end
+			cells.push(cell)
+			known.set(text, span)
+		}
+		spans.starts[row] = span.start
+		spans.ends[row] = span.end
 	}
-	const values = new Uint8Array(valueOffsets[rows] as number)
-	if (values.length > 0)
-		for (let row = 0; row < rows; row++)
-			if (isBitSet(nullBitmap, row)) values.set(cells[cellOf[row] as number] as Uint8Array, valueOffsets[row])
-	const bounds = boundsOf([...cells])
-	return { data: { type: 'string', nullBitmap, valueOffsets, values }, nullCount, bounds, exact: [] }
-}
-
-function boundsOf(cells: Uint8Array[]): { min: string; max: string } | undefined {
-	const [first, ...rest] = cells.sort(Buffer.compare)
-	if (first === undefined) return undefined
-	const json = (bytes: Uint8Array) => JSON.stringify(Buffer.from(bytes).toString())
-	return { min: json(first), max: json(rest.at(-1) ?? first) }
+	return { data: { type: 'string', nullBitmap, spans, values: Buffer.concat(cells) }, nullCount, exact: [] }
 }

@@ -4,10 +4,8 @@ import { hasKey, keyColumns, type VaultColumn } from '../columns.ts'
 import { type FilterPart, formatFilters } from '../lookup/filter.ts'
 import { digestOf } from '../seal.ts'
 import type { Encoded } from '../values/codec.ts'
-import { instantJson } from '../values/instant.ts'
 import { cellText } from '../values/text.ts'
 import { codecOf } from '../values/types.ts'
-import { extremesOf } from './bounds.ts'
 import {
 	type EncodedColumn,
 	encodeColumn,
@@ -180,10 +178,10 @@ function bookkeepingOf(rows: Gathered, start: number, end: number): SegmentColum
 	const committedAt = rows.committedAt.slice(start, end)
 	return [
 		{ name: '_op', encoded: encodeStrings(end - start, (row) => changeOps[rows.op[start + row] as number] as string) },
-		{ name: '_xid', encoded: whole('long', xid, String) },
-		{ name: '_position', encoded: whole('long', position, String) },
-		{ name: '_ordinal', encoded: whole('integer', ordinal, String) },
-		{ name: '_committed_at', encoded: whole('timestamp', committedAt, (micros) => instantJson(micros as bigint)) },
+		{ name: '_xid', encoded: whole('long', xid) },
+		{ name: '_position', encoded: whole('long', position) },
+		{ name: '_ordinal', encoded: whole('integer', ordinal) },
+		{ name: '_committed_at', encoded: whole('timestamp', committedAt) },
 		{ name: '_leaf', encoded: encodeStrings(end - start, (row) => rows.leaf[start + row] ?? null) },
 		{ name: '_rewritten', encoded: encodeMaps(end - start, (row) => rows.rewritten[start + row] ?? null) },
 	]
@@ -197,14 +195,7 @@ function widened(numbers: Uint32Array): BigInt64Array {
 }
 
 /** A column without NULL. */
-function whole(
-	type: 'integer' | 'long' | 'timestamp',
-	values: Int32Array | BigInt64Array,
-	toJson: (value: number | bigint) => string,
-): Encoded {
+function whole(type: 'integer' | 'long' | 'timestamp', values: Int32Array | BigInt64Array): Encoded {
 	const nullBitmap = new Uint8Array((values.length + 7) >> 3).fill(0xff)
-	const data = { type, nullBitmap, values }
-	const rows = extremesOf(data, { from: 0, to: values.length, isFull: true })
-	const jsonAt = (row: number) => toJson(values[row] as number | bigint)
-	return { data, nullCount: 0, bounds: rows && { min: jsonAt(rows.min), max: jsonAt(rows.max) }, exact: [] }
+	return { data: { type, nullBitmap, values }, nullCount: 0, exact: [] }
 }
