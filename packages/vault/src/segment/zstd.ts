@@ -32,7 +32,7 @@ export function decompress(bytes: Uint8Array, size: number): Uint8Array {
 }
 
 /** The same behind what is written. */
-function decompressTo(out: Scratch, bytes: Uint8Array, size: number): void {
+export function decompressTo(out: Scratch, bytes: Uint8Array, size: number): void {
 	const from = out.used
 	// Room for one more byte tells the end.
 	const to = from + size + 1

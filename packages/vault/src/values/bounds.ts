@@ -66,7 +66,7 @@ export function joinExtremes(
 }
 
 /** Order of two rows that have a value. */
-function comparisonOf({ type, values, spans }: NativeValues): (a: number, b: number) => number {
+export function comparisonOf({ type, values, spans }: NativeValues): (a: number, b: number) => number {
 	if (spans) return byBytes(values as Uint8Array, spans)
 	if (type === 'boolean') return (a, b) => bitAt(values as Uint8Array, a) - bitAt(values as Uint8Array, b)
 	if (type.startsWith('decimal')) return byWords(values, decimalWords)
