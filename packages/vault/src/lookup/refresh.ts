@@ -7,7 +7,7 @@ import type { SegmentFile, TableMeta } from '../log/actions.ts'
 import type { Log } from '../log/log.ts'
 import { openParquet } from '../segment/parquet.ts'
 import { comparePlaces, parseRange } from '../segment/range.ts'
-import { type RowGroup, rowGroupsOf } from '../segment/read.ts'
+import { type Cell, type RowGroup, rowGroupsOf } from '../segment/read.ts'
 import { slicesOf } from '../segment/slices.ts'
 import { wholeBytes } from '../segment/write.ts'
 import { type Entries, growEntries, packSlice } from './entries.ts'
@@ -83,13 +83,12 @@ async function addGroup(
 	group: RowGroup,
 	{ keyAt, seed, ...at }: { keyAt: readonly number[]; seed: Seed; segment: number; offset: number; size: number },
 ): Promise<void> {
-	const cells = await Promise.all(keyAt.map((column) => group.texts(column)))
+	const texts = await Promise.all(keyAt.map((column) => group.texts(column)))
+	const cells = new Array<Cell>(keyAt.length)
 	let before = -1
 	for (let row = 0; row < group.rows; row++) {
-		const hash = hashKey(
-			seed,
-			cells.map((cell) => cell(row)),
-		)
+		for (let at = 0; at < texts.length; at++) cells[at] = (texts[at] as (row: number) => Cell)(row)
+		const hash = hashKey(seed, cells)
 		if (hash !== before) entries.push({ hash, ...at })
 		before = hash
 	}

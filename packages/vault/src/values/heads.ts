@@ -27,9 +27,14 @@ export function headsOf(data: NativeValues, part: Part): Float64Array {
 }
 
 function putTexts(heads: Float64Array, bytes: Uint8Array, { starts, ends }: Spans, from: number): void {
+	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 	for (let at = 0; at < heads.length; at++) {
 		const start = starts[from + at] as number
 		const size = (ends[from + at] as number) - start
+		if (size >= headBytes) {
+			heads[at] = view.getUint32(start) * 65_536 + view.getUint16(start + 4)
+			continue
+		}
 		let head = 0
 		for (let byte = 0; byte < headBytes; byte++) head = head * 256 + (byte < size ? (bytes[start + byte] as number) : 0)
 		heads[at] = head
