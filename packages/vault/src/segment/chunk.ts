@@ -9,7 +9,14 @@ import { i32, i64, list, struct, type ThriftStruct, type ThriftValue, text, writ
 import { compress } from './zstd.ts'
 
 /** One leaf column of one row group: its pages, and what the footer says of them but for their place. */
-export type Chunk = { pages: Uint8Array[]; size: number; plainSize: number; dictionarySize: number; meta: ThriftStruct }
+export type Chunk = {
+	pages: Uint8Array[]
+	size: number
+	plainSize: number
+	dictionarySize: number
+	meta: ThriftStruct
+	statistics?: ThriftValue
+}
 
 const encodings = { plain: 0, runs: 3, dictionary: 8 }
 const pages = { data: 0, dictionary: 2 }
@@ -121,9 +128,15 @@ function finish(
 		[5, i64(count)],
 		[6, i64(plainSize)],
 		[7, i64(size)],
-		...(statistics ? [[12, statistics] as const] : []),
 	])
-	return { pages: all.flatMap(({ parts }) => parts), size, plainSize, dictionarySize: dictionary?.size ?? 0, meta }
+	return {
+		pages: all.flatMap(({ parts }) => parts),
+		size,
+		plainSize,
+		dictionarySize: dictionary?.size ?? 0,
+		meta,
+		...(statistics && { statistics }),
+	}
 }
 
 /** The one value that all of them are: then the bytes are the same when moved by its size. */

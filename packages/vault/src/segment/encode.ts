@@ -2,8 +2,8 @@ import { type Bounds, boundsOf, type Extremes, extremesOf, joinExtremes } from '
 import type { DeltaType, Encoded } from '../values/codec.ts'
 import type { NativeMaps, NativeValues } from '../values/native.ts'
 import { type Chunk, encodeChunk, encodeMapChunks } from './chunk.ts'
-import { ordersOf, schemaOf } from './schema.ts'
-import { i32, i64, list, struct, type ThriftStruct, text, writeThrift } from './thrift.ts'
+import { groupOf, groupsOf, magic, tailWriter } from './footer.ts'
+import type { ThriftStruct } from './thrift.ts'
 
 /** One column of a segment under construction. */
 export type SegmentColumn = { name: string; encoded: Encoded<NativeValues | NativeMaps> }
@@ -13,11 +13,6 @@ export const groupRows = 20_000
 
 /** How a segment's rows are grouped, and which columns' groups have statistics (default: those of numbers and times). */
 export type Grouping = { rows: number; bounded?: readonly string[] }
-
-/** By which a file of ours says who wrote it. */
-export const writerName = 'reprieve'
-
-const magic = Buffer.from('PAR1')
 
 /** A column as it lies in a file, row group by row group, and what statistics say of it. */
 export type EncodedColumn = {
@@ -61,54 +56,14 @@ export function joinColumns(
 	const parts: Uint8Array[] = [magic]
 	const groups: ThriftStruct[] = []
 	let at = magic.length
-	for (let from = 0; from < rows; from += grouping.rows) {
-		const chunks = columns.flatMap((column) => column.groups[groups.length] as Chunk[])
-		groups.push(groupOf(chunks, { at, rows: Math.min(grouping.rows, rows - from) }))
+	for (const chunks of groupsOf(columns)) {
+		groups.push(groupOf(chunks, { at, rows: Math.min(grouping.rows, rows - groups.length * grouping.rows) }))
 		for (const { pages, size } of chunks) {
 			parts.push(...pages)
 			at += size
 		}
 	}
-	const footer = footerOf(columns, groups, rows)
-	const size = Buffer.alloc(4)
-	size.writeUInt32LE(footer.length)
-	return Buffer.concat([...parts, footer, size, magic])
-}
-
-function groupOf(chunks: readonly Chunk[], { at, rows }: { at: number; rows: number }): ThriftStruct {
-	let offset = at
-	const columns = chunks.map(({ size, dictionarySize, meta }) => {
-		const placed = [...meta, [9, i64(offset + dictionarySize)] as const]
-		if (dictionarySize > 0) placed.push([11, i64(offset)])
-		offset += size
-		return struct([
-			[2, i64(0)],
-			[3, struct(placed.sort(([a], [b]) => a - b))],
-		])
-	})
-	const plainSize = chunks.reduce((sum, chunk) => sum + chunk.plainSize, 0)
-	return new Map([
-		[1, list(12, columns)],
-		[2, i64(plainSize)],
-		[3, i64(rows)],
-		[5, i64(at)],
-		[6, i64(offset - at)],
-	])
-}
-
-function footerOf(columns: readonly EncodedColumn[], groups: ThriftStruct[], rows: number): Uint8Array {
-	const schema = schemaOf(columns)
-	const leaves = columns.reduce((sum, { type }) => sum + (type === 'map' ? 2 : 1), 0)
-	return writeThrift(
-		new Map([
-			[1, i32(1)],
-			[2, list(12, schema.map(struct))],
-			[3, i64(rows)],
-			[4, list(12, groups.map(struct))],
-			[6, text(writerName)],
-			[7, ordersOf(leaves)],
-		]),
-	)
+	return Buffer.concat([...parts, tailWriter(columns)(groups, rows)])
 }
 
 /** A column of text maps; a row without a map is NULL. */

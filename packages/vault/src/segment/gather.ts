@@ -5,8 +5,8 @@ import { cellAt, type NativeMaps, type NativeValues } from '../values/native.ts'
 import { codecOf } from '../values/types.ts'
 import { buildCells } from './cells.ts'
 import { encodeMaps } from './encode.ts'
-import { orderRows } from './order.ts'
-import { type Range, rangeOf } from './range.ts'
+import { comparisonOfAll, orderRows } from './order.ts'
+import type { Range } from './range.ts'
 import type { MapCell, RowGroup } from './read.ts'
 import { Scratch } from './scratch.ts'
 import { takerOf } from './take.ts'
@@ -64,19 +64,32 @@ async function orderOf(
 ): Promise<{ rows: Uint32Array; range: Range }> {
 	const asTheyLie = placeGroups(
 		groups,
-		Uint32Array.from({ length: count }, (_, row) => row),
+		new Uint32Array(count).map((_, row) => row),
 	)
 	const columns: NativeValues[] = []
 	for (const column of [...key, { name: '_position', type: 'long' }, { name: '_ordinal', type: 'integer' }] as const)
 		columns.push((await gatherValues(asTheyLie, column, { rows: count, pages: new Scratch() })).data)
 	const rows = orderRows(columns as [NativeValues, ...NativeValues[]], count)
-	const [position, ordinal] = columns.slice(-2).map(({ values }) => values) as [BigInt64Array, Int32Array]
-	const sorted = { position: new BigUint64Array(count), ordinal: new Uint32Array(count) }
-	for (let at = 0; at < count; at++) {
-		sorted.position[at] = position[rows[at] as number] as bigint
-		sorted.ordinal[at] = ordinal[rows[at] as number] as number
+	return { rows, range: rangeOfRows(columns.slice(-2), rows) }
+}
+
+/** The places in the log that rows in an order span, given positions and ordinals. */
+function rangeOfRows(places: readonly NativeValues[], order: Uint32Array): Range {
+	const compare = comparisonOfAll(places)
+	let first = order[0] as number
+	let final = first
+	let isOrdered = true
+	for (let at = 1; at < order.length; at++) {
+		const row = order[at] as number
+		if (compare(row, order[at - 1] as number) < 0) isOrdered = false
+		if (compare(row, first) < 0) first = row
+		else if (compare(row, final) > 0) final = row
 	}
-	return { rows, range: rangeOf(sorted, 0, count) }
+	const placeOf = (row: number) => {
+		const [position, ordinal] = places.map((data) => cellAt(data, row)) as [bigint, number]
+		return { position, ordinal }
+	}
+	return { first: placeOf(first), final: placeOf(final), isOrdered }
 }
 
 function placeGroups(groups: readonly RowGroup[], order: Uint32Array): Placed[] {

@@ -11,16 +11,25 @@ export function orderRows(columns: readonly [NativeValues, ...NativeValues[]], r
 	return mergeRuns(heads, compare)
 }
 
-function comparisonOfAll(columns: readonly NativeValues[]): (a: number, b: number) => number {
-	const all = columns.map((data) => ({ bitmap: data.nullBitmap, compare: comparisonOf(data) }))
+/** Order of two rows by columns. */
+export function comparisonOfAll(columns: readonly NativeValues[]): (a: number, b: number) => number {
+	const compares = columns.map(withNulls)
 	return (a, b) => {
-		for (const { bitmap, compare } of all) {
-			const [hasA, hasB] = [isBitSet(bitmap, a), isBitSet(bitmap, b)]
-			if (hasA !== hasB) return hasA ? -1 : 1
-			const order = hasA ? compare(a, b) : 0
-			if (order !== 0) return order
-		}
-		return 0
+		let order = 0
+		for (let at = 0; at < compares.length && order === 0; at++)
+			order = (compares[at] as (typeof compares)[number])(a, b)
+		return order
+	}
+}
+
+function withNulls(data: NativeValues): (a: number, b: number) => number {
+	const { nullBitmap } = data
+	const compare = comparisonOf(data)
+	return (a, b) => {
+		const hasA = isBitSet(nullBitmap, a)
+		const hasB = isBitSet(nullBitmap, b)
+		if (hasA && hasB) return compare(a, b)
+		return hasA === hasB ? 0 : hasA ? -1 : 1
 	}
 }
 
@@ -31,7 +40,7 @@ type Rows = { row: Uint32Array; head: Float64Array }
 function mergeRuns(head: Float64Array, compare: (a: number, b: number) => number): Uint32Array {
 	const count = head.length
 	let [source, target]: [Rows, Rows] = [
-		{ row: Uint32Array.from({ length: count }, (_, at) => at), head },
+		{ row: new Uint32Array(count).map((_, at) => at), head },
 		{ row: new Uint32Array(count), head: new Float64Array(count) },
 	]
 	let starts = runsOf(source, compare)
@@ -52,7 +61,8 @@ function mergeRuns(head: Float64Array, compare: (a: number, b: number) => number
 function runsOf({ row, head }: Rows, compare: (a: number, b: number) => number): number[] {
 	const starts = [0]
 	for (let at = 1; at < row.length; at++) {
-		const [before, own] = [head[at - 1] as number, head[at] as number]
+		const before = head[at - 1] as number
+		const own = head[at] as number
 		if (before > own || (before === own && compare(row[at - 1] as number, row[at] as number) > 0)) starts.push(at)
 	}
 	starts.push(row.length)
@@ -66,11 +76,13 @@ function mergeTwo(
 	compare: (a: number, b: number) => number,
 ): void {
 	const { row, head } = source
-	let [left, right] = [from, middle]
+	let left = from
+	let right = middle
 	for (let at = from; at < end; at++) {
 		let isLeft = right >= end
 		if (!isLeft && left < middle) {
-			const [a, b] = [head[left] as number, head[right] as number]
+			const a = head[left] as number
+			const b = head[right] as number
 			isLeft = a < b || (a === b && compare(row[left] as number, row[right] as number) <= 0)
 		}
 		const next = isLeft ? left++ : right++

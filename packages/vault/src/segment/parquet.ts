@@ -1,5 +1,5 @@
 import { type FileMetaData, parquetMetadata, parquetScan } from 'hyparquet'
-import { writerName } from './encode.ts'
+import { writerName } from './footer.ts'
 import { isEmpty, type Plain, readNumbers, readPlain } from './pages.ts'
 import type { Scratch } from './scratch.ts'
 import { decompress } from './zstd.ts'

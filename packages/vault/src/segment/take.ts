@@ -51,12 +51,19 @@ function putterOf(type: DeltaType, rows: number, pages: Scratch): Putter {
 	return putNumbers(type, rows, pages)
 }
 
+/** A text that the rows of several groups share is taken from the first of them: it need not be compared. */
 function putTexts(rows: number, pages: Scratch): Putter {
 	const spans = { starts: new Uint32Array(rows), ends: new Uint32Array(rows) }
+	let shared: { from: number; text: Buffer } | undefined
 	return {
 		put(places, { from, isShared }) {
 			const view = viewOf(pages)
 			let at = from
+			if (isShared) {
+				const text = pages.written.subarray(from, from + 4 + view.getUint32(from, true))
+				if (!shared?.text.equals(text)) shared = { from, text: Buffer.from(text) }
+				at = shared.from
+			}
 			for (let row = 0; row < places.length; row++) {
 				const place = places[row] as number
 				const end = at + 4 + view.getUint32(at, true)

@@ -18,7 +18,7 @@ import {
 } from './encode.ts'
 import type { Sorted } from './gather.ts'
 import { formatRange, type Range, rangeOf } from './range.ts'
-import { cutSlices, sliceBytes, slicesOf } from './slices.ts'
+import { joinSlices, sliceBytes, slicesOf } from './slices.ts'
 import { statisticsOf } from './statistics.ts'
 
 /** Input bytes that make one segment. */
@@ -103,7 +103,7 @@ export async function buildSliced(
 	const { count, range } = sorted
 	const grouping = { rows: await fittingRows(sorted), bounded }
 	const all = await encodeSorted(sorted, count, grouping)
-	const bytes = cutSlices(path, joinColumns(all, count, grouping))
+	const bytes = joinSlices(path, all, { rows: count, grouping })
 	const segment = finishSegment({ path, bytes, stats: statisticsOf(all, count) }, { rows: count, range })
 	if (bytes.length > filteredBytes || !hasKey(sorted.table)) return segment
 	const parts = slicesOf(bytes).map((slice, at) => {

@@ -78,9 +78,11 @@ export function comparisonOf({ type, values, spans }: NativeValues): (a: number,
 /** Order of texts by their bytes, which is how Delta readers compare them. */
 function byBytes(bytes: Uint8Array, { starts, ends }: Spans): (a: number, b: number) => number {
 	return (a, b) => {
-		const [fromA, fromB] = [starts[a] as number, starts[b] as number]
-		if (fromA === fromB) return (ends[a] as number) - (ends[b] as number)
-		const [sizeA, sizeB] = [(ends[a] as number) - fromA, (ends[b] as number) - fromB]
+		const fromA = starts[a] as number
+		const fromB = starts[b] as number
+		const sizeA = (ends[a] as number) - fromA
+		const sizeB = (ends[b] as number) - fromB
+		if (fromA === fromB) return sizeA - sizeB
 		for (let at = 0; at < sizeA && at < sizeB; at++) {
 			const difference = (bytes[fromA + at] as number) - (bytes[fromB + at] as number)
 			if (difference !== 0) return difference
