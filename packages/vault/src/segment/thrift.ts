@@ -13,7 +13,7 @@ export type ThriftValue = {
 /** Fields by number, in ascending order. */
 export type ThriftStruct = Map<number, ThriftValue>
 
-export type ThriftList = { element: number; items: ThriftValue[] }
+type ThriftList = { element: number; items: ThriftValue[] }
 
 export const i32 = (value: number): ThriftValue => ({ kind: kinds.i32, value })
 export const i64 = (value: number): ThriftValue => ({ kind: kinds.i64, value })
