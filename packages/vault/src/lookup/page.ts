@@ -29,8 +29,7 @@ export function partOf(hash: number, span: number, count: number): number {
 export function encodePages(path: string, entries: Entries, range: { from: number; span: number }): Buffer {
 	for (let pages = Math.max(1, Math.ceil(entries.count / (capacity * fill))); ; pages *= 2) {
 		const placed = placeEntries(entries, { ...range, pages })
-		if (placed.every(({ numbers }) => numbers.length <= capacity))
-			return Buffer.concat(placed.map(encodePage(path, entries)))
+		if (placed.every(({ numbers }) => numbers.length <= capacity)) return joinPages(path, entries, placed)
 	}
 }
 
@@ -97,22 +96,27 @@ function collapse(hash: Float64Array, own: Uint32Array): Placed {
 	return { numbers: Uint32Array.from(kept), everywhere }
 }
 
-function encodePage(path: string, { hash, segment, offset, size }: Entries): (own: Placed, page: number) => Buffer {
-	return ({ numbers, everywhere: collapsed }, page) => {
-		const bytes = Buffer.alloc(pageBytes)
-		const view = new DataView(bytes.buffer, bytes.byteOffset, pageBytes)
-		view.setUint16(sealBytes, numbers.length, true)
-		for (let place = 0, start = sealBytes + countBytes; place < numbers.length; place++, start += entryBytes) {
-			const at = numbers[place] as number
-			const number = collapsed.has(at) ? everywhere : (segment[at] as number)
-			view.setUint32(start, hash[at] as number, true)
-			view.setUint32(start + 4, Math.floor((hash[at] as number) / 2 ** 32) + number * 256, true)
-			view.setUint16(start + 8, offset[at] as number, true)
-			view.setUint8(start + 10, (offset[at] as number) >>> 16)
-			view.setUint16(start + 11, size[at] as number, true)
-		}
+function joinPages(path: string, entries: Entries, placed: readonly Placed[]): Buffer {
+	const all = Buffer.alloc(placed.length * pageBytes)
+	for (const [page, own] of placed.entries()) {
+		const bytes = all.subarray(page * pageBytes, (page + 1) * pageBytes)
+		putEntries(bytes, entries, own)
 		sealOf(path, page, bytes).copy(bytes)
-		return bytes
+	}
+	return all
+}
+
+function putEntries(bytes: Buffer, { hash, segment, offset, size }: Entries, own: Placed): void {
+	const view = new DataView(bytes.buffer, bytes.byteOffset, pageBytes)
+	view.setUint16(sealBytes, own.numbers.length, true)
+	for (let place = 0, start = sealBytes + countBytes; place < own.numbers.length; place++, start += entryBytes) {
+		const at = own.numbers[place] as number
+		const number = own.everywhere.has(at) ? everywhere : (segment[at] as number)
+		view.setUint32(start, hash[at] as number, true)
+		view.setUint32(start + 4, Math.floor((hash[at] as number) / 2 ** 32) + number * 256, true)
+		view.setUint16(start + 8, offset[at] as number, true)
+		view.setUint8(start + 10, (offset[at] as number) >>> 16)
+		view.setUint16(start + 11, size[at] as number, true)
 	}
 }
 

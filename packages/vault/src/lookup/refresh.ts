@@ -9,6 +9,7 @@ import { openParquet } from '../segment/parquet.ts'
 import { comparePlaces, parseRange } from '../segment/range.ts'
 import { type Cell, type RowGroup, rowGroupsOf } from '../segment/read.ts'
 import { slicesOf } from '../segment/slices.ts'
+import { parseStatistics } from '../segment/statistics.ts'
 import { wholeBytes } from '../segment/write.ts'
 import { type Entries, growEntries, packSlice } from './entries.ts'
 import { hashKey, type Seed, seedOf } from './hash.ts'
@@ -62,7 +63,7 @@ async function entriesOf(
 	{ meta, files }: { meta: TableMeta; files: readonly SegmentFile[] },
 	batchRows: number,
 ): Promise<{ entries: Entries; covers: string[] }> {
-	const entries = growEntries(0)
+	const entries = growEntries(Math.min(batchRows, rowsOf(files)))
 	const covers: string[] = []
 	for (const file of files) {
 		if (entries.count >= batchRows) break
@@ -75,6 +76,10 @@ async function entriesOf(
 		covers.push(file.path)
 	}
 	return { entries, covers }
+}
+
+function rowsOf(files: readonly SegmentFile[]): number {
+	return files.reduce((sum, { stats }) => sum + parseStatistics(stats).rows, 0)
 }
 
 /** Rows of one key that follow each other share an entry. */
