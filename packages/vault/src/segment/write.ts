@@ -82,9 +82,8 @@ export async function buildSegment(
 	columns: readonly VaultColumn[],
 	{ path, start, end }: { path: string; start: number; end: number },
 ): Promise<Segment> {
-	const isLong = sizeOf(rows, { start, end }) > longBytes
 	const takeTurns = async () => {
-		if (isLong) await setTimeout(turnMs)
+		if (sizeOf(rows, { start, end }) > longBytes) await setTimeout(turnMs)
 	}
 	const all = await encodeRows(rows, columns, { start, end, takeTurns })
 	await takeTurns()
