@@ -4,7 +4,7 @@ import { cellAt, type NativeValues } from '../values/native.ts'
 import { codecOf } from '../values/types.ts'
 import { cellsOf } from './cells.ts'
 import { encodeColumn, encodeMaps, encodeStrings, joinColumns } from './encode.ts'
-import { gatherSorted, type Sorted } from './gather.ts'
+import { type Gathered, gatherSorted } from './gather.ts'
 import { openParquet } from './parquet.ts'
 import { type RowGroup, rowGroupsOf } from './read.ts'
 import { Scratch } from './scratch.ts'
@@ -46,16 +46,18 @@ function rowGroups(): RowGroup[] {
 }
 
 /** Texts of a column in their order. */
-async function texts(sorted: Sorted, column: (typeof columns)[number], rows: number): Promise<string[]> {
-	const { data } = await sorted.gather(column, rows)
+async function texts(rows: Gathered, column: (typeof columns)[number]): Promise<string[]> {
+	const { data } = await rows.gather(column)
 	const { decode } = codecOf(column.type)
-	return Array.from({ length: rows }, (_, row) => Buffer.from(decode(cellAt(data as NativeValues, row))).toString())
+	return Array.from({ length: rows.count }, (_, row) =>
+		Buffer.from(decode(cellAt(data as NativeValues, row))).toString(),
+	)
 }
 
 test('rows come in the order of their key, with their values', async () => {
 	const sorted = await gatherSorted(rowGroups(), { table, columns }, new Scratch())
-	expect(await texts(sorted, columns[0], 20)).toEqual(Array.from({ length: 20 }, (_, row) => String(row + 1)))
-	expect(await texts(sorted, columns[1], 20)).toEqual(Array.from({ length: 20 }, (_, row) => `note ${row + 1}`))
+	expect(await texts(sorted, columns[0])).toEqual(Array.from({ length: 20 }, (_, row) => String(row + 1)))
+	expect(await texts(sorted, columns[1])).toEqual(Array.from({ length: 20 }, (_, row) => `note ${row + 1}`))
 	expect(sorted.range).toEqual({
 		...{ first: { position: 1n, ordinal: 1 }, final: { position: 20n, ordinal: 20 } },
 		isOrdered: true,
@@ -75,20 +77,25 @@ test('pages of numbers lie in the same memory, one after the other', async () =>
 		return { ...group, plain }
 	})
 	const sorted = await gatherSorted(watched, { table, columns }, pages)
-	await sorted.gather(columns[0], 20)
+	await sorted.gather(columns[0])
 	expect(sizes).toEqual([sizes[0], sizes[0], sizes[0], sizes[0]])
 })
 
-test('the first rows alone cost no look at groups that have none of them', async () => {
+test('a sample has the first rows of some groups, and costs no look at the others', async () => {
 	const asked = new Set<number>()
-	const counted = rowGroups().map((group, at): RowGroup => {
-		const plain: RowGroup['plain'] = (column, out) => {
-			if (column.name === 'note') asked.add(at)
-			return group.plain(column, out)
-		}
-		return { ...group, plain }
-	})
+	const counted = Array.from({ length: 3 }, rowGroups)
+		.flat()
+		.map((group, at): RowGroup => {
+			const plain: RowGroup['plain'] = (column, out) => {
+				if (column.name === 'note') asked.add(at)
+				return group.plain(column, out)
+			}
+			return { ...group, plain }
+		})
 	const sorted = await gatherSorted(counted, { table, columns }, new Scratch())
-	expect(await texts(sorted, columns[1], 6)).toEqual(Array.from({ length: 6 }, (_, row) => `note ${row + 1}`))
-	expect(asked).toEqual(new Set([2, 3]))
+	const sample = sorted.sample(4)
+	expect(await texts(sample, columns[1])).toEqual(['note 1', 'note 2', 'note 3', 'note 4'])
+	expect(await texts(sample, columns[0])).toEqual(['1', '2', '3', '4'])
+	expect(asked).toEqual(new Set([3]))
+	expect(sorted.sample(1_000).count).toBe(60)
 })

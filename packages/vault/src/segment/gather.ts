@@ -13,15 +13,21 @@ import { takerOf } from './take.ts'
 
 type Column = { name: string; type: DeltaType | 'map' }
 
-/** Rows of some row groups in an order, whose columns are gathered one by one, each when it is asked for. */
-export type Sorted = {
-	table: SourceTable
+/** Rows in an order, whose columns are gathered one by one, each when it is asked for. */
+export type Gathered = {
 	count: number
-	range: Range
 	/** Those of the file, in its order. */
 	columns: readonly Column[]
-	/** The first `rows` of a column in native form; valid until the next call. */
-	gather(column: Column, rows: number): Promise<Encoded<NativeValues | NativeMaps>>
+	/** A column in native form; valid until the next call. */
+	gather(column: Column): Promise<Encoded<NativeValues | NativeMaps>>
+}
+
+/** Rows of some row groups. */
+export type Sorted = Gathered & {
+	table: SourceTable
+	range: Range
+	/** About so many of the first rows that a few of the groups have. */
+	sample(rows: number): Gathered
 	/** The texts of the key's columns. */
 	keyTexts(): Promise<TextColumn[]>
 }
@@ -39,10 +45,18 @@ export async function gatherSorted(
 	const key = keyColumns(table).map((at) => columns[at] as VaultColumn)
 	const order = await orderOf(groups, key, count)
 	const placed = placeGroups(groups, order.rows)
-	const gather: Sorted['gather'] = async ({ name, type }, rows) => {
-		if (type !== 'map') return await gatherValues(placed, { name, type }, { rows, pages })
-		const maps = await gatherMaps(placed, name, rows)
-		return encodeMaps(rows, (row) => maps[row] ?? null)
+	const all = [...bookkeeping, ...columns]
+	const gathered = (from: readonly Placed[], rows: number): Gathered => ({
+		...{ count: rows, columns: all },
+		async gather({ name, type }) {
+			if (type !== 'map') return await gatherValues(from, { name, type }, { rows, pages })
+			const maps = await gatherMaps(from, name, rows)
+			return encodeMaps(rows, (row) => maps[row] ?? null)
+		},
+	})
+	const sample: Sorted['sample'] = (rows) => {
+		const few = placeSample(placed, { count, rows })
+		return gathered(few.placed, few.rows)
 	}
 	const keyTexts = async () => {
 		const exact = await gatherMaps(placed, '_exact', count)
@@ -53,7 +67,7 @@ export async function gatherSorted(
 		}
 		return texts
 	}
-	return { table, count, range: order.range, columns: [...bookkeeping, ...columns], gather, keyTexts }
+	return { ...gathered(placed, count), table, range: order.range, sample, keyTexts }
 }
 
 /** The rows in order by their number in that of the groups, and the places in the log that they span. */
@@ -76,12 +90,11 @@ async function orderOf(
 /** The places in the log that rows in an order span, given positions and ordinals. */
 function rangeOfRows(places: readonly NativeValues[], order: Uint32Array): Range {
 	const compare = comparisonOfAll(places)
-	let first = order[0] as number
-	let final = first
 	let isOrdered = true
-	for (let at = 1; at < order.length; at++) {
-		const row = order[at] as number
-		if (compare(row, order[at - 1] as number) < 0) isOrdered = false
+	for (let at = 1; at < order.length && isOrdered; at++)
+		isOrdered = compare(order[at] as number, order[at - 1] as number) >= 0
+	let [first, final] = [0, 0]
+	for (let row = 1; row < order.length; row++) {
 		if (compare(row, first) < 0) first = row
 		else if (compare(row, final) > 0) final = row
 	}
@@ -101,6 +114,34 @@ function placeGroups(groups: readonly RowGroup[], order: Uint32Array): Placed[] 
 		first += group.rows
 		return { group, places: own, least: own.reduce((least, place) => Math.min(least, place), order.length) }
 	})
+}
+
+/** Groups of a sample at least, so that it has rows of more than one transaction. */
+const sampledGroups = 4
+
+/**
+ * The first rows of a few groups from end to end, at new places: to read a column of every group twice would cost more than it
+ * tells.
+ */
+function placeSample(
+	placed: readonly Placed[],
+	{ count, rows }: { count: number; rows: number },
+): { placed: Placed[]; rows: number } {
+	const wanted = Math.max(sampledGroups, Math.ceil((rows * sampledGroups * placed.length) / count))
+	const step = Math.ceil(placed.length / wanted)
+	const few = placed.filter((_, at) => at % step === 0)
+	const first = Uint32Array.from(few.flatMap(({ places }) => [...places]))
+		.sort()
+		.subarray(0, rows)
+	const rank = new Uint32Array(count).fill(count)
+	for (let at = 0; at < first.length; at++) rank[first[at] as number] = at
+	return {
+		placed: few.map(({ group, places, least }) => ({
+			...{ group, places: places.map((place) => rank[place] as number) },
+			least: rank[least] as number,
+		})),
+		rows: first.length,
+	}
 }
 
 async function gatherValues(

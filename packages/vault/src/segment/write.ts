@@ -16,7 +16,7 @@ import {
 	joinColumns,
 	type SegmentColumn,
 } from './encode.ts'
-import type { Sorted } from './gather.ts'
+import type { Gathered, Sorted } from './gather.ts'
 import { formatRange, type Range, rangeOf } from './range.ts'
 import { joinSlices, sliceBytes, slicesOf } from './slices.ts'
 import { statisticsOf } from './statistics.ts'
@@ -101,7 +101,7 @@ export async function buildSliced(
 ): Promise<Segment> {
 	const { count, range } = sorted
 	const grouping = { rows: await fittingRows(sorted), bounded }
-	const all = await encodeSorted(sorted, count, grouping)
+	const all = await encodeGathered(sorted, grouping)
 	const bytes = joinSlices(path, all, { rows: count, grouping })
 	const segment = finishSegment({ path, bytes, stats: statisticsOf(all, count) }, { rows: count, range })
 	if (bytes.length > filteredBytes || !hasKey(sorted.table)) return segment
@@ -112,18 +112,18 @@ export async function buildSliced(
 	return { ...segment, filters: formatFilters(path, await sorted.keyTexts(), parts) }
 }
 
-/** Rows that make a slice, by the first of them. */
+/** Rows that make a slice, by some of them. */
 async function fittingRows(sorted: Sorted): Promise<number> {
-	const sample = Math.min(sorted.count, sampleRows)
-	const tried = joinColumns(await encodeSorted(sorted, sample, { rows: groupRows, bounded: [] }), sample)
-	return Math.max(1, Math.min(Math.ceil(sliceBytes / (tried.length / sample)), groupRows))
+	const sample = sorted.sample(sampleRows)
+	const tried = joinColumns(await encodeGathered(sample, { rows: groupRows, bounded: [] }), sample.count)
+	return Math.max(1, Math.min(Math.ceil(sliceBytes / (tried.length / sample.count)), groupRows))
 }
 
 /** One column at a time is held. */
-async function encodeSorted(sorted: Sorted, rows: number, grouping: Grouping): Promise<EncodedColumn[]> {
+async function encodeGathered(rows: Gathered, grouping: Grouping): Promise<EncodedColumn[]> {
 	const encoded: EncodedColumn[] = []
-	for (const column of sorted.columns)
-		encoded.push(encodeColumn({ name: column.name, encoded: await sorted.gather(column, rows) }, rows, grouping))
+	for (const column of rows.columns)
+		encoded.push(encodeColumn({ name: column.name, encoded: await rows.gather(column) }, rows.count, grouping))
 	return encoded
 }
 
