@@ -10,6 +10,7 @@ import { gatherSorted } from './segment/gather.ts'
 import { openParquet } from './segment/parquet.ts'
 import { putSegment } from './segment/put.ts'
 import { type RowGroup, rowGroupsOf } from './segment/read.ts'
+import { Scratch } from './segment/scratch.ts'
 import { buildSliced, newPath } from './segment/write.ts'
 
 /**
@@ -29,8 +30,9 @@ export async function compactTable(
 	const single = planSlicing(files.values(), merges)
 		.filter((file) => hasKey(sourceOf(meta, file).table))
 		.map((file) => [file])
+	const pages = new Scratch()
 	for (const inputs of [...merges, ...single]) {
-		const outputs = await unlessLetGo(writeSorted(place, { meta, inputs }, now()), place, log)
+		const outputs = await unlessLetGo(writeSorted(place, { meta, inputs, pages }, now()), place, log)
 		if (!outputs) continue
 		if (await commitMerge(log, { inputs, outputs }, { now, newId: place.newId })) {
 			counts.merged += inputs.length
@@ -44,7 +46,7 @@ export async function compactTable(
 /** The rows of the inputs in as few segments as memory allows. */
 async function writeSorted(
 	place: Place,
-	{ meta, inputs }: { meta: TableMeta; inputs: readonly SegmentFile[] },
+	{ meta, inputs, pages }: { meta: TableMeta; inputs: readonly SegmentFile[]; pages: Scratch },
 	modifiedAt: number,
 ): Promise<SegmentFile[]> {
 	const { table, columns } = sourceOf(meta, inputs[0] as SegmentFile)
@@ -52,7 +54,7 @@ async function writeSorted(
 	let groups: RowGroup[] = []
 	let values = 0
 	const flush = async () => {
-		const output = await writePart(place, groups, { table, columns })
+		const output = await writePart(place, groups, { table, columns, pages })
 		outputs.push({ ...output, modifiedAt, schema: inputs[0]?.schema })
 		groups = []
 		values = 0
@@ -72,10 +74,10 @@ async function writeSorted(
 async function writePart(
 	place: Place,
 	groups: readonly RowGroup[],
-	{ table, columns }: { table: SourceTable; columns: readonly VaultColumn[] },
+	{ table, columns, pages }: { table: SourceTable; columns: readonly VaultColumn[]; pages: Scratch },
 ): Promise<Omit<SegmentFile, 'modifiedAt' | 'schema'>> {
-	const names = keyColumns(table).map((at) => (columns[at] as VaultColumn).name)
-	const rows = await gatherSorted(groups, { table, sortedBy: names })
-	const { range, ...segment } = await buildSliced(rows, columns, { path: newPath(place), sortedBy: names })
+	const bounded = keyColumns(table).map((at) => (columns[at] as VaultColumn).name)
+	const sorted = await gatherSorted(groups, { table, columns }, pages)
+	const { range, ...segment } = await buildSliced(sorted, { path: newPath(place), bounded })
 	return { ...(await putSegment(place, { ...segment, isSliced: true }, openColumns)), range }
 }

@@ -5,7 +5,8 @@ import { cellsOf } from './segment/cells.ts'
 import { comparePlaces, type Place, parseRange } from './segment/range.ts'
 import type { Cell, RowGroup } from './segment/read.ts'
 import { parseStatistics, type Statistics } from './segment/statistics.ts'
-import type { DeltaType, Encoded } from './values/codec.ts'
+import { type Bounds, boundsOf, extremesOf } from './values/bounds.ts'
+import type { DeltaType } from './values/codec.ts'
 import { parseInstantJson } from './values/instant.ts'
 import { codecOf } from './values/types.ts'
 import type { ReadQuery } from './vault.ts'
@@ -15,7 +16,7 @@ type Key = Record<string, string | null>
 type Source = { table: SourceTable; columns: readonly VaultColumn[] }
 
 /** A cell in its native form; encoding one costs more than comparing it with a segment's bounds. */
-type NativeCell = Pick<Encoded, 'bounds' | 'exact'>
+type NativeCell = { bounds: Bounds | undefined; isExact: boolean }
 
 /** Statistics of the segments that a log names, for as long as it does: parsing them costs more than a lookup does. */
 const parsed = new WeakMap<SegmentFile, Statistics>()
@@ -25,11 +26,17 @@ export function segmentTest(query: ReadQuery): (file: SegmentFile, source: Sourc
 	const cells = new Map<string, NativeCell>()
 	const sorted = { ...query, changes: query.changes?.toSorted(comparePlaces) }
 	const nativeOf = (type: DeltaType, text: string) => {
-		const known = cells.get(`${type} ${text}`) ?? codecOf(type).encode(cellsOf([text]), 0, 1)
+		const known = cells.get(`${type} ${text}`) ?? nativeCell(type, text)
 		cells.set(`${type} ${text}`, known)
 		return known
 	}
 	return (file, source) => mayMatch(sorted, file, { ...source, nativeOf })
+}
+
+function nativeCell(type: DeltaType, text: string): NativeCell {
+	const { data, exact } = codecOf(type).encode(cellsOf([text]), 0, 1)
+	const isExact = exact.length > 0
+	return { bounds: boundsOf(data, extremesOf(data, { from: 0, to: 1, isFull: !isExact })), isExact }
 }
 
 type Prepared = Source & { nativeOf: (type: DeltaType, text: string) => NativeCell }
@@ -83,8 +90,8 @@ function mayMatchCell(
 ): boolean {
 	const hasNulls = (nulls.get(name) ?? 1) > 0
 	if (text === null) return hasNulls
-	const { bounds, exact } = nativeOf(type, text)
-	if (exact.length > 0) return hasNulls
+	const { bounds, isExact } = nativeOf(type, text)
+	if (isExact) return hasNulls
 	const [low, high] = [min.get(name), max.get(name)]
 	if (bounds === undefined || low === undefined || high === undefined) return true
 	return compareBounds(type, low, bounds.max) <= 0 && compareBounds(type, bounds.min, high) <= 0

@@ -21,6 +21,8 @@ export type Entries = {
 	offset: Uint32Array
 	size: Uint16Array
 	push(entry: IndexEntry): void
+	/** Begins again in the same memory. */
+	clear(): void
 }
 
 const offsetUnit = 16
@@ -50,6 +52,9 @@ export function growEntries(room: number): Entries {
 			entries.offset[count] = offset
 			entries.size[count] = size
 			count++
+		},
+		clear() {
+			count = 0
 		},
 	}
 	return entries

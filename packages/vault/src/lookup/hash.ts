@@ -21,18 +21,33 @@ export function seedOf(id: string): Seed {
 export function hashKey([seedA, seedB]: Seed, cells: readonly Cell[]): number {
 	let a = seedA
 	let b = seedB
-	const take = (byte: number) => {
-		a = Math.imul(a ^ byte, 0x0100_0193)
-		b = Math.imul(b ^ byte, 0x5bd1_e995)
-	}
-	for (const cell of cells) {
-		const bytes = typeof cell === 'string' ? Buffer.from(cell) : cell
+	for (let cell = 0; cell < cells.length; cell++) {
+		const own = cells[cell] as Cell
+		const bytes = typeof own === 'string' ? bytesOf(own) : own
 		const length = bytes === null ? nullLength : bytes.length
-		for (let shift = 0; shift < 32; shift += 8) take((length >>> shift) & 0xff)
-		if (bytes !== null) for (let at = 0; at < bytes.length; at++) take(bytes[at] as number)
+		for (let at = -4; at < (bytes?.length ?? 0); at++) {
+			const byte = at < 0 ? (length >>> ((at + 4) * 8)) & 0xff : ((bytes as Uint8Array)[at] as number)
+			a = Math.imul(a ^ byte, 0x0100_0193)
+			b = Math.imul(b ^ byte, 0x5bd1_e995)
+		}
 	}
 	return mix(a) * 256 + (mix(b) >>> 24)
 }
+
+/** A short text, which a call that leaves JavaScript costs more than; valid until the next. */
+const short = Buffer.alloc(32)
+
+function bytesOf(text: string): Uint8Array {
+	if (text.length > short.length) return Buffer.from(text)
+	for (let at = 0; at < text.length; at++) {
+		const code = text.charCodeAt(at)
+		if (code > 127) return Buffer.from(text)
+		short[at] = code
+	}
+	return shorts[text.length] as Uint8Array
+}
+
+const shorts = Array.from({ length: short.length + 1 }, (_, length) => short.subarray(0, length))
 
 /** Spreads every bit over all. */
 function mix(sum: number): number {

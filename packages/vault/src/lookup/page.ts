@@ -29,7 +29,7 @@ export function partOf(hash: number, span: number, count: number): number {
 export function encodePages(path: string, entries: Entries, range: { from: number; span: number }): Buffer {
 	for (let pages = Math.max(1, Math.ceil(entries.count / (capacity * fill))); ; pages *= 2) {
 		const placed = placeEntries(entries, { ...range, pages })
-		if (placed.every((own) => own.length <= capacity)) return Buffer.concat(placed.map(encodePage(path, entries)))
+		if (placed.every(({ numbers }) => numbers.length <= capacity)) return joinPages(path, entries, placed)
 	}
 }
 
@@ -54,39 +54,69 @@ export function decodePage(
 	return entries
 }
 
-type Placed = { at: number; isEverywhere: boolean }[]
+/** Entries of one page, by their number; of some is only noted that their hash lies everywhere. */
+type Placed = { numbers: Uint32Array; everywhere: ReadonlySet<number> }
 
 /** The entries of each page. */
 function placeEntries(
-	entries: Entries,
+	{ count, hash }: Entries,
 	{ from, span, pages }: { from: number; span: number; pages: number },
 ): Placed[] {
-	const placed: Placed[] = Array.from({ length: pages }, () => [])
-	for (let at = 0; at < entries.count; at++)
-		placed[partOf((entries.hash[at] as number) - from, span, pages)]?.push({ at, isEverywhere: false })
-	return placed.map((own) => (own.length > capacity ? collapse(entries, own) : own))
+	const ends = new Uint32Array(pages)
+	const pageOf = new Uint32Array(count)
+	for (let at = 0; at < count; at++) {
+		const page = partOf((hash[at] as number) - from, span, pages)
+		pageOf[at] = page
+		ends[page] = (ends[page] as number) + 1
+	}
+	for (let page = 1; page < pages; page++) ends[page] = (ends[page] as number) + (ends[page - 1] as number)
+	const starts = ends.slice()
+	const numbers = new Uint32Array(count)
+	for (let at = count - 1; at >= 0; at--) {
+		const page = pageOf[at] as number
+		starts[page] = (starts[page] as number) - 1
+		numbers[starts[page] as number] = at
+	}
+	return Array.from(starts, (start, page) => {
+		const own = numbers.subarray(start, ends[page])
+		return own.length > capacity ? collapse(hash, own) : { numbers: own, everywhere: nowhere }
+	})
 }
 
-function collapse(entries: Entries, own: Placed): Placed {
-	const byHash = Map.groupBy(own, ({ at }) => entries.hash[at])
-	return [...byHash.values()].flatMap((places) =>
-		places.length > maxPlaces ? [{ at: places[0]?.at as number, isEverywhere: true }] : places,
-	)
+const nowhere: ReadonlySet<number> = new Set()
+
+function collapse(hash: Float64Array, own: Uint32Array): Placed {
+	const kept: number[] = []
+	const everywhere = new Set<number>()
+	for (const places of Map.groupBy(own, (at) => hash[at] as number).values()) {
+		const [first = 0] = places
+		if (places.length > maxPlaces) everywhere.add(first)
+		kept.push(...(places.length > maxPlaces ? [first] : places))
+	}
+	return { numbers: Uint32Array.from(kept), everywhere }
 }
 
-function encodePage(path: string, entries: Entries): (own: Placed, page: number) => Buffer {
-	return (own, page) => {
-		const bytes = Buffer.alloc(pageBytes)
-		bytes.writeUInt16LE(own.length, sealBytes)
-		own.forEach(({ at, isEverywhere }, place) => {
-			const start = sealBytes + countBytes + place * entryBytes
-			bytes.writeUIntLE(entries.hash[at] as number, start, 5)
-			bytes.writeUIntLE(isEverywhere ? everywhere : (entries.segment[at] as number), start + 5, 3)
-			bytes.writeUIntLE(entries.offset[at] as number, start + 8, 3)
-			bytes.writeUInt16LE(entries.size[at] as number, start + 11)
-		})
+function joinPages(path: string, entries: Entries, placed: readonly Placed[]): Buffer {
+	const all = Buffer.alloc(placed.length * pageBytes)
+	for (const [page, own] of placed.entries()) {
+		const bytes = all.subarray(page * pageBytes, (page + 1) * pageBytes)
+		putEntries(bytes, entries, own)
 		sealOf(path, page, bytes).copy(bytes)
-		return bytes
+	}
+	return all
+}
+
+function putEntries(bytes: Buffer, { hash, segment, offset, size }: Entries, own: Placed): void {
+	const view = new DataView(bytes.buffer, bytes.byteOffset, pageBytes)
+	view.setUint16(sealBytes, own.numbers.length, true)
+	for (let place = 0, start = sealBytes + countBytes; place < own.numbers.length; place++, start += entryBytes) {
+		const at = own.numbers[place] as number
+		const number = own.everywhere.has(at) ? everywhere : (segment[at] as number)
+		view.setUint32(start, hash[at] as number, true)
+		view.setUint32(start + 4, Math.floor((hash[at] as number) / 2 ** 32) + number * 256, true)
+		view.setUint16(start + 8, offset[at] as number, true)
+		view.setUint8(start + 10, (offset[at] as number) >>> 16)
+		view.setUint16(start + 11, size[at] as number, true)
 	}
 }
 

@@ -7,8 +7,9 @@ import type { SegmentFile, TableMeta } from '../log/actions.ts'
 import type { Log } from '../log/log.ts'
 import { openParquet } from '../segment/parquet.ts'
 import { comparePlaces, parseRange } from '../segment/range.ts'
-import { type RowGroup, rowGroupsOf } from '../segment/read.ts'
+import { type Cell, type RowGroup, rowGroupsOf } from '../segment/read.ts'
 import { slicesOf } from '../segment/slices.ts'
+import { parseStatistics } from '../segment/statistics.ts'
 import { wholeBytes } from '../segment/write.ts'
 import { type Entries, growEntries, packSlice } from './entries.ts'
 import { hashKey, type Seed, seedOf } from './hash.ts'
@@ -62,7 +63,7 @@ async function entriesOf(
 	{ meta, files }: { meta: TableMeta; files: readonly SegmentFile[] },
 	batchRows: number,
 ): Promise<{ entries: Entries; covers: string[] }> {
-	const entries = growEntries(0)
+	const entries = growEntries(Math.min(batchRows, rowsOf(files)))
 	const covers: string[] = []
 	for (const file of files) {
 		if (entries.count >= batchRows) break
@@ -77,19 +78,22 @@ async function entriesOf(
 	return { entries, covers }
 }
 
+function rowsOf(files: readonly SegmentFile[]): number {
+	return files.reduce((sum, { stats }) => sum + parseStatistics(stats).rows, 0)
+}
+
 /** Rows of one key that follow each other share an entry. */
 async function addGroup(
 	entries: Entries,
 	group: RowGroup,
 	{ keyAt, seed, ...at }: { keyAt: readonly number[]; seed: Seed; segment: number; offset: number; size: number },
 ): Promise<void> {
-	const cells = await Promise.all(keyAt.map((column) => group.texts(column)))
+	const texts = await Promise.all(keyAt.map((column) => group.texts(column)))
+	const cells = new Array<Cell>(keyAt.length)
 	let before = -1
 	for (let row = 0; row < group.rows; row++) {
-		const hash = hashKey(
-			seed,
-			cells.map((cell) => cell(row)),
-		)
+		for (let at = 0; at < texts.length; at++) cells[at] = (texts[at] as (row: number) => Cell)(row)
+		const hash = hashKey(seed, cells)
 		if (hash !== before) entries.push({ hash, ...at })
 		before = hash
 	}

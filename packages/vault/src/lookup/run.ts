@@ -3,7 +3,7 @@ import { digestOf } from '../seal.ts'
 import { putOnce } from '../store.ts'
 import { type Entries, everywhere, growEntries } from './entries.ts'
 import { hashSpan } from './hash.ts'
-import { decodePage, encodePages, pageBytes } from './page.ts'
+import { decodePage, encodePages, pageBytes, partOf } from './page.ts'
 
 /** One object of a run, with an equal part of the hashes. */
 export type IndexShard = { path: string; size: number; sha256: string }
@@ -40,8 +40,9 @@ export async function writeRun(place: Place, sources: RunSources): Promise<Index
 	const readers = sources.runs.map((run, at) => openRun(place, run, numbers[at] as Int32Array))
 	const shards: IndexShard[] = []
 	let rows = 0
+	const entries = growEntries(Math.ceil((total / count) * 1.1))
 	for (let from = 0; from < hashSpan; from += span) {
-		const entries = growEntries(Math.ceil((total / count) * 1.1))
+		entries.clear()
 		const areWhole = await Promise.all(readers.map((reader) => reader.copy(entries, from, from + span)))
 		if (areWhole.includes(false)) {
 			await deleteShards(place, shards)
@@ -77,30 +78,29 @@ function numberSegments({ runs, fresh, isLive }: RunSources): { covers: string[]
 	return { covers, numbers }
 }
 
-/** Reads a run in the order of its hashes, one object in memory; `copy` answers false for a damaged one. */
+/** Reads a run in the order of its hashes, one object in memory, a page at a time; `copy` answers false for a damaged one. */
 function openRun(place: Place, run: IndexRun, numbers: Int32Array) {
 	const span = hashSpan / run.shards.length
-	let open: { at: number; pages: Entries[] } | undefined
-	const load = async (at: number): Promise<Entries[] | undefined> => {
-		if (open?.at === at) return open.pages
-		const shard = run.shards[at] as IndexShard
+	let open: { at: number; bytes: Uint8Array } | undefined
+	const load = async (at: number): Promise<Uint8Array | undefined> => {
+		if (open?.at === at) return open.bytes
 		open = undefined
-		const bytes = await readShard(place, shard)
-		if (!bytes) return undefined
-		const pages: Entries[] = []
-		for (let page = 0; page < bytes.length / pageBytes; page++) {
-			const content = bytes.subarray(page * pageBytes, (page + 1) * pageBytes)
-			pages.push(decodePage(shard.path, { path: shard.path, page }, content))
-		}
-		open = { at, pages }
-		return pages
+		const bytes = await readShard(place, run.shards[at] as IndexShard)
+		if (bytes) open = { at, bytes }
+		return bytes
 	}
 	return {
 		async copy(entries: Entries, from: number, to: number): Promise<boolean> {
 			for (let at = Math.floor(from / span); at * span < to; at++) {
-				const pages = await load(at)
-				if (!pages) return false
-				for (const page of pages) copyEntries(page, { entries, numbers, from, to })
+				const bytes = await load(at)
+				if (!bytes) return false
+				const { path } = run.shards[at] as IndexShard
+				const pages = bytes.length / pageBytes
+				const [first, end] = [Math.max(from - at * span, 0), Math.min(to - at * span, span)]
+				for (let page = partOf(first, span, pages); page <= partOf(end - 1, span, pages); page++) {
+					const content = bytes.subarray(page * pageBytes, (page + 1) * pageBytes)
+					copyEntries(decodePage(path, { path, page }, content), { entries, numbers, from, to })
+				}
 			}
 			return true
 		},

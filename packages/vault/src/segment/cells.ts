@@ -3,13 +3,7 @@ import type { TextColumn } from '@reprieve/contracts'
 /** Collects the cells of one text column. */
 export type CellBuilder = {
 	push(cell: string | Uint8Array | null): void
-	append(cells: TextColumn): void
-	/** So many rows without a value. */
-	skip(rows: number): void
-	/** Valid until a restart. */
 	finish(): TextColumn
-	/** Begins another column in the same memory. */
-	restart(): void
 }
 
 /** A builder for `rows` cells; its buffer grows as cells come. */
@@ -38,26 +32,7 @@ export function buildCells(rows: number): CellBuilder {
 			row++
 			offsets[row] = used
 		},
-		append(cells) {
-			const rows = cells.present.length
-			const size = cells.offsets[rows] as number
-			reserve(size)
-			bytes.set(cells.bytes.subarray(0, size), used)
-			present.set(cells.present, row)
-			for (let at = 1; at <= rows; at++) offsets[row + at] = used + (cells.offsets[at] as number)
-			row += rows
-			used += size
-		},
-		skip(rows) {
-			offsets.fill(used, row + 1, row + rows + 1)
-			row += rows
-		},
 		finish: () => ({ bytes: bytes.subarray(0, used), offsets, present }),
-		restart() {
-			used = 0
-			row = 0
-			present.fill(0)
-		},
 	}
 }
 
@@ -79,33 +54,6 @@ function writeText(target: Buffer, text: string, at: number): number {
 		target[at + char] = code
 	}
 	return text.length
-}
-
-/** Puts up to `rows` cells of a column in another order; every answer lies in the same memory, valid until the next. */
-export function cellSorter(rows: number): (cells: TextColumn, order: Uint32Array) => TextColumn {
-	const [ends, presence] = [new Uint32Array(rows + 1), new Uint8Array(rows)]
-	let room = Buffer.alloc(0)
-	return ({ bytes, offsets, present }, order) => {
-		let size = 0
-		for (let at = 0; at < order.length; at++) {
-			const row = order[at] as number
-			size += (offsets[row + 1] as number) - (offsets[row] as number)
-			ends[at + 1] = size
-			presence[at] = present[row] as number
-		}
-		if (size > room.length) room = Buffer.allocUnsafeSlow(size)
-		for (let at = 0; at < order.length; at++) {
-			const row = order[at] as number
-			copyBytes(bytes, offsets[row] as number, offsets[row + 1] as number, room, ends[at] as number)
-		}
-		const [sortedOffsets, sortedPresent] = [ends.subarray(0, order.length + 1), presence.subarray(0, order.length)]
-		return { bytes: room.subarray(0, size), offsets: sortedOffsets, present: sortedPresent }
-	}
-}
-
-function copyBytes(source: Uint8Array, from: number, to: number, target: Buffer, at: number): void {
-	if (to - from > shortLength) target.set(source.subarray(from, to), at)
-	else for (let byte = from; byte < to; byte++) target[at + byte - from] = source[byte] as number
 }
 
 /** A text column from strings. */

@@ -1,14 +1,22 @@
+import type { Extremes, Part } from '../values/bounds.ts'
 import { isBitSet, type NativeMaps, type NativeValues } from '../values/native.ts'
-import { boundsOf } from './bounds.ts'
+import { plainBounds } from './bounds.ts'
 import { countPresent, putPresence, putRun, putRuns, Runs } from './levels.ts'
-import { type Part, putPlain } from './plain.ts'
+import { putPlain } from './plain.ts'
 import { physicalTypes, typeOf } from './schema.ts'
 import { Scratch } from './scratch.ts'
 import { i32, i64, list, struct, type ThriftStruct, type ThriftValue, text, writeThrift } from './thrift.ts'
 import { compress } from './zstd.ts'
 
 /** One leaf column of one row group: its pages, and what the footer says of them but for their place. */
-export type Chunk = { pages: Uint8Array[]; size: number; plainSize: number; dictionarySize: number; meta: ThriftStruct }
+export type Chunk = {
+	pages: Uint8Array[]
+	size: number
+	plainSize: number
+	dictionarySize: number
+	meta: ThriftStruct
+	statistics?: ThriftValue
+}
 
 const encodings = { plain: 0, runs: 3, dictionary: 8 }
 const pages = { data: 0, dictionary: 2 }
@@ -17,18 +25,18 @@ const zstd = 6
 /** Written to by one chunk at a time, from beginning to end without a pause. */
 const scratch = new Scratch()
 
-/** The chunk of a column's rows `from` to `to`; `isBounded` gives it statistics. */
+/** The chunk of a column's rows `from` to `to`; `extremes` give it statistics. */
 export function encodeChunk(
 	path: string,
 	data: NativeValues,
-	{ from, to, isBounded }: { from: number; to: number; isBounded: boolean },
+	{ from, to, extremes }: { from: number; to: number; extremes: Extremes | undefined },
 ): Chunk {
 	const present = countPresent(data.nullBitmap, from, to)
 	const part = { from, to, isFull: present === to - from }
 	scratch.reset()
 	putPresence(scratch, data.nullBitmap, part)
 	const count = to - from
-	const bounds = isBounded ? boundsOf(data, part) : undefined
+	const bounds = extremes && plainBounds(data, extremes)
 	const statistics =
 		bounds &&
 		struct([
@@ -120,16 +128,22 @@ function finish(
 		[5, i64(count)],
 		[6, i64(plainSize)],
 		[7, i64(size)],
-		...(statistics ? [[12, statistics] as const] : []),
 	])
-	return { pages: all.flatMap(({ parts }) => parts), size, plainSize, dictionarySize: dictionary?.size ?? 0, meta }
+	return {
+		pages: all.flatMap(({ parts }) => parts),
+		size,
+		plainSize,
+		dictionarySize: dictionary?.size ?? 0,
+		meta,
+		...(statistics && { statistics }),
+	}
 }
 
 /** The one value that all of them are: then the bytes are the same when moved by its size. */
 function sharedValue(plain: Buffer, data: NativeValues, present: number): Buffer | undefined {
 	const { physical, size: fixed } = typeOf(data.type)
 	if (present < 2 || physical === 'BOOLEAN') return undefined
-	const size = data.valueOffsets ? 4 + plain.readUInt32LE() : fixed
+	const size = data.spans ? 4 + plain.readUInt32LE() : fixed
 	if (size * present !== plain.length) return undefined
 	return plain.subarray(size).equals(plain.subarray(0, plain.length - size)) ? plain.subarray(0, size) : undefined
 }

@@ -1,11 +1,13 @@
 import type { SourceColumn, SourceTable } from '@reprieve/contracts'
 import { expect, test } from 'vitest'
+import { cellAt, type NativeValues } from '../values/native.ts'
 import { codecOf } from '../values/types.ts'
 import { cellsOf } from './cells.ts'
 import { encodeColumn, encodeMaps, encodeStrings, joinColumns } from './encode.ts'
-import { gatherSorted } from './gather.ts'
+import { type Gathered, gatherSorted } from './gather.ts'
 import { openParquet } from './parquet.ts'
 import { type RowGroup, rowGroupsOf } from './read.ts'
+import { Scratch } from './scratch.ts'
 
 const columns = [
 	{ name: 'id', type: 'long', oid: 1, attnum: 1, typeOid: 20 },
@@ -43,57 +45,57 @@ function rowGroups(): RowGroup[] {
 	return rowGroupsOf(openParquet(joinColumns(encoded, 20, { rows: 5 })), table, columns)
 }
 
-/** The group, which says while it holds values. */
-function watched(group: RowGroup, holding: Set<RowGroup>, note: () => void): RowGroup {
-	const hold = <T>(result: T) => {
-		holding.add(group)
-		note()
-		return result
-	}
-	return {
-		...group,
-		values: (column) => hold(group.values(column)),
-		collect: (column, builder) => hold(group.collect(column, builder)),
-		release() {
-			holding.delete(group)
-			group.release()
-		},
-	}
+/** Texts of a column in their order. */
+async function texts(rows: Gathered, column: (typeof columns)[number]): Promise<string[]> {
+	const { data } = await rows.gather(column)
+	const { decode } = codecOf(column.type)
+	return Array.from({ length: rows.count }, (_, row) =>
+		Buffer.from(decode(cellAt(data as NativeValues, row))).toString(),
+	)
 }
 
-test('rows come in the order of their key, and of all groups one at a time holds values', async () => {
-	const holding = new Set<RowGroup>()
-	let most = 0
-	const note = () => {
-		most = Math.max(most, holding.size)
-	}
-	const groups = rowGroups().map((group) => watched(group, holding, note))
-	const rows = await gatherSorted(groups, { table, sortedBy: ['id'] })
-	expect([...rows.position]).toEqual(Array.from({ length: 20 }, (_, row) => BigInt(row + 1)))
-	const { bytes, offsets } = await rows.textsOf(1, 20)
-	const notes = Array.from({ length: 20 }, (_, row) =>
-		Buffer.from(bytes.slice(offsets[row], offsets[row + 1])).toString(),
-	)
-	expect(notes).toEqual(Array.from({ length: 20 }, (_, row) => `note ${row + 1}`))
-	expect({ most, left: holding.size }).toEqual({ most: 1, left: 0 })
+test('rows come in the order of their key, with their values', async () => {
+	const sorted = await gatherSorted(rowGroups(), { table, columns }, new Scratch())
+	expect(await texts(sorted, columns[0])).toEqual(Array.from({ length: 20 }, (_, row) => String(row + 1)))
+	expect(await texts(sorted, columns[1])).toEqual(Array.from({ length: 20 }, (_, row) => `note ${row + 1}`))
+	expect(sorted.range).toEqual({
+		...{ first: { position: 1n, ordinal: 1 }, final: { position: 20n, ordinal: 20 } },
+		isOrdered: true,
+	})
 })
 
-test('the first rows alone cost no look at groups that have none of them', async () => {
+test('pages of numbers lie in the same memory, one after the other', async () => {
 	const groups = rowGroups()
-	const asked = new Set<number>()
-	const counted = groups.map((group, at): RowGroup => {
-		const collect: RowGroup['collect'] = (column, builder) => {
-			asked.add(at)
-			return group.collect(column, builder)
+	const pages = new Scratch()
+	const sizes: number[] = []
+	const watched = groups.map((group): RowGroup => {
+		const plain: RowGroup['plain'] = async (column, out) => {
+			const found = await group.plain(column, out)
+			if (column.name === 'id' && out === pages) sizes.push(out.used)
+			return found
 		}
-		return { ...group, collect }
+		return { ...group, plain }
 	})
-	const rows = await gatherSorted(counted, { table, sortedBy: ['id'] })
-	const { bytes, offsets, present } = await rows.textsOf(1, 6)
-	expect(Buffer.from(bytes).toString()).toBe('note 1note 2note 3note 4note 5note 6')
-	expect({ rows: present.length, offsets: offsets.length, asked }).toEqual({
-		rows: 6,
-		offsets: 7,
-		asked: new Set([2, 3]),
-	})
+	const sorted = await gatherSorted(watched, { table, columns }, pages)
+	await sorted.gather(columns[0])
+	expect(sizes).toEqual([sizes[0], sizes[0], sizes[0], sizes[0]])
+})
+
+test('a sample has the first rows of some groups, and costs no look at the others', async () => {
+	const asked = new Set<number>()
+	const counted = Array.from({ length: 3 }, rowGroups)
+		.flat()
+		.map((group, at): RowGroup => {
+			const plain: RowGroup['plain'] = (column, out) => {
+				if (column.name === 'note') asked.add(at)
+				return group.plain(column, out)
+			}
+			return { ...group, plain }
+		})
+	const sorted = await gatherSorted(counted, { table, columns }, new Scratch())
+	const sample = sorted.sample(4)
+	expect(await texts(sample, columns[1])).toEqual(['note 1', 'note 2', 'note 3', 'note 4'])
+	expect(await texts(sample, columns[0])).toEqual(['1', '2', '3', '4'])
+	expect(asked).toEqual(new Set([3]))
+	expect(sorted.sample(1_000).count).toBe(60)
 })

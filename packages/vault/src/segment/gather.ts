@@ -1,137 +1,190 @@
-import type { ChangeRows, SourceTable, TextColumn } from '@reprieve/contracts'
-import { buildCells, type CellBuilder, cellSorter } from './cells.ts'
-import { leafReader, type MapCell, opReader, type RowGroup } from './read.ts'
+import type { SourceTable, TextColumn } from '@reprieve/contracts'
+import { bookkeeping, keyColumns, type VaultColumn } from '../columns.ts'
+import type { DeltaType, Encoded } from '../values/codec.ts'
+import { cellAt, type NativeMaps, type NativeValues } from '../values/native.ts'
+import { codecOf } from '../values/types.ts'
+import { buildCells } from './cells.ts'
+import { encodeMaps } from './encode.ts'
+import { comparisonOfAll, orderRows } from './order.ts'
+import type { Range } from './range.ts'
+import type { MapCell, RowGroup } from './read.ts'
+import { Scratch } from './scratch.ts'
+import { takerOf } from './take.ts'
 
-/** Rows whose columns are gathered one by one, each when it is asked for. */
-export type Gathered = Omit<ChangeRows, 'columns'> & {
-	/** At least the first `rows` cells of a source column, by its place in `table.columns`; valid until the next call. */
-	textsOf(column: number, rows: number): Promise<TextColumn>
+type Column = { name: string; type: DeltaType | 'map' }
+
+/** Rows in an order, whose columns are gathered one by one, each when it is asked for. */
+export type Gathered = {
+	count: number
+	/** Those of the file, in its order. */
+	columns: readonly Column[]
+	/** A column in native form; valid until the next call. */
+	gather(column: Column): Promise<Encoded<NativeValues | NativeMaps>>
 }
 
-/** Rows of one schema version, sorted by the vault columns named in their native order, then by place in the log. */
+/** Rows of some row groups. */
+export type Sorted = Gathered & {
+	table: SourceTable
+	range: Range
+	/** About so many of the first rows that a few of the groups have. */
+	sample(rows: number): Gathered
+	/** The texts of the key's columns. */
+	keyTexts(): Promise<TextColumn[]>
+}
+
+/** A row group and the places of its rows in the order; `least` of them. */
+type Placed = { group: RowGroup; places: Uint32Array; least: number }
+
+/** Rows of one schema version, sorted by its key in native order, then by place in the log. Pages are read into `pages`. */
 export async function gatherSorted(
 	groups: readonly RowGroup[],
-	{ table, sortedBy }: { table: SourceTable; sortedBy: readonly string[] },
-): Promise<Gathered> {
-	const order = await orderOf(groups, sortedBy)
-	const [builder, sort] = [buildCells(order.length), cellSorter(order.length)]
-	return {
-		table,
-		count: order.length,
-		...(await gatherBookkeeping(groups, placesOf(order))),
-		textsOf: async (column, rows) => {
-			const wanted = order.subarray(0, rows)
-			return sort(await textsOf(groups, column, { wanted, builder }), wanted)
-		},
-	}
-}
-
-/** Rows by their number in the order of the groups. */
-async function orderOf(groups: readonly RowGroup[], sortedBy: readonly string[]): Promise<Uint32Array> {
+	{ table, columns }: { table: SourceTable; columns: readonly VaultColumn[] },
+	pages: Scratch,
+): Promise<Sorted> {
 	const count = groups.reduce((sum, { rows }) => sum + rows, 0)
-	const keys: unknown[][] = []
-	for (const name of sortedBy) {
-		const key = new Array<unknown>(count)
-		await readEach(groups, name, (value, row) => {
-			key[row] = value
-		})
-		keys.push(key)
+	const key = keyColumns(table).map((at) => columns[at] as VaultColumn)
+	const order = await orderOf(groups, key, count)
+	const placed = placeGroups(groups, order.rows)
+	const all = [...bookkeeping, ...columns]
+	const gathered = (from: readonly Placed[], rows: number): Gathered => ({
+		...{ count: rows, columns: all },
+		async gather({ name, type }) {
+			if (type !== 'map') return await gatherValues(from, { name, type }, { rows, pages })
+			const maps = await gatherMaps(from, name, rows)
+			return encodeMaps(rows, (row) => maps[row] ?? null)
+		},
+	})
+	const sample: Sorted['sample'] = (rows) => {
+		const few = placeSample(placed, { count, rows })
+		return gathered(few.placed, few.rows)
 	}
-	const position = new BigInt64Array(count)
-	await readEach<bigint>(groups, '_position', (value, row) => {
-		position[row] = value
-	})
-	const ordinal = new Int32Array(count)
-	await readEach<number>(groups, '_ordinal', (value, row) => {
-		ordinal[row] = value
-	})
-	const compare = (a: number, b: number) => {
-		for (const key of keys) {
-			const order = compareNative(key[a], key[b])
-			if (order !== 0) return order
+	const keyTexts = async () => {
+		const exact = await gatherMaps(placed, '_exact', count)
+		const texts: TextColumn[] = []
+		for (const { name, type } of key) {
+			const { data } = await gatherValues(placed, { name, type }, { rows: count, pages })
+			texts.push(textsOf(data, (row) => exact[row]?.[name] ?? null, count))
 		}
-		const [left, right] = [position[a] as bigint, position[b] as bigint]
-		if (left !== right) return left < right ? -1 : 1
-		return (ordinal[a] as number) - (ordinal[b] as number)
+		return texts
 	}
-	return Uint32Array.from(Array.from({ length: count }, (_, row) => row).sort(compare))
+	return { ...gathered(placed, count), table, range: order.range, sample, keyTexts }
 }
 
-/** Order of two native cells, so that equal and near keys share a row group; NULL last. */
-function compareNative(a: unknown, b: unknown): number {
-	if (a === null || a === undefined) return b === null || b === undefined ? 0 : 1
-	if (b === null || b === undefined) return -1
-	if (a instanceof Uint8Array) return Buffer.compare(a, b as Uint8Array)
-	const [left, right] = [a as number | bigint, b as number | bigint]
-	if (left === right) return 0
-	return left < right ? -1 : 1
+/** The rows in order by their number in that of the groups, and the places in the log that they span. */
+async function orderOf(
+	groups: readonly RowGroup[],
+	key: readonly VaultColumn[],
+	count: number,
+): Promise<{ rows: Uint32Array; range: Range }> {
+	const asTheyLie = placeGroups(
+		groups,
+		new Uint32Array(count).map((_, row) => row),
+	)
+	const columns: NativeValues[] = []
+	for (const column of [...key, { name: '_position', type: 'long' }, { name: '_ordinal', type: 'integer' }] as const)
+		columns.push((await gatherValues(asTheyLie, column, { rows: count, pages: new Scratch() })).data)
+	const rows = orderRows(columns as [NativeValues, ...NativeValues[]], count)
+	return { rows, range: rangeOfRows(columns.slice(-2), rows) }
 }
 
-/** The place of each row in an order. */
-function placesOf(order: Uint32Array): Uint32Array {
+/** The places in the log that rows in an order span, given positions and ordinals. */
+function rangeOfRows(places: readonly NativeValues[], order: Uint32Array): Range {
+	const compare = comparisonOfAll(places)
+	let isOrdered = true
+	for (let at = 1; at < order.length && isOrdered; at++)
+		isOrdered = compare(order[at] as number, order[at - 1] as number) >= 0
+	let [first, final] = [0, 0]
+	for (let row = 1; row < order.length; row++) {
+		if (compare(row, first) < 0) first = row
+		else if (compare(row, final) > 0) final = row
+	}
+	const placeOf = (row: number) => {
+		const [position, ordinal] = places.map((data) => cellAt(data, row)) as [bigint, number]
+		return { position, ordinal }
+	}
+	return { first: placeOf(first), final: placeOf(final), isOrdered }
+}
+
+function placeGroups(groups: readonly RowGroup[], order: Uint32Array): Placed[] {
 	const places = new Uint32Array(order.length)
 	for (let at = 0; at < order.length; at++) places[order[at] as number] = at
-	return places
-}
-
-async function gatherBookkeeping(
-	groups: readonly RowGroup[],
-	places: Uint32Array,
-): Promise<Omit<ChangeRows, 'table' | 'count' | 'columns'>> {
-	const count = places.length
-	const put = async <T, V>(column: string, values: { [at: number]: V }, readCell: (cell: T) => V) => {
-		await readEach<T>(groups, column, (cell, row) => {
-			values[places[row] as number] = readCell(cell)
-		})
-	}
-	const rows = {
-		op: new Uint8Array(count),
-		position: new BigUint64Array(count),
-		ordinal: new Uint32Array(count),
-		xid: new Uint32Array(count),
-		committedAt: new BigInt64Array(count),
-		leaf: new Array<string | null>(count).fill(null),
-		rewritten: new Array<ChangeRows['rewritten'][number]>(count).fill(null),
-	}
-	await put('_op', rows.op, opReader())
-	await put('_position', rows.position, (lsn: bigint) => lsn)
-	await put('_ordinal', rows.ordinal, (ordinal: number) => ordinal)
-	await put('_xid', rows.xid, (xid: bigint) => Number(xid))
-	await put('_committed_at', rows.committedAt, (micros: bigint) => micros)
-	await put('_leaf', rows.leaf, leafReader())
-	await put('_rewritten', rows.rewritten, (map: MapCell) => map ?? null)
-	return rows
-}
-
-/** A source column in the order of the groups; of those without a wanted row there is nothing. Valid until the next. */
-async function textsOf(
-	groups: readonly RowGroup[],
-	column: number,
-	{ wanted, builder }: { wanted: Uint32Array; builder: CellBuilder },
-): Promise<TextColumn> {
-	const isWanted = new Uint8Array(groups.reduce((sum, { rows }) => sum + rows, 0))
-	for (const row of wanted) isWanted[row] = 1
-	builder.restart()
 	let first = 0
-	for (const group of groups) {
-		if (isWanted.subarray(first, first + group.rows).includes(1)) await group.collect(column, builder)
-		else builder.skip(group.rows)
-		group.release()
+	return groups.map((group) => {
+		const own = places.subarray(first, first + group.rows)
 		first += group.rows
+		return { group, places: own, least: own.reduce((least, place) => Math.min(least, place), order.length) }
+	})
+}
+
+/** Groups of a sample at least, so that it has rows of more than one transaction. */
+const sampledGroups = 4
+
+/**
+ * The first rows of a few groups from end to end, at new places: to read a column of every group twice would cost more than it
+ * tells.
+ */
+function placeSample(
+	placed: readonly Placed[],
+	{ count, rows }: { count: number; rows: number },
+): { placed: Placed[]; rows: number } {
+	const wanted = Math.max(sampledGroups, Math.ceil((rows * sampledGroups * placed.length) / count))
+	const step = Math.ceil(placed.length / wanted)
+	const few = placed.filter((_, at) => at % step === 0)
+	const first = Uint32Array.from(few.flatMap(({ places }) => [...places]))
+		.sort()
+		.subarray(0, rows)
+	const rank = new Uint32Array(count).fill(count)
+	for (let at = 0; at < first.length; at++) rank[first[at] as number] = at
+	return {
+		placed: few.map(({ group, places, least }) => ({
+			...{ group, places: places.map((place) => rank[place] as number) },
+			least: rank[least] as number,
+		})),
+		rows: first.length,
+	}
+}
+
+async function gatherValues(
+	placed: readonly Placed[],
+	{ name, type }: { name: string; type: DeltaType },
+	{ rows, pages }: { rows: number; pages: Scratch },
+): Promise<Encoded> {
+	const taker = takerOf(type, rows, pages)
+	pages.reset()
+	for (const { group, places, least } of placed) {
+		if (least >= rows) continue
+		if (!taker.staysInPages) pages.reset()
+		taker.take(await group.plain({ name, type }, pages), places)
+		group.release()
+	}
+	return taker.finish()
+}
+
+/** Maps by place; those that are not there are NULL. */
+async function gatherMaps(
+	placed: readonly Placed[],
+	name: string,
+	rows: number,
+): Promise<Record<number, NonNullable<MapCell>>> {
+	const maps: Record<number, NonNullable<MapCell>> = {}
+	for (const { group, places, least } of placed) {
+		if (least >= rows) continue
+		const values = (await group.values(name)) as ArrayLike<MapCell>
+		for (let row = 0; row < values.length; row++) {
+			const map = values[row]
+			if (map) maps[places[row] as number] = map
+		}
+		group.release()
+	}
+	return maps
+}
+
+function textsOf(data: NativeValues, exactOf: (row: number) => string | null, rows: number): TextColumn {
+	const { decode } = codecOf(data.type)
+	const builder = buildCells(rows)
+	for (let row = 0; row < rows; row++) {
+		const cell = cellAt(data, row)
+		builder.push(cell === undefined ? exactOf(row) : decode(cell))
 	}
 	return builder.finish()
-}
-
-/** Visits a column of the file, one group at a time. */
-async function readEach<T>(
-	groups: readonly RowGroup[],
-	column: string,
-	visit: (value: T, row: number) => void,
-): Promise<void> {
-	let at = 0
-	for (const group of groups) {
-		const values = await group.values(column)
-		for (let row = 0; row < group.rows; row++) visit(values[row] as T, at++)
-		group.release()
-	}
 }

@@ -1,10 +1,16 @@
+import type { SourceTable } from '@reprieve/contracts'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { expect, test } from 'vitest'
 import type { DeltaType } from '../values/codec.ts'
+import { cellAt } from '../values/native.ts'
 import { codecOf } from '../values/types.ts'
 import { cellsOf } from './cells.ts'
 import { encodeColumn, joinColumns } from './encode.ts'
-import { openParquet } from './parquet.ts'
+import type { Plain } from './pages.ts'
+import { openParquet, type ParquetFile } from './parquet.ts'
+import { rowGroupsOf } from './read.ts'
+import { Scratch } from './scratch.ts'
+import { takerOf } from './take.ts'
 
 type Cells = (string | null)[]
 
@@ -27,8 +33,10 @@ const types: Partial<Record<DeltaType, (row: number) => string>> = {
 	long: (row) => String(2n ** 60n + BigInt(row)),
 	double: (row) => `${row}.5`,
 	boolean: (row) => (row % 2 === 0 ? 't' : 'f'),
-	'decimal(12,2)': (row) => `${row}.25`,
-	'decimal(38,2)': (row) => `${row}.25`,
+	'decimal(9,2)': (row) => `${row % 2 === 0 ? '' : '-'}${row}.25`,
+	'decimal(12,2)': (row) => `${row % 2 === 0 ? '' : '-'}${row}.25`,
+	'decimal(20,2)': (row) => `${row % 2 === 0 ? '' : '-'}${row}.25`,
+	'decimal(38,2)': (row) => `${row % 2 === 0 ? '' : '-'}${row}.25`,
 }
 
 const cases = Object.keys(types).flatMap((type) =>
@@ -51,20 +59,50 @@ test.each(cases)('%s reads back where %s', async (type, shape) => {
 			return cell === undefined || cell === null ? null : Buffer.from(decode(cell)).toString()
 		})
 		expect(texts).toEqual(expected)
-		if (type === 'string') expect(file.texts('x', group)).toEqual(cellsOf(expected))
+		expect(taken(file, { type, group })).toEqual(expected)
 	}
 })
+
+/** Texts of a group, by its bytes. */
+function taken(file: ParquetFile, { type, group }: { type: DeltaType; group: ParquetFile['groups'][number] }): Cells {
+	const [rows, pages] = [group.end - group.start, new Scratch()]
+	const taker = takerOf(type, rows, pages)
+	taker.take(
+		file.plain('x', group, pages) as Plain,
+		Uint32Array.from({ length: rows }, (_, row) => row),
+	)
+	const { data, nullCount } = taker.finish()
+	const cells = Array.from({ length: rows }, (_, row) => cellAt(data, row))
+	expect(nullCount).toBe(cells.filter((cell) => cell === undefined).length)
+	return cells.map((cell) => (cell === undefined ? null : Buffer.from(codecOf(type).decode(cell)).toString()))
+}
 
 test('what another writer wrote is read all the same', async () => {
 	const data = [null, 'a', 'b', 'a'].map((text) => text && Buffer.from(text))
 	const columnData = [{ name: 'x', type: 'BYTE_ARRAY' as const, data }]
 	const file = openParquet(new Uint8Array(parquetWriteBuffer({ columnData })))
 	expect(file.groups).toHaveLength(1)
-	expect(file.texts('x', { start: 0, end: 4 })).toBeUndefined()
+	expect(file.plain('x', { start: 0, end: 4 }, new Scratch())).toBeUndefined()
 	expect((await file.readAll('x')).map((cell) => cell && Buffer.from(cell as Uint8Array).toString())).toEqual([
 		null,
 		'a',
 		'b',
 		'a',
 	])
+})
+
+test('what another writer wrote, and a column that a file does not have, are taken all the same', async () => {
+	const data = [null, 'a', 'b', 'a'].map((text) => text && Buffer.from(text))
+	const columnData = [{ name: 'x', type: 'BYTE_ARRAY' as const, data }]
+	const file = openParquet(new Uint8Array(parquetWriteBuffer({ columnData })))
+	const [group] = rowGroupsOf(file, { columns: [], key: [] as string[] } as unknown as SourceTable, [])
+	const texts = async (name: string) => {
+		const pages = new Scratch()
+		const taker = takerOf('string', 4, pages)
+		taker.take((await group?.plain({ name, type: 'string' }, pages)) as Plain, Uint32Array.of(3, 1, 0, 2))
+		const { data } = taker.finish()
+		return [0, 1, 2, 3].map((row) => String(cellAt(data, row)))
+	}
+	expect(await texts('x')).toEqual(['b', 'a', 'a', 'undefined'])
+	expect(await texts('y')).toEqual(Array.from({ length: 4 }, () => 'undefined'))
 })

@@ -1,6 +1,6 @@
-import type { TextColumn } from '@reprieve/contracts'
+import { Scratch } from './scratch.ts'
 import { readThriftAt, type ThriftStruct } from './thrift.ts'
-import { decompress } from './zstd.ts'
+import { decompressTo } from './zstd.ts'
 
 /** As parquet.thrift numbers them. */
 const kinds = { data: 0, dictionary: 2 }
@@ -8,21 +8,34 @@ const encodings = { plain: 0, dictionary: 8 }
 const header = { kind: 1, plainSize: 2, size: 3, data: 5, dictionary: 7 }
 const body = { count: 1, encoding: 2 }
 
-/** A page without its header: how many values it has, how they are written, and what it holds. */
-type Page = { kind: number; count: number; encoding: number; plain: Buffer }
+/** A page without its header: how many values it has, how they are written, and where among the bytes it lies. */
+type Page = { kind: number; count: number; encoding: number; from: number; to: number }
 
 /** Types of numbers that are laid out alike in Parquet and in memory. */
 const numbers = { INT32: Int32Array, INT64: BigInt64Array, FLOAT: Float32Array, DOUBLE: Float64Array } as const
 
-/** What a chunk of a flat column holds: which rows have a value, and the values of those, or the one that they share. */
-type Values = { present: Uint8Array; plain: Buffer; isShared: boolean }
+/**
+ * What a chunk of a flat column holds: which rows have a value (absent: all), and where among the bytes those lie one behind the
+ * other, or the one that they share.
+ */
+export type Plain = { present?: Uint8Array; from: number; to: number; isShared: boolean }
 
-/** The texts of a chunk, without an object for each; undefined when it is not as chunk.ts writes it. */
-export function readTexts(chunk: Uint8Array, rows: number): TextColumn | undefined {
-	const values = valuesOf(chunk, rows)
-	if (!values) return undefined
-	const { present, plain, isShared } = values
-	return isShared ? sharedTexts(plain.subarray(4), present) : plainTexts(plain, present)
+/** Written to by one caller at a time, from beginning to end without a pause. */
+const scratch = new Scratch()
+
+/** The values of a chunk, put behind what is written; undefined when it is not as chunk.ts writes it. */
+export function readPlain(chunk: Uint8Array, rows: number, out: Scratch): Plain | undefined {
+	const [first, ...rest] = pagesOf(chunk, out)
+	const [dictionary, data] = rest.length === 0 ? [undefined, first] : [first, rest[0]]
+	if (!data || rest.length > 1 || data.kind !== kinds.data || data.count !== rows) return undefined
+	const levels = levelsAt(out.written, data.from)
+	const present = readLevels(levels.bytes, rows)
+	const isKnown = dictionary
+		? dictionary.kind === kinds.dictionary && dictionary.count === 1 && data.encoding === encodings.dictionary
+		: data.encoding === encodings.plain
+	if (!isKnown) return undefined
+	const { from, to } = dictionary ?? { from: levels.end, to: data.to }
+	return { ...(present && { present }), from, to, isShared: dictionary !== undefined }
 }
 
 /** The numbers of a chunk, NULL as undefined; undefined when it has other values, or is not as chunk.ts writes it. */
@@ -31,40 +44,26 @@ export function readNumbers(
 	rows: number,
 	type: string,
 ): ArrayLike<number | bigint | undefined> | undefined {
-	const values = type in numbers ? valuesOf(chunk, rows) : undefined
-	if (!values) return undefined
-	const { present, plain, isShared } = values
-	const own = new numbers[type as keyof typeof numbers](Uint8Array.from(plain).buffer)
-	if (!isShared && !present.includes(0)) return own
+	scratch.reset()
+	const plain = type in numbers ? readPlain(chunk, rows, scratch) : undefined
+	if (!plain) return undefined
+	const { present, from, to, isShared } = plain
+	const own = new numbers[type as keyof typeof numbers](Uint8Array.from(scratch.written.subarray(from, to)).buffer)
+	if (!isShared && !present) return own
 	let next = 0
-	return Array.from(present, (level) => (level === 0 ? undefined : own[isShared ? 0 : next++]))
-}
-
-/** Of a page behind a dictionary of one value that its rows share, or of a page without a dictionary. */
-function valuesOf(chunk: Uint8Array, rows: number): Values | undefined {
-	const [first, ...rest] = pagesOf(chunk)
-	const [dictionary, data] = rest.length === 0 ? [undefined, first] : [first, rest[0]]
-	if (!data || rest.length > 1 || data.kind !== kinds.data || data.count !== rows) return undefined
-	const levels = data.plain.readUInt32LE()
-	const present = readLevels(data.plain.subarray(4, 4 + levels), rows)
-	if (!dictionary)
-		return data.encoding === encodings.plain
-			? { present, plain: data.plain.subarray(4 + levels), isShared: false }
-			: undefined
-	const isShared = dictionary.kind === kinds.dictionary && dictionary.count === 1
-	return isShared && data.encoding === encodings.dictionary ? { present, plain: dictionary.plain, isShared } : undefined
+	return Array.from({ length: rows }, (_, row) => (present?.[row] === 0 ? undefined : own[isShared ? 0 : next++]))
 }
 
 /** Whether a chunk has nothing but NULLs; `isNested`: it is a leaf of maps, whose levels stand behind those of repetition. */
 export function isEmpty(chunk: Uint8Array, rows: number, { isNested }: { isNested: boolean }): boolean {
-	const [page, ...rest] = pagesOf(chunk)
+	scratch.reset()
+	const [page, ...rest] = pagesOf(chunk, scratch)
 	if (!page || rest.length > 0 || page.kind !== kinds.data || page.count !== rows) return false
-	const start = isNested ? 4 + page.plain.readUInt32LE() : 0
-	const levels = page.plain.subarray(start + 4, start + 4 + page.plain.readUInt32LE(start))
-	return readLevels(levels, rows).every((level) => level === 0)
+	const start = isNested ? levelsAt(scratch.written, page.from).end : page.from
+	return readLevels(levelsAt(scratch.written, start).bytes, rows)?.every((level) => level === 0) ?? false
 }
 
-function pagesOf(chunk: Uint8Array): Page[] {
+function pagesOf(chunk: Uint8Array, out: Scratch): Page[] {
 	const pages: Page[] = []
 	for (let at = 0; at < chunk.length; ) {
 		const { struct, end } = readThriftAt(chunk, at)
@@ -73,15 +72,21 @@ function pagesOf(chunk: Uint8Array): Page[] {
 		const own = struct.get(kind === kinds.data ? header.data : header.dictionary)?.value as ThriftStruct | undefined
 		at = end + numberAt(struct, header.size)
 		if (!own) return []
-		const { buffer, byteOffset, length } = decompress(chunk.subarray(end, at), numberAt(struct, header.plainSize))
-		const plain = Buffer.from(buffer, byteOffset, length)
-		pages.push({ kind, count: numberAt(own, body.count), encoding: numberAt(own, body.encoding), plain })
+		const from = out.used
+		decompressTo(out, chunk.subarray(end, at), numberAt(struct, header.plainSize))
+		pages.push({ kind, count: numberAt(own, body.count), encoding: numberAt(own, body.encoding), from, to: out.used })
 	}
 	return pages
 }
 
-/** Levels of 0 and 1: runs of one of them, and bits in groups of eight. */
-function readLevels(bytes: Uint8Array, rows: number): Uint8Array {
+/** Levels behind their size. */
+function levelsAt(bytes: Buffer, from: number): { bytes: Uint8Array; end: number } {
+	const end = from + 4 + bytes.readUInt32LE(from)
+	return { bytes: bytes.subarray(from + 4, end), end }
+}
+
+/** Levels of 0 and 1: runs of one of them, and bits in groups of eight; undefined where all are 1. */
+function readLevels(bytes: Uint8Array, rows: number): Uint8Array | undefined {
 	const levels = new Uint8Array(rows)
 	let row = 0
 	for (let at = 0; row < rows; ) {
@@ -92,6 +97,7 @@ function readLevels(bytes: Uint8Array, rows: number): Uint8Array {
 			head += (byte & 0x7f) * shift
 		}
 		const count = Math.floor(head / 2)
+		if (row === 0 && head === rows * 2 && bytes[at] === 1) return undefined
 		if (head % 2 === 0) {
 			levels.fill(bytes[at++] ?? 0, row, row + count)
 			row += count
@@ -102,29 +108,4 @@ function readLevels(bytes: Uint8Array, rows: number): Uint8Array {
 		}
 	}
 	return levels
-}
-
-function plainTexts(values: Buffer, present: Uint8Array): TextColumn {
-	const offsets = new Uint32Array(present.length + 1)
-	const bytes = Buffer.allocUnsafe(values.length)
-	let [read, used] = [0, 0]
-	for (let row = 0; row < present.length; row++) {
-		if (present[row] === 1) {
-			const size = values.readUInt32LE(read)
-			read += 4
-			if (size > 64) bytes.set(values.subarray(read, read + size), used)
-			else for (let byte = 0; byte < size; byte++) bytes[used + byte] = values[read + byte] as number
-			read += size
-			used += size
-		}
-		offsets[row + 1] = used
-	}
-	return { bytes: bytes.subarray(0, used), offsets, present }
-}
-
-function sharedTexts(value: Uint8Array, present: Uint8Array): TextColumn {
-	const offsets = new Uint32Array(present.length + 1)
-	for (let row = 0; row < present.length; row++)
-		offsets[row + 1] = (offsets[row] as number) + (present[row] === 1 ? value.length : 0)
-	return { bytes: Buffer.alloc(offsets[present.length] as number, value), offsets, present }
 }

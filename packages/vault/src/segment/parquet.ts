@@ -1,7 +1,7 @@
-import type { TextColumn } from '@reprieve/contracts'
 import { type FileMetaData, parquetMetadata, parquetScan } from 'hyparquet'
-import { writerName } from './encode.ts'
-import { isEmpty, readNumbers, readTexts } from './pages.ts'
+import { writerName } from './footer.ts'
+import { isEmpty, type Plain, readNumbers, readPlain } from './pages.ts'
+import type { Scratch } from './scratch.ts'
 import { decompress } from './zstd.ts'
 
 type Group = { start: number; end: number }
@@ -12,8 +12,8 @@ export type ParquetFile = {
 	columns: ReadonlySet<string>
 	/** Values of one column in one row group; NULL is null or undefined, and none at all where all are. */
 	read(column: string, group: Group): Promise<ArrayLike<unknown>>
-	/** The byte arrays of a column, without an object for each; undefined where the file does not have it in that form. */
-	texts(column: string, group: Group): TextColumn | undefined
+	/** The same of a flat column as bytes, put behind what is written; undefined where the file does not have it in that form. */
+	plain(column: string, group: Group, out: Scratch): Plain | undefined
 	readAll(column: string): Promise<unknown[]>
 }
 
@@ -47,11 +47,11 @@ export function openParquet(bytes: Uint8Array, { isRaw = true } = {}): ParquetFi
 		groups,
 		columns,
 		read,
-		texts(column, group) {
+		plain(column, group, out) {
 			if (!isOurs || !columns.has(column)) return undefined
 			const [chunk, ...others] = chunksOf(only(metadata, column, groups.indexOf(group)))
-			const isFit = chunk?.type === 'BYTE_ARRAY' && others.length === 0
-			return isFit ? readTexts(bytesOf(buffer, chunk), group.end - group.start) : undefined
+			const isFlat = chunk && others.length === 0
+			return isFlat ? readPlain(bytesOf(buffer, chunk), group.end - group.start, out) : undefined
 		},
 		async readAll(column) {
 			const parts = await Promise.all(

@@ -1,43 +1,51 @@
-import { isBitSet, type NativeValues } from '../values/native.ts'
+import type { Part } from '../values/bounds.ts'
+import { decimalWords, isBitSet, type NativeValues, type Spans } from '../values/native.ts'
 import { typeOf } from './schema.ts'
 import type { Scratch } from './scratch.ts'
-
-/** Rows of a column that belong to one row group; `isFull`: none of them is NULL. */
-export type Part = { from: number; to: number; isFull: boolean }
 
 /** Writes the values of a part, NULLs left out, one behind the other as Parquet has them. */
 export function putPlain(out: Scratch, data: NativeValues, part: Part): void {
 	const { physical, size } = typeOf(data.type)
-	if (data.valueOffsets) putTexts(out, data, part)
+	if (data.spans) putTexts(out, { ...data, spans: data.spans }, part)
 	else if (physical === 'BOOLEAN') putBits(out, data, part)
 	else if (data.type.startsWith('decimal')) putDecimals(out, data, { ...part, size })
 	else putNumbers(out, data, part)
 }
 
-function putTexts(out: Scratch, { values, valueOffsets, nullBitmap }: NativeValues, { from, to, isFull }: Part): void {
-	const offsets = valueOffsets as Int32Array
-	const source = values as Uint8Array
+function putTexts(out: Scratch, data: NativeValues & { spans: Spans }, { from, to, isFull }: Part): void {
+	const { nullBitmap, spans } = data
+	const { starts, ends } = spans
+	const has = (row: number) => isFull || isBitSet(nullBitmap, row)
+	let size = 0
+	for (let row = from; row < to; row++) if (has(row)) size += 4 + (ends[row] as number) - (starts[row] as number)
 	let at = out.used
-	const target = out.take((to - from) * 4 + (offsets[to] as number) - (offsets[from] as number))
+	const [source, target] = [viewOf(data.values), viewOf(out.take(size))]
 	for (let row = from; row < to; row++) {
-		if (!isFull && !isBitSet(nullBitmap, row)) continue
-		const start = offsets[row] as number
-		const length = (offsets[row + 1] as number) - start
-		target[at] = length
-		target[at + 1] = length >> 8
-		target[at + 2] = length >> 16
-		target[at + 3] = length >>> 24
-		at += 4
-		copy(source, start, length, target, at)
-		at += length
+		if (!has(row)) continue
+		const start = starts[row] as number
+		const length = (ends[row] as number) - start
+		target.setUint32(at, length, true)
+		copy(source, start, length, target, at + 4)
+		at += 4 + length
 	}
-	out.used = at
 }
 
-/** A call for a handful of bytes costs more than the bytes. */
-function copy(source: Uint8Array, start: number, length: number, target: Uint8Array, at: number): void {
-	if (length > 48) target.set(source.subarray(start, start + length), at)
-	else for (let byte = 0; byte < length; byte++) target[at + byte] = source[start + byte] as number
+function viewOf({ buffer, byteOffset, byteLength }: ArrayBufferView): DataView {
+	return new DataView(buffer, byteOffset, byteLength)
+}
+
+/** Up to this size a loop is faster than a call that leaves JavaScript. */
+const shortLength = 256
+
+function copy(source: DataView, from: number, length: number, target: DataView, to: number): void {
+	if (length > shortLength) {
+		const bytes = new Uint8Array(source.buffer, source.byteOffset + from, length)
+		new Uint8Array(target.buffer, target.byteOffset + to, length).set(bytes)
+		return
+	}
+	const end = length & ~3
+	for (let at = 0; at < end; at += 4) target.setUint32(to + at, source.getUint32(from + at, true), true)
+	for (let at = end; at < length; at++) target.setUint8(to + at, source.getUint8(from + at))
 }
 
 function putBits(out: Scratch, { values, nullBitmap }: NativeValues, { from, to, isFull }: Part): void {
@@ -80,7 +88,7 @@ function putDecimals(out: Scratch, { type, values, nullBitmap }: NativeValues, p
 	for (let row = from; row < to; row++) {
 		if (!isFull && !isBitSet(nullBitmap, row)) continue
 		for (let byte = 0; byte < size; byte++)
-			target[at + (isNumber ? byte : size - 1 - byte)] = bytes[row * 16 + byte] as number
+			target[at + (isNumber ? byte : size - 1 - byte)] = bytes[row * decimalWords * 4 + byte] as number
 		at += size
 	}
 	out.used = at

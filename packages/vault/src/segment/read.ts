@@ -1,8 +1,12 @@
 import { type ChangeRows, changeOps, type SourceTable, type TextColumn } from '@reprieve/contracts'
 import type { VaultColumn } from '../columns.ts'
+import type { DeltaType } from '../values/codec.ts'
 import { codecOf } from '../values/types.ts'
-import { buildCells, type CellBuilder, cellsOf } from './cells.ts'
+import { buildCells, cellsOf } from './cells.ts'
+import type { Plain } from './pages.ts'
 import type { ParquetFile } from './parquet.ts'
+import { putPlain } from './plain.ts'
+import type { Scratch } from './scratch.ts'
 
 /** One row group, decoded as far as it was asked for. */
 export type RowGroup = {
@@ -12,8 +16,8 @@ export type RowGroup = {
 	values(column: string): Promise<ArrayLike<unknown>>
 	/** PostgreSQL text of one source column, by its place in `table.columns`. */
 	texts(column: number): Promise<(row: number) => Cell>
-	/** Hands all of them to a builder. */
-	collect(column: number, builder: CellBuilder): Promise<void>
+	/** The native values of a flat column of the file as Parquet's bytes, put behind what is written. */
+	plain(column: { name: string; type: DeltaType }, out: Scratch): Promise<Plain>
 	/** Forgets the values of every column but `_exact`, which others need too. */
 	release(): void
 }
@@ -49,17 +53,13 @@ function openGroup(
 		const { decode } = codecOf(column.type)
 		return (row) => {
 			const cell = native[row]
-			return cell === null || cell === undefined ? (exact[row]?.[column.name] ?? null) : decode(cell)
+			return isNull(cell) ? (exact[row]?.[column.name] ?? null) : decode(cell)
 		}
 	}
 	return {
 		...{ table, rows, values, texts },
-		async collect(at, builder) {
-			const { name, type } = columns[at] as VaultColumn
-			const own = type === 'string' ? file.texts(name, range) : undefined
-			if (own) return builder.append(own)
-			const textOfRow = await texts(at)
-			for (let row = 0; row < rows; row++) builder.push(textOfRow(row))
+		async plain(column, out) {
+			return file.plain(column.name, range, out) ?? plainOf(await values(column.name), { ...column, rows }, out)
 		},
 		release() {
 			for (const column of cache.keys()) if (column !== '_exact') cache.delete(column)
@@ -67,12 +67,29 @@ function openGroup(
 	}
 }
 
+/** Puts values that were read as objects: another's file has them in another form. */
+function plainOf(cells: ArrayLike<unknown>, { type, rows }: { type: DeltaType; rows: number }, out: Scratch): Plain {
+	const { encode, decode } = codecOf(type)
+	const builder = buildCells(rows)
+	for (let row = 0; row < rows; row++) builder.push(isNull(cells[row]) ? null : decode(cells[row]))
+	const texts = builder.finish()
+	const from = out.used
+	const { data, nullCount, exact } = encode(texts, 0, rows)
+	if (exact.length > 0) throw new RangeError(`a value of type ${type} is not in the form that it has in a segment`)
+	putPlain(out, data, { from: 0, to: rows, isFull: nullCount === 0 })
+	return { present: texts.present, from, to: out.used, isShared: false }
+}
+
 /** A cell of the vault's own maps. */
 export type MapCell = Record<string, string | null> | null | undefined
 
 function hasNull(cells: ArrayLike<unknown>): boolean {
-	for (let row = 0; row < cells.length; row++) if (cells[row] === null || cells[row] === undefined) return true
+	for (let row = 0; row < cells.length; row++) if (isNull(cells[row])) return true
 	return false
+}
+
+function isNull(cell: unknown): cell is null | undefined {
+	return cell === null || cell === undefined
 }
 
 /** The given rows, which all are of one schema version, as changes; with `wanted`, without values in other columns. */
@@ -127,7 +144,7 @@ async function gatherTexts({ groups, group, row }: Places, column: number): Prom
 }
 
 /** Reads cells of `_op`. */
-export function opReader(): (name: Uint8Array) => number {
+function opReader(): (name: Uint8Array) => number {
 	return unlessSame((name) => {
 		const op = (changeOps as readonly string[]).indexOf(textOf(name))
 		if (op < 0) throw new RangeError(`"${textOf(name)}" is not a kind of change`)
@@ -136,7 +153,7 @@ export function opReader(): (name: Uint8Array) => number {
 }
 
 /** Reads cells of `_leaf`. */
-export function leafReader(): (name: Uint8Array | null | undefined) => string | null {
+function leafReader(): (name: Uint8Array | null | undefined) => string | null {
 	return unlessSame((name) => (name ? textOf(name) : null))
 }
 

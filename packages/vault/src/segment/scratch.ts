@@ -1,7 +1,11 @@
 /** Bytes that are written from the beginning again and again. */
 export class Scratch {
-	#bytes = Buffer.allocUnsafeSlow(256 * 1024)
+	#bytes: Buffer
 	used = 0
+
+	constructor(size = freshBytes) {
+		this.#bytes = Buffer.allocUnsafeSlow(size)
+	}
 
 	/** Everything written since `used` was 0; valid until the next write. */
 	get written(): Buffer {
@@ -28,8 +32,9 @@ export class Scratch {
 	/** Forgets everything; a buffer that grew beyond `keptBytes` goes too. */
 	reset(): void {
 		this.used = 0
-		if (this.#bytes.length > keptBytes) this.#bytes = Buffer.allocUnsafeSlow(256 * 1024)
+		if (this.#bytes.length > keptBytes) this.#bytes = Buffer.allocUnsafeSlow(freshBytes)
 	}
 }
 
+const freshBytes = 256 * 1024
 const keptBytes = 16 * 1024 * 1024

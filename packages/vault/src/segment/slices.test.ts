@@ -2,9 +2,9 @@ import { expect, test } from 'vitest'
 import { integerCodec, longCodec } from '../values/integer.ts'
 import { stringCodec } from '../values/text.ts'
 import { cellsOf } from './cells.ts'
-import { encodeColumn, joinColumns } from './encode.ts'
+import { encodeColumn } from './encode.ts'
 import { openParquet } from './parquet.ts'
-import { cutSlices, openSlice, slicesOf } from './slices.ts'
+import { joinSlices, openSlice, slicesOf } from './slices.ts'
 
 const path = 'data/one.parquet'
 const rows = 1_000
@@ -19,7 +19,7 @@ async function segment(): Promise<Uint8Array> {
 	]
 	const grouping = { rows: 100, bounded: ['id'] }
 	const columns = encoded.map((column) => encodeColumn(column, rows, grouping))
-	return cutSlices(path, joinColumns(columns, rows, grouping))
+	return joinSlices(path, columns, { rows, grouping })
 }
 
 const valuesOf = async (bytes: Uint8Array) => {

@@ -1,16 +1,22 @@
 /** Type numbers of Thrift's compact protocol, as far as Parquet's footer has them. */
 const kinds = { true: 1, false: 2, byte: 3, i16: 4, i32: 5, i64: 6, binary: 8, list: 9, struct: 12 } as const
 
-/** A value with the type that it is written under; whole numbers are zigzag varints. */
-export type ThriftValue = { kind: number; value: bigint | number | boolean | Uint8Array | ThriftStruct | ThriftList }
+/**
+ * A value with the type that it is written under; whole numbers are zigzag varints, which are read as bigints. `written` stands
+ * for a value as it was written before.
+ */
+export type ThriftValue = {
+	kind: number
+	value: bigint | number | boolean | Uint8Array | ThriftStruct | ThriftList | { written: readonly number[] }
+}
 
 /** Fields by number, in ascending order. */
 export type ThriftStruct = Map<number, ThriftValue>
 
-export type ThriftList = { element: number; items: ThriftValue[] }
+type ThriftList = { element: number; items: ThriftValue[] }
 
-export const i32 = (value: number): ThriftValue => ({ kind: kinds.i32, value: BigInt(value) })
-export const i64 = (value: number): ThriftValue => ({ kind: kinds.i64, value: BigInt(value) })
+export const i32 = (value: number): ThriftValue => ({ kind: kinds.i32, value })
+export const i64 = (value: number): ThriftValue => ({ kind: kinds.i64, value })
 export const flag = (value: boolean): ThriftValue => ({ kind: value ? kinds.true : kinds.false, value })
 export const text = (value: string): ThriftValue => ({ kind: kinds.binary, value: Buffer.from(value) })
 export const struct = (fields: Iterable<readonly [number, ThriftValue]>): ThriftValue => ({
@@ -22,19 +28,24 @@ export const list = (element: number, items: ThriftValue[]): ThriftValue => ({
 	value: { element, items },
 })
 
-/** Reads one struct of Thrift's compact protocol. Fields that nobody here knows are kept as they are. Throws a RangeError. */
-export function readThrift(bytes: Uint8Array): ThriftStruct {
-	return readThriftAt(bytes, 0).struct
+/** The same value, for those that are written again and again. */
+export function written(value: ThriftValue): ThriftValue {
+	const out: number[] = []
+	writeValue(out, value)
+	return { kind: value.kind, value: { written: out } }
 }
 
-/** The same from byte `at` on, and where it ends. */
+/**
+ * Reads one struct of Thrift's compact protocol from byte `at` on, and where it ends. Fields that nobody here knows are kept as
+ * they are. Throws a RangeError.
+ */
 export function readThriftAt(bytes: Uint8Array, at: number): { struct: ThriftStruct; end: number } {
 	const cursor = { bytes, at }
 	const struct = readStruct(cursor)
 	return { struct, end: cursor.at }
 }
 
-/** Inverse of {@link readThrift}. */
+/** Inverse of {@link readThriftAt}. */
 export function writeThrift(struct: ThriftStruct): Uint8Array {
 	const out: number[] = []
 	writeStruct(out, struct)
@@ -108,37 +119,53 @@ function readList(cursor: Cursor): ThriftList {
 	return { element, items: Array.from({ length: size }, () => ({ kind: element, value: readValue(cursor, element) })) }
 }
 
-function writeVarint(out: number[], value: bigint): void {
+function writeVarint(out: number[], value: number): void {
 	let left = value
+	for (; left >= 0x80; left = Math.floor(left / 0x80)) out.push((left % 0x80) | 0x80)
+	out.push(left)
+}
+
+/** Zigzag; few of them are so large that only a bigint holds them. */
+function writeWhole(out: number[], value: number | bigint): void {
+	const small = Number(value)
+	if (small >= 0 && small < 2 ** 52) {
+		writeVarint(out, small * 2)
+		return
+	}
+	const whole = BigInt(value)
+	let left = BigInt.asUintN(64, (whole << 1n) ^ (whole >> 63n))
 	for (; left >= 0x80n; left >>= 7n) out.push(Number(left & 0x7fn) | 0x80)
 	out.push(Number(left))
 }
 
 function writeStruct(out: number[], struct: ThriftStruct): void {
 	let before = 0
-	for (const [id, { kind, value }] of struct) {
-		if (id > before && id - before <= 15) out.push(((id - before) << 4) | kind)
+	for (const [id, field] of struct) {
+		if (id > before && id - before <= 15) out.push(((id - before) << 4) | field.kind)
 		else {
-			out.push(kind)
-			writeVarint(out, BigInt.asUintN(64, (BigInt(id) << 1n) ^ (BigInt(id) >> 63n)))
+			out.push(field.kind)
+			writeWhole(out, id)
 		}
-		if (typeof value !== 'boolean') writeValue(out, value)
+		if (typeof field.value !== 'boolean') writeValue(out, field)
 		before = id
 	}
 	out.push(0)
 }
 
-function writeValue(out: number[], value: ThriftValue['value']): void {
-	if (typeof value === 'bigint') writeVarint(out, BigInt.asUintN(64, (value << 1n) ^ (value >> 63n)))
-	else if (typeof value === 'number') out.push(value)
-	else if (value instanceof Map) writeStruct(out, value)
+function writeValue(out: number[], { kind, value }: ThriftValue): void {
+	if (typeof value === 'boolean') out.push(value ? kinds.true : kinds.false)
+	else if (typeof value === 'number' || typeof value === 'bigint') {
+		if (kind === kinds.byte) out.push(Number(value))
+		else writeWhole(out, value)
+	} else if (value instanceof Map) writeStruct(out, value)
 	else if (value instanceof Uint8Array) {
-		writeVarint(out, BigInt(value.length))
-		for (const byte of value) out.push(byte)
-	} else if (typeof value === 'object') {
+		writeVarint(out, value.length)
+		for (let at = 0; at < value.length; at++) out.push(value[at] as number)
+	} else if ('written' in value) for (let at = 0; at < value.written.length; at++) out.push(value.written[at] as number)
+	else {
 		const { element, items } = value
 		out.push((Math.min(items.length, 15) << 4) | element)
-		if (items.length >= 15) writeVarint(out, BigInt(items.length))
-		for (const item of items) writeValue(out, item.value)
+		if (items.length >= 15) writeVarint(out, items.length)
+		for (const item of items) writeValue(out, item)
 	}
 }

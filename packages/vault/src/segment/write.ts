@@ -1,13 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
 import { type ChangeRows, changeOps, type TextColumn } from '@reprieve/contracts'
 import { hasKey, keyColumns, type VaultColumn } from '../columns.ts'
-import { type FilterPart, formatFilters } from '../lookup/filter.ts'
+import { formatFilters } from '../lookup/filter.ts'
 import { digestOf } from '../seal.ts'
 import type { Encoded } from '../values/codec.ts'
-import { instantJson } from '../values/instant.ts'
 import { cellText } from '../values/text.ts'
 import { codecOf } from '../values/types.ts'
-import { extremesOf } from './bounds.ts'
 import {
 	type EncodedColumn,
 	encodeColumn,
@@ -18,9 +16,9 @@ import {
 	joinColumns,
 	type SegmentColumn,
 } from './encode.ts'
-import type { Gathered } from './gather.ts'
-import { formatRange, rangeOf } from './range.ts'
-import { cutSlices, sliceBytes, slicesOf } from './slices.ts'
+import type { Gathered, Sorted } from './gather.ts'
+import { formatRange, type Range, rangeOf } from './range.ts'
+import { joinSlices, sliceBytes, slicesOf } from './slices.ts'
 import { statisticsOf } from './statistics.ts'
 
 /** Input bytes that make one segment. */
@@ -87,57 +85,46 @@ export async function buildSegment(
 	const takeTurns = async () => {
 		if (sizeOf(rows, { start, end }) > longBytes) await setTimeout(turnMs)
 	}
-	const gathered: Gathered = {
-		...rows,
-		textsOf: async (at) => {
-			await takeTurns()
-			return rows.columns[at] as TextColumn
-		},
-	}
-	const all = await encodeRows(gathered, columns, { start, end, grouping: { rows: groupRows } })
+	const all = await encodeRows(rows, columns, { start, end, takeTurns })
 	await takeTurns()
-	const stats = statisticsOf(all, end - start)
-	const bytes = joinColumns(all, end - start)
-	const segment = finishSegment(gathered, { start, end }, { path, bytes, stats })
-	return bytes.length > wholeBytes ? segment : await withFilters(segment, gathered, [{ start, end }])
+	const built = { path, bytes: joinColumns(all, end - start), stats: statisticsOf(all, end - start) }
+	const segment = finishSegment(built, { rows: end - start, range: rangeOf(rows, start, end) })
+	if (segment.bytes.length > wholeBytes || !hasKey(rows.table)) return segment
+	const key = keyColumns(rows.table).map((at) => rows.columns[at] as TextColumn)
+	return { ...segment, filters: formatFilters(path, key, [{ start, end }]) }
 }
 
-/** Encodes rows, sorted by the columns named, as one segment of slices. */
+/** Encodes sorted rows as one segment of slices, whose groups have bounds of the columns named. */
 export async function buildSliced(
-	rows: Gathered,
-	columns: readonly VaultColumn[],
-	{ path, sortedBy }: { path: string; sortedBy: readonly string[] },
+	sorted: Sorted,
+	{ path, bounded }: { path: string; bounded: readonly string[] },
 ): Promise<Segment> {
-	const part = { start: 0, end: rows.count }
-	const grouping = { rows: await fittingRows(rows, columns), bounded: sortedBy }
-	const all = await encodeRows(rows, columns, { ...part, grouping })
-	const stats = statisticsOf(all, rows.count)
-	const bytes = cutSlices(path, joinColumns(all, rows.count, grouping))
-	const segment = finishSegment(rows, part, { path, bytes, stats })
-	if (bytes.length > filteredBytes) return segment
+	const { count, range } = sorted
+	const grouping = { rows: await fittingRows(sorted), bounded }
+	const all = await encodeGathered(sorted, grouping)
+	const bytes = joinSlices(path, all, { rows: count, grouping })
+	const segment = finishSegment({ path, bytes, stats: statisticsOf(all, count) }, { rows: count, range })
+	if (bytes.length > filteredBytes || !hasKey(sorted.table)) return segment
 	const parts = slicesOf(bytes).map((slice, at) => {
 		const start = at * grouping.rows
-		return { slice, start, end: Math.min(start + grouping.rows, rows.count) }
+		return { slice, start, end: Math.min(start + grouping.rows, count) }
 	})
-	return await withFilters(segment, rows, parts)
+	return { ...segment, filters: formatFilters(path, await sorted.keyTexts(), parts) }
 }
 
-/** Rows that make a slice, by the first of them. */
-async function fittingRows(rows: Gathered, columns: readonly VaultColumn[]): Promise<number> {
-	const sample = Math.min(rows.count, sampleRows)
-	const grouping = { rows: groupRows, bounded: [] }
-	const tried = joinColumns(await encodeRows(rows, columns, { start: 0, end: sample, grouping }), sample)
-	return Math.max(1, Math.min(Math.ceil(sliceBytes / (tried.length / sample)), groupRows))
+/** Rows that make a slice, by some of them. */
+async function fittingRows(sorted: Sorted): Promise<number> {
+	const sample = sorted.sample(sampleRows)
+	const tried = joinColumns(await encodeGathered(sample, { rows: groupRows, bounded: [] }), sample.count)
+	return Math.max(1, Math.min(Math.ceil(sliceBytes / (tried.length / sample.count)), groupRows))
 }
 
-async function withFilters(segment: Segment, rows: Gathered, parts: readonly FilterPart[]): Promise<Segment> {
-	if (!hasKey(rows.table)) return segment
-	const cells: TextColumn[] = []
-	for (const at of keyColumns(rows.table)) {
-		const { bytes, offsets, present } = await rows.textsOf(at, rows.count)
-		cells.push({ bytes: new Uint8Array(bytes), offsets: offsets.slice(), present: present.slice() })
-	}
-	return { ...segment, filters: formatFilters(segment.path, cells, parts) }
+/** One column at a time is held. */
+async function encodeGathered(rows: Gathered, grouping: Grouping): Promise<EncodedColumn[]> {
+	const encoded: EncodedColumn[] = []
+	for (const column of rows.columns)
+		encoded.push(encodeColumn({ name: column.name, encoded: await rows.gather(column) }, rows.count, grouping))
+	return encoded
 }
 
 /** The name of a segment's object in its table's folder. */
@@ -147,15 +134,16 @@ export function newPath({ newId }: { newId: () => string }): string {
 
 /** Of source columns one at a time is held, as text and in its native form. */
 async function encodeRows(
-	rows: Gathered,
+	rows: ChangeRows,
 	columns: readonly VaultColumn[],
-	{ start, end, grouping }: { start: number; end: number; grouping: Grouping },
+	{ start, end, takeTurns }: { start: number; end: number; takeTurns: () => Promise<void> },
 ): Promise<EncodedColumn[]> {
-	const encode = (column: SegmentColumn) => encodeColumn(column, end - start, grouping)
+	const encode = (column: SegmentColumn) => encodeColumn(column, end - start)
 	const encoded: EncodedColumn[] = []
 	const exact = new Map<number, Record<string, string>>()
 	for (const [at, { name, type }] of columns.entries()) {
-		const texts = await rows.textsOf(at, end)
+		await takeTurns()
+		const texts = rows.columns[at] as TextColumn
 		const native = codecOf(type).encode(texts, start, end)
 		for (const row of native.exact) exact.set(row, { ...exact.get(row), [name]: cellText(texts, start + row) })
 		encoded.push(encode({ name, encoded: native }))
@@ -165,25 +153,23 @@ async function encodeRows(
 }
 
 function finishSegment(
-	rows: Gathered,
-	{ start, end }: { start: number; end: number },
 	built: Pick<Segment, 'path' | 'bytes' | 'stats'>,
+	{ rows, range }: { rows: number; range: Range },
 ): Segment {
-	const range = formatRange(rangeOf(rows, start, end))
-	return { ...built, rows: end - start, sha256: digestOf(built.bytes), range }
+	return { ...built, rows, sha256: digestOf(built.bytes), range: formatRange(range) }
 }
 
-function bookkeepingOf(rows: Gathered, start: number, end: number): SegmentColumn[] {
+function bookkeepingOf(rows: ChangeRows, start: number, end: number): SegmentColumn[] {
 	const xid = widened(rows.xid.subarray(start, end))
 	const position = new BigInt64Array(rows.position.slice(start, end).buffer)
 	const ordinal = new Int32Array(rows.ordinal.slice(start, end).buffer)
 	const committedAt = rows.committedAt.slice(start, end)
 	return [
 		{ name: '_op', encoded: encodeStrings(end - start, (row) => changeOps[rows.op[start + row] as number] as string) },
-		{ name: '_xid', encoded: whole('long', xid, String) },
-		{ name: '_position', encoded: whole('long', position, String) },
-		{ name: '_ordinal', encoded: whole('integer', ordinal, String) },
-		{ name: '_committed_at', encoded: whole('timestamp', committedAt, (micros) => instantJson(micros as bigint)) },
+		{ name: '_xid', encoded: whole('long', xid) },
+		{ name: '_position', encoded: whole('long', position) },
+		{ name: '_ordinal', encoded: whole('integer', ordinal) },
+		{ name: '_committed_at', encoded: whole('timestamp', committedAt) },
 		{ name: '_leaf', encoded: encodeStrings(end - start, (row) => rows.leaf[start + row] ?? null) },
 		{ name: '_rewritten', encoded: encodeMaps(end - start, (row) => rows.rewritten[start + row] ?? null) },
 	]
@@ -197,14 +183,7 @@ function widened(numbers: Uint32Array): BigInt64Array {
 }
 
 /** A column without NULL. */
-function whole(
-	type: 'integer' | 'long' | 'timestamp',
-	values: Int32Array | BigInt64Array,
-	toJson: (value: number | bigint) => string,
-): Encoded {
+function whole(type: 'integer' | 'long' | 'timestamp', values: Int32Array | BigInt64Array): Encoded {
 	const nullBitmap = new Uint8Array((values.length + 7) >> 3).fill(0xff)
-	const data = { type, nullBitmap, values }
-	const rows = extremesOf(data, { from: 0, to: values.length, isFull: true })
-	const jsonAt = (row: number) => toJson(values[row] as number | bigint)
-	return { data, nullCount: 0, bounds: rows && { min: jsonAt(rows.min), max: jsonAt(rows.max) }, exact: [] }
+	return { data: { type, nullBitmap, values }, nullCount: 0, exact: [] }
 }

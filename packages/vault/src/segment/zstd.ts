@@ -1,38 +1,83 @@
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { constants, createZstdCompress, createZstdDecompress, type ZstdCompress, type ZstdDecompress } from 'node:zlib'
+import { Scratch } from './scratch.ts'
 
 const level = 1
 
 /** Of more bytes a second copy of the result costs more than room for all that it could take. */
-const roomyBytes = 64 * 1024 * 1024
+const roomyBytes = 8 * 1024 * 1024
 
-/** The result grows by a quarter of the input at a time: room for all that it could take would be mostly waste. */
+/** Node has no use for its own piece of memory here. */
+const chunkSize = 64
+
+const room = new Scratch()
+const squeeze = passingThrough(() =>
+	createZstdCompress({ chunkSize, params: { [constants.ZSTD_c_compressionLevel]: level } }),
+)
+const expand = passingThrough(() => createZstdDecompress({ chunkSize }))
+
 export function compress(bytes: Uint8Array): Uint8Array {
-	const isLong = bytes.length > roomyBytes
-	return detach(zstdCompressSync, bytes, {
-		chunkSize: isLong ? bytes.length + (bytes.length >> 7) : Math.max(4096, bytes.length >> 2),
-		params: { [constants.ZSTD_c_compressionLevel]: level },
-	})
+	const most = bytes.length + (bytes.length >> 8) + 1024
+	const isLong = most > roomyBytes
+	room.reset()
+	const out = isLong ? Buffer.allocUnsafeSlow(most) : room.take(most)
+	const size = squeeze(bytes, out, { from: 0, to: most })
+	return isLong ? out.subarray(0, size) : Uint8Array.from(out.subarray(0, size))
 }
 
-/** What comes out has `size` bytes: room for one more tells the end without another piece. */
+/** What comes out has `size` bytes; throws where it has not. */
 export function decompress(bytes: Uint8Array, size: number): Uint8Array {
-	return detach(zstdDecompressSync, bytes, { chunkSize: Math.max(64, size + 1) })
+	const out = new Scratch(size + 1)
+	decompressTo(out, bytes, size)
+	return out.written
 }
 
-type Options = { chunkSize: number; params?: Record<number, number> }
+/** The same behind what is written. */
+export function decompressTo(out: Scratch, bytes: Uint8Array, size: number): void {
+	const from = out.used
+	// Room for one more byte tells the end.
+	const to = from + size + 1
+	const got = expand(bytes, out.take(size + 1), { from, to })
+	if (got !== size) throw new RangeError(`a page has ${got} bytes, its header says ${size}`)
+	out.used = from + size
+}
+
+/** The two fields through which Node's own calls write. */
+type Engine = (ZstdCompress | ZstdDecompress) & {
+	_handle: {
+		writeSync(
+			flush: number,
+			input: Uint8Array,
+			at: number,
+			size: number,
+			out: Uint8Array,
+			to: number,
+			room: number,
+		): void
+	}
+	/** Bytes left of the room, and of the input. */
+	_writeState: Uint32Array
+}
 
 /**
- * Node's handle of a call outlives it up to the next collection of the whole heap, and so would the piece of memory that it
- * wrote to, though nobody reads it any more: thousands of calls hold all that went through them.
+ * A call that passes a whole frame through a context and answers the bytes written. The context stays for the next call:
+ * making one and its memory, as Node's own calls do each, costs more than a page does. One that failed is not used again.
  */
-function detach(
-	call: (bytes: Uint8Array, options: Options & { info: true }) => unknown,
-	bytes: Uint8Array,
-	options: Options,
-): Uint8Array {
-	const { buffer, engine } = call(bytes, { ...options, info: true }) as { buffer: Uint8Array; engine: Handle }
-	engine._outBuffer = null
-	return buffer
+function passingThrough(open: () => ZstdCompress | ZstdDecompress) {
+	let idle: Engine | undefined
+	return (input: Uint8Array, out: Uint8Array, { from, to }: { from: number; to: number }): number => {
+		const engine = idle ?? openEngine(open)
+		idle = undefined
+		engine._handle.writeSync(constants.ZSTD_e_end, input, 0, input.length, out, from, to - from)
+		if (engine.errored) throw engine.errored
+		const [left = 0, unread = 0] = engine._writeState
+		if (left === 0 || unread > 0)
+			throw new RangeError(`${to - from} bytes are no room for what comes of ${input.length}`)
+		idle = engine
+		return to - from - left
+	}
 }
 
-type Handle = { _outBuffer?: unknown }
+/** Who asks whether it failed need not be told. */
+function openEngine(open: () => ZstdCompress | ZstdDecompress): Engine {
+	return open().on('error', () => {}) as Engine
+}

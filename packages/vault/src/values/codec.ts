@@ -15,15 +15,10 @@ export type DeltaType =
 	| 'timestamp'
 	| `decimal(${number},${number})`
 
-/** One column of a segment, with what its statistics may say. */
+/** One column of a segment. */
 export type Encoded<Data extends NativeValues | NativeMaps = NativeValues> = {
 	data: Data
 	nullCount: number
-	/**
-	 * Bounds that enclose every native value, as JSON source text; numbers and times to the last digit. Every type that Delta
-	 * knows bounds for has them: some readers take a missing bound for one that no value meets, and hide the rows.
-	 */
-	bounds?: { min: string; max: string }
 	/** Rows (counted from the first encoded) whose text the native form cannot give back: NULL here, kept in `_exact`. */
 	exact: number[]
 }
@@ -33,6 +28,8 @@ export type Codec = {
 	encode(column: TextColumn, start: number, end: number): Encoded
 	/** PostgreSQL text of one native cell as Parquet holds it. */
 	decode(cell: unknown): string | Uint8Array
+	/** JSON of one native cell, for types that Delta knows bounds for. */
+	json?(cell: unknown): string
 }
 
 /** Result of {@link takeEach}: which rows have a value, and the rows that stay out of the native form. */

@@ -1,32 +1,28 @@
 import { type Codec, takeEach } from './codec.ts'
-import { putWords, readDigits, trackBounds } from './digits.ts'
+import { putWords, readDigits } from './digits.ts'
+import { decimalWords } from './native.ts'
 
 const zero = 48
 const minus = 45
 const point = 46
-const wordsPerValue = 4
 
 /** numeric(precision, scale) with 0 <= scale <= precision <= 38; NaN and anything oddly spelled stays text. */
 export function decimalCodec(precision: number, scale: number): Codec {
 	const type = `decimal(${precision},${scale})` as const
 	return {
 		encode(column, start, end) {
-			const data = new Uint32Array((end - start) * wordsPerValue)
+			const data = new Uint32Array((end - start) * decimalWords)
 			const digits = new Uint8Array(precision)
-			const track = trackBounds()
 			const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
 				const value = readUnscaled(column.bytes, from, to, digits, scale)
 				if (Number.isNaN(value)) return false
-				putWords(data, row * wordsPerValue, wordsPerValue, value)
-				track.add(value)
+				putWords(data, row * decimalWords, decimalWords, value)
 				return true
 			})
-			const found = track.bounds()
-			const toText = (value: number | bigint) => formatUnscaled(BigInt(value), scale)
-			const bounds = found && { min: toText(found.min), max: toText(found.max) }
-			return { data: { type, nullBitmap, values: data }, nullCount, bounds, exact }
+			return { data: { type, nullBitmap, values: data }, nullCount, exact }
 		},
 		decode: (cell) => formatUnscaled(unscaledOf(cell), scale),
+		json: (cell) => formatUnscaled(unscaledOf(cell), scale),
 	}
 }
 

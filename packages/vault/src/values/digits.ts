@@ -40,19 +40,3 @@ export function putWords(target: Uint32Array, at: number, words: number, value: 
 	target[at + 1] = high >>> 0
 	if (words > 2) target.fill(value < 0 ? 0xffff_ffff : 0, at + 2, at + words)
 }
-
-/** Tracks the smallest and largest of whole numbers, exactly, without a bigint per value. */
-export function trackBounds(): {
-	add(value: number | bigint): void
-	bounds(): { min: number | bigint; max: number | bigint } | undefined
-} {
-	let min: number | bigint | undefined
-	let max: number | bigint | undefined
-	return {
-		add(value) {
-			if (min === undefined || value < min) min = value
-			if (max === undefined || value > max) max = value
-		},
-		bounds: () => (min === undefined || max === undefined ? undefined : { min, max }),
-	}
-}

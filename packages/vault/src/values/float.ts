@@ -14,25 +14,17 @@ function codec(
 	return {
 		encode(column, start, end) {
 			const data = new ArrayType(end - start)
-			let min = Number.POSITIVE_INFINITY
-			let max = Number.NEGATIVE_INFINITY
 			const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
 				const text = asciiText(column.bytes, from, to)
 				data[row] = Number(text)
 				const value = data[row] as number
 				if (!isPlain(value) || format(value) !== text) return false
-				if (value < min) min = value
-				if (value > max) max = value
 				return true
 			})
-			return {
-				data: { type, nullBitmap, values: data },
-				nullCount,
-				bounds: min <= max ? { min: String(min), max: String(max) } : undefined,
-				exact,
-			}
+			return { data: { type, nullBitmap, values: data }, nullCount, exact }
 		},
 		decode: (cell) => format(cell as number),
+		json: String,
 	}
 }
 

@@ -1,5 +1,5 @@
 import { asciiText, type Codec, isText, takeEach } from './codec.ts'
-import { putWords, readDigits, trackBounds } from './digits.ts'
+import { putWords, readDigits } from './digits.ts'
 
 const dateLength = 'YYYY-MM-DD'.length
 const secondLength = 'YYYY-MM-DD HH:MM:SS'.length
@@ -14,24 +14,16 @@ const zero = 48
 export const dateCodec: Codec = {
 	encode(column, start, end) {
 		const data = new Int32Array(end - start)
-		let min = Number.POSITIVE_INFINITY
-		let max = Number.NEGATIVE_INFINITY
 		const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
 			const day = to - from === dateLength ? readDay(column.bytes, from) : Number.NaN
 			if (Number.isNaN(day)) return false
 			data[row] = day
-			if (day < min) min = day
-			if (day > max) max = day
 			return true
 		})
-		return {
-			data: { type: 'date', nullBitmap, values: data },
-			nullCount,
-			bounds: min <= max ? { min: `"${formatDay(min)}"`, max: `"${formatDay(max)}"` } : undefined,
-			exact,
-		}
+		return { data: { type: 'date', nullBitmap, values: data }, nullCount, exact }
 	},
 	decode: (cell) => formatDay(cell as number),
+	json: (cell) => `"${formatDay(cell as number)}"`,
 }
 
 /** timestamp with time zone as a session in UTC prints it, years 1 to 9999. */
@@ -39,27 +31,20 @@ export const timestampCodec: Codec = {
 	encode(column, start, end) {
 		const data = new BigInt64Array(end - start)
 		const words = new Uint32Array(data.buffer)
-		const track = trackBounds()
 		const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
 			const micros = readMicros(column.bytes, from, to)
 			if (Number.isNaN(micros)) return false
 			putWords(words, row * 2, 2, micros)
-			track.add(micros)
 			return true
 		})
-		const bounds = track.bounds()
-		return {
-			data: { type: 'timestamp', nullBitmap, values: data },
-			nullCount,
-			bounds: bounds && { min: instantJson(BigInt(bounds.min)), max: instantJson(BigInt(bounds.max)) },
-			exact,
-		}
+		return { data: { type: 'timestamp', nullBitmap, values: data }, nullCount, exact }
 	},
 	decode: (cell) => formatTimestamp(cell as bigint),
+	json: (cell) => instantJson(cell as bigint),
 }
 
 /** A bound of a timestamp column, always with six fraction digits, so that bounds compare as text. */
-export function instantJson(micros: bigint): string {
+function instantJson(micros: bigint): string {
 	const { day, second, micro } = splitMicros(micros)
 	return `"${formatDay(day)}T${formatClock(second)}.${micro.toString().padStart(6, '0')}Z"`
 }

@@ -1,5 +1,5 @@
 import { type Codec, takeEach } from './codec.ts'
-import { putWords, readInteger, trackBounds } from './digits.ts'
+import { putWords, readInteger } from './digits.ts'
 
 /** smallint. */
 export const shortCodec = narrow('short', 0x7fff)
@@ -14,46 +14,31 @@ export const longCodec: Codec = {
 	encode(column, start, end) {
 		const data = new BigInt64Array(end - start)
 		const words = new Uint32Array(data.buffer)
-		const track = trackBounds()
 		const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
 			const value = readInteger(column.bytes, from, to)
 			if (Number.isNaN(value) || value > maxLong || value < -maxLong - 1n) return false
 			putWords(words, row * 2, 2, value)
-			track.add(value)
 			return true
 		})
-		const bounds = track.bounds()
-		return {
-			data: { type: 'long', nullBitmap, values: data },
-			nullCount,
-			bounds: bounds && { min: String(bounds.min), max: String(bounds.max) },
-			exact,
-		}
+		return { data: { type: 'long', nullBitmap, values: data }, nullCount, exact }
 	},
 	decode: String,
+	json: String,
 }
 
 function narrow(type: 'short' | 'integer', limit: number): Codec {
 	return {
 		encode(column, start, end) {
 			const data = new Int32Array(end - start)
-			let min = Number.POSITIVE_INFINITY
-			let max = Number.NEGATIVE_INFINITY
 			const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
 				const value = Number(readInteger(column.bytes, from, to))
 				if (!(value <= limit && value >= -limit - 1)) return false
 				data[row] = value
-				if (value < min) min = value
-				if (value > max) max = value
 				return true
 			})
-			return {
-				data: { type, nullBitmap, values: data },
-				nullCount,
-				bounds: min <= max ? { min: String(min), max: String(max) } : undefined,
-				exact,
-			}
+			return { data: { type, nullBitmap, values: data }, nullCount, exact }
 		},
 		decode: String,
+		json: String,
 	}
 }

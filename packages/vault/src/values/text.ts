@@ -2,30 +2,24 @@ import { isUtf8 } from 'node:buffer'
 import { ReprieveError, type TextColumn } from '@reprieve/contracts'
 import { asciiText, type Codec, isText, takeEach } from './codec.ts'
 import { hexBytes, writeHex } from './hex.ts'
-
-/** Longest text that is its own bound; of a longer one the bound is cut so that it still encloses the value. */
-const longestBound = 64
-
-/** No text that begins as the cut one sorts behind it with this at its end. */
-const highest = '\u{10FFFF}'
+import { spansOf } from './native.ts'
 
 /** Any type as its PostgreSQL text, byte for byte. Throws INVALID for bytes that are not UTF-8. */
 export const stringCodec: Codec = {
 	encode(column, start, end) {
 		const { nullBitmap, nullCount } = takeEach(column, start, end, () => true)
 		const base = column.offsets[start] as number
-		const valueOffsets = new Int32Array(end - start + 1)
-		for (let row = start; row <= end; row++) valueOffsets[row - start] = (column.offsets[row] as number) - base
+		const offsets = column.offsets.subarray(start, end + 1).map((offset) => offset - base)
 		const data = column.bytes.subarray(base, column.offsets[end])
 		if (!isUtf8(data)) throw notUtf8()
 		return {
-			data: { type: 'string', nullBitmap, valueOffsets, values: data },
+			data: { type: 'string', nullBitmap, spans: spansOf(offsets), values: data },
 			nullCount,
-			bounds: textBounds(column, start, end),
 			exact: [],
 		}
 	},
 	decode: (cell) => cell as Uint8Array,
+	json: JSON.stringify,
 }
 
 /** bytea in hex output; any other spelling stays text. */
@@ -33,17 +27,17 @@ export const binaryCodec: Codec = {
 	encode(column, start, end) {
 		const length = (column.offsets[end] as number) - (column.offsets[start] as number)
 		const data = Buffer.alloc(Math.floor(length / 2) + 1)
-		const valueOffsets = new Int32Array(end - start + 1)
+		const offsets = new Uint32Array(end - start + 1)
 		let used = 0
 		const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
 			const size = decodeHex(column.bytes, from, to, data, used)
 			if (size < 0) return false
 			used += size
-			valueOffsets[row + 1] = used
+			offsets[row + 1] = used
 			return true
 		})
-		carryForward(valueOffsets)
-		return { data: { type: 'binary', nullBitmap, valueOffsets, values: data }, nullCount, exact }
+		carryForward(offsets)
+		return { data: { type: 'binary', nullBitmap, spans: spansOf(offsets), values: data }, nullCount, exact }
 	},
 	decode: (cell) => hexText(cell as Uint8Array),
 }
@@ -52,24 +46,20 @@ export const binaryCodec: Codec = {
 export const booleanCodec: Codec = {
 	encode(column, start, end) {
 		const data = new Uint8Array((end - start + 7) >> 3)
-		let hasTrue = false
-		let hasFalse = false
 		const { nullBitmap, nullCount, exact } = takeEach(column, start, end, (from, to, row) => {
 			const isTrue = isText(column.bytes, from, to, 't')
 			if (!isTrue && !isText(column.bytes, from, to, 'f')) return false
-			hasTrue ||= isTrue
-			hasFalse ||= !isTrue
 			if (isTrue) data[row >> 3] = (data[row >> 3] as number) | (1 << (row & 7))
 			return true
 		})
-		const bounds = hasTrue || hasFalse ? { min: String(!hasFalse), max: String(hasTrue) } : undefined
-		return { data: { type: 'boolean', nullBitmap, values: data }, nullCount, bounds, exact }
+		return { data: { type: 'boolean', nullBitmap, values: data }, nullCount, exact }
 	},
 	decode: (cell) => (cell ? 't' : 'f'),
+	json: String,
 }
 
 /** Offsets of rows without a value repeat the one before. */
-function carryForward(offsets: Int32Array): void {
+function carryForward(offsets: Uint32Array): void {
 	for (let row = 1; row < offsets.length; row++)
 		if ((offsets[row] as number) < (offsets[row - 1] as number)) offsets[row] = offsets[row - 1] as number
 }
@@ -112,57 +102,11 @@ function hexDigit(char: number): number {
 	return char >= 97 && char <= 102 ? char - 87 : -1
 }
 
-function textBounds(column: TextColumn, start: number, end: number): { min: string; max: string } | undefined {
-	let min = -1
-	let max = -1
-	for (let row = start; row < end; row++) {
-		if (column.present[row] !== 1) continue
-		if (min < 0 || compareCells(column, row, min) < 0) min = row
-		if (max < 0 || compareCells(column, row, max) > 0) max = row
-	}
-	if (min < 0) return undefined
-	const upper = upperBound(column, max)
-	return upper === highest ? undefined : { min: JSON.stringify(lowerBound(column, min)), max: JSON.stringify(upper) }
-}
-
-function lowerBound(column: TextColumn, row: number): string {
-	return lengthOf(column, row) <= longestBound ? cellText(column, row) : cutText(column, row)
-}
-
-function upperBound(column: TextColumn, row: number): string {
-	return lengthOf(column, row) <= longestBound ? cellText(column, row) : cutText(column, row) + highest
-}
-
-/** The beginning of a long text, whole characters of which the next is not the highest. */
-function cutText(column: TextColumn, row: number): string {
-	const from = column.offsets[row] as number
-	let to = from + longestBound
-	const isInside = (at: number) => ((column.bytes[at] as number) & 0xc0) === 0x80 || column.bytes[at] === 0xf4
-	while (to > from && isInside(to)) to--
-	return Buffer.from(column.bytes.buffer, column.bytes.byteOffset + from, to - from).toString()
-}
-
-/** Order of two cells of one column by their bytes, which is how Delta readers compare text. */
-function compareCells(column: TextColumn, a: number, b: number): number {
-	const { bytes, offsets } = column
-	const [fromA, toA] = [offsets[a] as number, offsets[a + 1] as number]
-	const [fromB, toB] = [offsets[b] as number, offsets[b + 1] as number]
-	const length = Math.min(toA - fromA, toB - fromB)
-	for (let at = 0; at < length; at++) {
-		const difference = (bytes[fromA + at] as number) - (bytes[fromB + at] as number)
-		if (difference !== 0) return difference
-	}
-	return toA - fromA - (toB - fromB)
-}
-
-function lengthOf(column: TextColumn, row: number): number {
-	return (column.offsets[row + 1] as number) - (column.offsets[row] as number)
-}
-
 /** One cell as a string; it must be present. */
 export function cellText(column: TextColumn, row: number): string {
 	const from = column.offsets[row] as number
-	return Buffer.from(column.bytes.buffer, column.bytes.byteOffset + from, lengthOf(column, row)).toString()
+	const length = (column.offsets[row + 1] as number) - from
+	return Buffer.from(column.bytes.buffer, column.bytes.byteOffset + from, length).toString()
 }
 
 function notUtf8(): ReprieveError {

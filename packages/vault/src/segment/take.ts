@@ -1,0 +1,146 @@
+import type { DeltaType, Encoded } from '../values/codec.ts'
+import { decimalWords, type NativeValues } from '../values/native.ts'
+import type { Plain } from './pages.ts'
+import { typeOf } from './schema.ts'
+import type { Scratch } from './scratch.ts'
+
+/** Takes values from where they lie in pages to the places of their rows. */
+export type Taker = {
+	/** Rows whose place is beyond the last one are left out. */
+	take(plain: Plain, places: Uint32Array): void
+	/** Whether what was taken lies in the pages still. */
+	staysInPages: boolean
+	finish(): Encoded
+}
+
+/** Puts the values at `from`, one for each place, or one for all of them. */
+type Put = (places: Uint32Array, values: { from: number; isShared: boolean }) => void
+
+/** A taker of values that lie in `pages`. */
+export function takerOf(type: DeltaType, rows: number, pages: Scratch): Taker {
+	const nullBitmap = new Uint8Array((rows + 7) >> 3).fill(0xff)
+	if (rows % 8 > 0) nullBitmap[rows >> 3] = (1 << (rows % 8)) - 1
+	const { put, finish } = putterOf(type, rows, pages)
+	let nullCount = 0
+	return {
+		staysInPages: typeOf(type).physical === 'BYTE_ARRAY',
+		take({ present, from, isShared }, places) {
+			const taken = present ? new Uint32Array(places.length) : places
+			let count = 0
+			for (let row = 0; present && row < places.length; row++) {
+				const place = places[row] as number
+				if (present[row] === 1) taken[count++] = place
+				else if (place < rows) {
+					nullBitmap[place >> 3] = (nullBitmap[place >> 3] as number) & ~(1 << (place & 7))
+					nullCount++
+				}
+			}
+			put(present ? taken.subarray(0, count) : taken, { from, isShared })
+		},
+		finish: () => ({ data: { type, nullBitmap, ...finish() }, nullCount, exact: [] }),
+	}
+}
+
+type Putter = { put: Put; finish: () => Pick<NativeValues, 'values' | 'spans'> }
+
+function putterOf(type: DeltaType, rows: number, pages: Scratch): Putter {
+	const { physical, size } = typeOf(type)
+	if (physical === 'BYTE_ARRAY') return putTexts(rows, pages)
+	if (physical === 'BOOLEAN') return putBits(rows, pages)
+	if (type.startsWith('decimal')) return putDecimals(rows, pages, size)
+	return putNumbers(type, rows, pages)
+}
+
+/** A text that the rows of several groups share is taken from the first of them: it need not be compared. */
+function putTexts(rows: number, pages: Scratch): Putter {
+	const spans = { starts: new Uint32Array(rows), ends: new Uint32Array(rows) }
+	let shared: { from: number; text: Buffer } | undefined
+	return {
+		put(places, { from, isShared }) {
+			const view = viewOf(pages)
+			let at = from
+			if (isShared) {
+				const text = pages.written.subarray(from, from + 4 + view.getUint32(from, true))
+				if (!shared?.text.equals(text)) shared = { from, text: Buffer.from(text) }
+				at = shared.from
+			}
+			for (let row = 0; row < places.length; row++) {
+				const place = places[row] as number
+				const end = at + 4 + view.getUint32(at, true)
+				if (place < rows) {
+					spans.starts[place] = at + 4
+					spans.ends[place] = end
+				}
+				if (!isShared) at = end
+			}
+		},
+		finish: () => ({ values: pages.written, spans }),
+	}
+}
+
+function putBits(rows: number, pages: Scratch): Putter {
+	const values = new Uint8Array((rows + 7) >> 3)
+	return {
+		put(places, { from }) {
+			const bytes = pages.written
+			for (let row = 0; row < places.length; row++) {
+				const place = places[row] as number
+				const bit = ((bytes[from + (row >> 3)] as number) >> (row & 7)) & 1
+				if (place < rows) values[place >> 3] = (values[place >> 3] as number) | (bit << (place & 7))
+			}
+		},
+		finish: () => ({ values }),
+	}
+}
+
+const arrays = { float: Float32Array, double: Float64Array, long: BigInt64Array, timestamp: BigInt64Array } as const
+
+function putNumbers(type: DeltaType, rows: number, pages: Scratch): Putter {
+	const values = new (arrays[type as keyof typeof arrays] ?? Int32Array)(rows)
+	const words = new Int32Array(values.buffer)
+	const width = values.BYTES_PER_ELEMENT / 4
+	return {
+		put(places, { from, isShared }) {
+			const view = viewOf(pages)
+			const step = isShared ? 0 : width * 4
+			for (let row = 0, at = from; row < places.length; row++, at += step) {
+				const place = places[row] as number
+				if (place >= rows) continue
+				words[place * width] = view.getInt32(at, true)
+				if (width === 2) words[place * 2 + 1] = view.getInt32(at + 4, true)
+			}
+		},
+		finish: () => ({ values }),
+	}
+}
+
+/** Of a number, lowest byte first, or of big-endian bytes, as many as the type needs, to four words. */
+function putDecimals(rows: number, pages: Scratch, size: number): Putter {
+	const values = new Uint32Array(rows * decimalWords)
+	const words = size / 4
+	return {
+		put(places, { from, isShared }) {
+			const view = viewOf(pages)
+			const bytes = new Uint8Array(values.buffer)
+			const step = isShared ? 0 : size
+			for (let row = 0, at = from; row < places.length; row++, at += step) {
+				const place = places[row] as number
+				if (place >= rows) continue
+				if (words === 1 || words === 2) {
+					for (let word = 0; word < decimalWords; word++)
+						values[place * decimalWords + word] =
+							view.getInt32(at + 4 * Math.min(word, words - 1), true) >> (word < words ? 0 : 31)
+				} else {
+					const sign = view.getInt8(at) >> 7
+					for (let byte = 0; byte < decimalWords * 4; byte++)
+						bytes[place * decimalWords * 4 + byte] = byte < size ? view.getUint8(at + size - 1 - byte) : sign
+				}
+			}
+		},
+		finish: () => ({ values }),
+	}
+}
+
+function viewOf({ written }: Scratch): DataView {
+	return new DataView(written.buffer, written.byteOffset, written.byteLength)
+}
