@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { createClient } from '@reprieve/client'
+import { type Client, createClient } from '@reprieve/client'
 import { launch } from '../e2e/launcher.ts'
 import { until } from '../support/wait.ts'
 import type { BenchOptions } from './child.ts'
@@ -17,7 +17,10 @@ const sizes = [10_000, 100_000, 1_000_000]
 
 type Peaks = { rows: number; way: Way; used: Record<string, Usage> }
 
-/** Peak memory of service, capture and archive at 1e4, 1e5, 1e6 rows in one transaction, and at `rows` beyond; both ways. */
+/**
+ * Peak memory of service, capture and archive at 1e4, 1e5, 1e6 rows in one transaction, and at `rows` beyond; both ways. Without
+ * Kafka they are restored too.
+ */
 export async function benchMemory({ rows = 0 }: BenchOptions): Promise<Report> {
 	const peaks: Peaks[] = []
 	for (const way of ['vault', 'kafka'] as const)
@@ -47,7 +50,19 @@ async function usedBy(way: Way, rows: number): Promise<Record<string, Usage>> {
 	await fillTable(ground.sql, 'large', rows)
 	await ground.sql`delete from public.large`
 	await served.client.archive.barrier({ timeoutMs: 600_000 })
-	return usageOfAll(processes)
+	const used = usageOfAll(processes)
+	if (way === 'kafka') return used
+	await restoreAll(served.client, rows)
+	const { service } = usageOfAll({ service: served.pid })
+	return { ...used, ...(service && { 'service, when it has restored them': service }) }
+}
+
+async function restoreAll(client: Client, rows: number): Promise<void> {
+	const newest = await client.archive.page({ table: 'large', key: { id: '1' }, limit: 1 })
+	const selection = { transaction: newest.items[0]?.transaction ?? '' }
+	const { hash } = await client.restores.preview({ selection })
+	const { verified } = await (await client.restores.start({ selection, hash, reason: 'bench' })).finished()
+	if (verified !== rows) throw new Error(`verified ${verified} of ${rows} rows`)
 }
 
 /** The service in a process of its own, beside the ground's. */

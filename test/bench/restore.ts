@@ -1,7 +1,8 @@
 import type { PreviewOptions } from '@reprieve/client'
 import type { Sql } from '@reprieve/postgres'
 import { hold, type Outcome } from './contest.ts'
-import { fillTable, type Ground, makeTable, startGround } from './ground.ts'
+import { fillTable, makeTable, type ServiceGround } from './ground.ts'
+import { startCapturedGround } from './sidecars.ts'
 
 const customers = 50_000
 
@@ -18,7 +19,7 @@ export async function benchConflicts(rows: number, rounds: number): Promise<Outc
 type RestoreBench = { name: string; rows: number; rounds: number; live: number }
 
 async function benchRestoring({ name, rows, rounds, live }: RestoreBench): Promise<Outcome> {
-	await using ground = await startGround()
+	await using ground = await startCapturedGround()
 	const { sql, client, processes } = ground
 	await sql`create table public.customers (id int primary key)`
 	await sql`insert into public.customers select generate_series(0, ${customers - 1})`
@@ -72,7 +73,7 @@ async function makeIndexed(sql: Sql, table: string): Promise<void> {
 }
 
 /** Fills the table anew and deletes all of it in one transaction; answers that when it is archived. */
-async function deleteAll({ sql, client }: Ground, rows: number): Promise<string> {
+async function deleteAll({ sql, client }: Pick<ServiceGround, 'sql' | 'client'>, rows: number): Promise<string> {
 	await sql`delete from public.restored`
 	await fillTable(sql, 'restored', rows)
 	await sql`delete from public.restored`
