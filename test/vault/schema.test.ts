@@ -112,3 +112,45 @@ test('a column name that another writer gave away meanwhile refuses the commit',
 	await second.commit({ source: 'l', position: 2n, segments: again })
 	expect(await readCells(open().read({}))).toEqual([['x'], ['2']])
 })
+
+test('a NULL in a column named like what every object has stays NULL, alone and merged', async () => {
+	await using folder = await freshFolder()
+	const odd = [column(2, 'x', 'double precision'), column(3, 'toString', 'text'), column(4, 'constructor', 'text')]
+	const source = sourceTable([column(1, 'id', 'integer'), ...odd])
+	const table = openVault({ store: fileStore(folder.path), database: 'shop' }).table(name)
+	const cells = Array.from({ length: 10 }, (_, n) => [String(n), 'NaN', null, n % 2 ? 'one' : null])
+	for (const [at, row] of cells.entries()) {
+		const segments = await table.write(changeRows(source, [{ cells: row, position: BigInt(at + 1) }]))
+		await table.commit({ source: 'l', position: BigInt(at + 1), segments })
+	}
+	expect(await readCells(table.read({}))).toEqual(cells)
+	expect(await table.compact()).toMatchObject({ merged: 10 })
+	expect(await readCells(table.read({}))).toEqual(cells)
+})
+
+test('a key that leaves a column named like what every object has open finds its rows', async () => {
+	await using folder = await freshFolder()
+	const key = [column(1, 'id', 'integer'), column(2, 'constructor', 'integer')]
+	const source = sourceTable(key, { key: ['id', 'constructor'] })
+	const table = openVault({ store: fileStore(folder.path), database: 'shop' }).table(name)
+	const changes = Array.from({ length: 10 }, (_, n) => ({ cells: [String(n), '7'], position: BigInt(n + 1) }))
+	for (const change of changes) {
+		const segments = await table.write(changeRows(source, [change]))
+		await table.commit({ source: 'l', position: change.position, segments })
+	}
+	await table.compact()
+	expect(await readCells(table.read({ keys: [{ id: '3' }] }))).toEqual([['3', '7']])
+})
+
+test('a merge has more segments rather than more bytes at once, however small they were', async () => {
+	await using folder = await freshFolder()
+	const source = sourceTable([column(1, 'id', 'integer'), column(2, 'note', 'text')])
+	const table = openVault({ store: fileStore(folder.path), database: 'shop' }).table(name)
+	const cells = Array.from({ length: 10 }, (_, n) => [String(n), String(n).repeat(100_000)])
+	for (const [at, row] of cells.entries()) {
+		const segments = await table.write(changeRows(source, [{ cells: row, position: BigInt(at + 1) }]))
+		await table.commit({ source: 'l', position: BigInt(at + 1), segments })
+	}
+	expect(await table.compact({ plainBytes: 250_000 })).toEqual({ merged: 10, written: 5 })
+	expect(await readCells(table.read({}))).toEqual(cells)
+})

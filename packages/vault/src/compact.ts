@@ -11,6 +11,8 @@ export type CompactOptions = {
 	minSegments?: number
 	/** Columns of a segment, for those whose statistics do not say. */
 	widthOf?: (file: SegmentFile) => number | undefined
+	/** Uncompressed bytes of a merged segment at most, whatever its size: a column of it is held whole. Default 512 MiB. */
+	plainBytes?: number
 	/** Rows that the key index takes in at once, in memory. Default 1,000,000. */
 	batchRows?: number
 }

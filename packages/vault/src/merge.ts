@@ -31,8 +31,9 @@ export async function compactTable(
 		.filter((file) => hasKey(sourceOf(meta, file).table))
 		.map((file) => [file])
 	const pages = new Scratch()
+	const { plainBytes = 512 * 1024 * 1024 } = options
 	for (const inputs of [...merges, ...single]) {
-		const outputs = await unlessLetGo(writeSorted(place, { meta, inputs, pages }, now()), place, log)
+		const outputs = await unlessLetGo(writeSorted(place, { meta, inputs, pages, plainBytes }, now()), place, log)
 		if (!outputs) continue
 		if (await commitMerge(log, { inputs, outputs }, { now, newId: place.newId })) {
 			counts.merged += inputs.length
@@ -46,25 +47,34 @@ export async function compactTable(
 /** The rows of the inputs in as few segments as memory allows. */
 async function writeSorted(
 	place: Place,
-	{ meta, inputs, pages }: { meta: TableMeta; inputs: readonly SegmentFile[]; pages: Scratch },
+	{
+		meta,
+		inputs,
+		pages,
+		plainBytes,
+	}: { meta: TableMeta; inputs: readonly SegmentFile[]; pages: Scratch; plainBytes: number },
 	modifiedAt: number,
 ): Promise<SegmentFile[]> {
 	const { table, columns } = sourceOf(meta, inputs[0] as SegmentFile)
 	const outputs: SegmentFile[] = []
 	let groups: RowGroup[] = []
 	let values = 0
+	let bytes = 0
 	const flush = async () => {
 		const output = await writePart(place, groups, { table, columns, pages })
 		outputs.push({ ...output, modifiedAt, schema: inputs[0]?.schema })
 		groups = []
 		values = 0
+		bytes = 0
 	}
 	for (const file of inputs) {
 		for (const group of rowGroupsOf(openParquet(await readWhole(place, file)), table, columns)) {
 			const more = group.rows * (columns.length + bookkeeping.length)
-			if (groups.length > 0 && values + more > maxValues) await flush()
+			const isFull = values + more > maxValues || bytes + group.plainBytes > plainBytes
+			if (groups.length > 0 && isFull) await flush()
 			groups.push(group)
 			values += more
+			bytes += group.plainBytes
 		}
 	}
 	if (groups.length > 0) await flush()

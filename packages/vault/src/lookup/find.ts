@@ -80,7 +80,7 @@ function hashesBySchema(meta: TableMeta, keys: readonly Key[]): Map<number, Set<
 
 /** None for a schema version of which a key leaves key columns open. */
 function hashesOf({ key: names }: SourceTable, seed: Seed, keys: readonly Key[]): Set<number> | undefined {
-	const isWhole = names.length > 0 && keys.every((key) => names.every((name) => key[name] !== undefined))
+	const isWhole = names.length > 0 && keys.every((key) => names.every((name) => Object.hasOwn(key, name)))
 	if (!isWhole) return undefined
 	return new Set(
 		keys.map((key) =>

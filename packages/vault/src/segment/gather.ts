@@ -7,7 +7,7 @@ import { buildCells } from './cells.ts'
 import { encodeMaps } from './encode.ts'
 import { comparisonOfAll, orderRows } from './order.ts'
 import type { Range } from './range.ts'
-import type { MapCell, RowGroup } from './read.ts'
+import { type MapCell, type RowGroup, textIn } from './read.ts'
 import { Scratch } from './scratch.ts'
 import { takerOf } from './take.ts'
 
@@ -63,7 +63,7 @@ export async function gatherSorted(
 		const texts: TextColumn[] = []
 		for (const { name, type } of key) {
 			const { data } = await gatherValues(placed, { name, type }, { rows: count, pages })
-			texts.push(textsOf(data, (row) => exact[row]?.[name] ?? null, count))
+			texts.push(textsOf(data, (row) => textIn(exact[row], name), count))
 		}
 		return texts
 	}
@@ -100,7 +100,7 @@ function rangeOfRows(places: readonly NativeValues[], order: Uint32Array): Range
 	}
 	const placeOf = (row: number) => {
 		const [position, ordinal] = places.map((data) => cellAt(data, row)) as [bigint, number]
-		return { position, ordinal }
+		return { position, ordinal: ordinal >>> 0 }
 	}
 	return { first: placeOf(first), final: placeOf(final), isOrdered }
 }

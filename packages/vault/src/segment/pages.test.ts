@@ -82,7 +82,7 @@ test('what another writer wrote is read all the same', async () => {
 	const columnData = [{ name: 'x', type: 'BYTE_ARRAY' as const, data }]
 	const file = openParquet(new Uint8Array(parquetWriteBuffer({ columnData })))
 	expect(file.groups).toHaveLength(1)
-	expect(file.plain('x', { start: 0, end: 4 }, new Scratch())).toBeUndefined()
+	expect(file.plain('x', file.groups[0] as (typeof file.groups)[number], new Scratch())).toBeUndefined()
 	expect((await file.readAll('x')).map((cell) => cell && Buffer.from(cell as Uint8Array).toString())).toEqual([
 		null,
 		'a',

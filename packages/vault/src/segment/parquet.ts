@@ -4,7 +4,8 @@ import { isEmpty, type Plain, readNumbers, readPlain } from './pages.ts'
 import type { Scratch } from './scratch.ts'
 import { decompress } from './zstd.ts'
 
-type Group = { start: number; end: number }
+/** Its rows, and the bytes of its values uncompressed. */
+type Group = { start: number; end: number; plainBytes: number }
 
 /** A Parquet file in memory, read column by column; it keeps nothing of what it read. */
 export type ParquetFile = {
@@ -106,12 +107,12 @@ function bytesOf(buffer: ArrayBuffer, { start, end }: Chunk): Uint8Array {
 	return new Uint8Array(buffer, start, end - start)
 }
 
-function groupsOf({ row_groups }: FileMetaData): { start: number; end: number }[] {
+function groupsOf({ row_groups }: FileMetaData): Group[] {
 	let end = 0
-	return row_groups.map(({ num_rows }) => {
+	return row_groups.map(({ num_rows, total_byte_size }) => {
 		const start = end
 		end += Number(num_rows)
-		return { start, end }
+		return { start, end, plainBytes: Number(total_byte_size) }
 	})
 }
 

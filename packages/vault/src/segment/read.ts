@@ -12,6 +12,8 @@ import type { Scratch } from './scratch.ts'
 export type RowGroup = {
 	table: SourceTable
 	rows: number
+	/** Of all its columns, uncompressed. */
+	plainBytes: number
 	/** Values of one column of the file; cached. */
 	values(column: string): Promise<ArrayLike<unknown>>
 	/** PostgreSQL text of one source column, by its place in `table.columns`. */
@@ -35,7 +37,7 @@ export function rowGroupsOf(file: ParquetFile, table: SourceTable, columns: read
 
 function openGroup(
 	file: ParquetFile,
-	range: { start: number; end: number },
+	range: ParquetFile['groups'][number],
 	{ table, columns }: { table: SourceTable; columns: readonly VaultColumn[] },
 ): RowGroup {
 	const cache = new Map<string, Promise<ArrayLike<unknown>>>()
@@ -53,11 +55,11 @@ function openGroup(
 		const { decode } = codecOf(column.type)
 		return (row) => {
 			const cell = native[row]
-			return isNull(cell) ? (exact[row]?.[column.name] ?? null) : decode(cell)
+			return isNull(cell) ? textIn(exact[row], column.name) : decode(cell)
 		}
 	}
 	return {
-		...{ table, rows, values, texts },
+		...{ table, rows, plainBytes: range.plainBytes, values, texts },
 		async plain(column, out) {
 			return file.plain(column.name, range, out) ?? plainOf(await values(column.name), { ...column, rows }, out)
 		},
@@ -82,6 +84,11 @@ function plainOf(cells: ArrayLike<unknown>, { type, rows }: { type: DeltaType; r
 
 /** A cell of the vault's own maps. */
 export type MapCell = Record<string, string | null> | null | undefined
+
+/** What a map has under a name of its own: every object has some that nobody put there. */
+export function textIn(map: MapCell, name: string): string | null {
+	return map && Object.hasOwn(map, name) ? (map[name] ?? null) : null
+}
 
 function hasNull(cells: ArrayLike<unknown>): boolean {
 	for (let row = 0; row < cells.length; row++) if (isNull(cells[row])) return true

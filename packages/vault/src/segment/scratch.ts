@@ -15,6 +15,7 @@ export class Scratch {
 	/** Claims `size` bytes behind what was written: the whole buffer, to be written from `used - size` on. */
 	take(size: number): Buffer {
 		const end = this.used + size
+		if (end > mostBytes) throw new RangeError(`${end} bytes of values at once, ${mostBytes} are the most`)
 		if (end > this.#bytes.length) {
 			const larger = Buffer.allocUnsafeSlow(Math.max(end, this.#bytes.length * 2))
 			larger.set(this.written)
@@ -36,5 +37,7 @@ export class Scratch {
 	}
 }
 
+/** Places beyond do not fit what holds them: Node's own calls would write to the beginning instead, without an error. */
+const mostBytes = 2 ** 31 - 1
 const freshBytes = 256 * 1024
 const keptBytes = 16 * 1024 * 1024
