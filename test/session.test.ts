@@ -89,6 +89,20 @@ test('the first statement of a connection answers with its own rows, not with wh
 	expect(await sql`select 1 as one`).toEqual([{ one: 1 }])
 })
 
+test.each([1, 2, 3, 40])('a connection goes on behind a COPY of %i large rows that was read late', async (rows) => {
+	await using database = await freshDatabase()
+	await using session = disposable(openSessions(database.url, { applicationName: 'copy', max: 1 }))
+	const { sql } = session
+	const copied = await sql
+		.unsafe(`copy (select repeat('x', 150000) from generate_series(1, ${rows})) to stdout`)
+		.readable()
+	await until(() => copied.readableLength > 150_000, 'the first row to come')
+	let bytes = 0
+	for await (const line of copied) bytes += (line as Buffer).length
+	expect(bytes).toBe(rows * 150_001)
+	expect(await sql`select 1 as one`).toEqual([{ one: 1 }])
+})
+
 test('a session to which row security applies fails instead of seeing less', async () => {
 	await using database = await freshDatabase()
 	const { sql, name } = database
