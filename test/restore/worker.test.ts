@@ -76,6 +76,28 @@ test('a worker that comes back after its lease was taken over commits nothing tw
 	expect(await scene.sql`select from ${scene.sql.unsafe(reportedRows)} r`).toHaveLength(100)
 })
 
+test('who takes a restore over is not kept from rows that the one before copied in and cannot commit', async () => {
+	await using scene = await openScene()
+	const id = await queuedRestore(scene)
+	const release = Promise.withResolvers<void>()
+	let isFirst = true
+	beforeBatches(scene, async () => {
+		if (!isFirst) return
+		isFirst = false
+		await release.promise
+	})
+	const first = await claimRestore(scene.services, 'first', 1)
+	const working = executeRestore(scene.services, first as NonNullable<typeof first>, signal())
+	await until(() => isCopiedIn(scene), 'the second batch to be copied in')
+	const second = await claimRestore(scene.services, 'second', 30_000)
+	await executeRestore(scene.services, second as NonNullable<typeof second>, signal())
+	expect(await getRestore(scene.services, admin, { id })).toMatchObject({ status: 'succeeded', restored: 100 })
+	expect(await differences(scene.sql, 't', ['id'])).toEqual([])
+	release.resolve()
+	await working
+	expect(await scene.sql`select from ${scene.sql.unsafe(reportedRows)} r`).toHaveLength(100)
+})
+
 test('a batch that waits for a value of the one beside it goes first', async () => {
 	await using scene = await openScene()
 	const { sql, vault } = scene
@@ -88,12 +110,18 @@ test('a batch that waits for a value of the one beside it goes first', async () 
 	const input = { selection: { run: 'r' }, conflict: 'skip' as const, hash, reason: 'test' }
 	const { id } = await startRestore(scene.services, admin, input, { batchRows: 10 })
 	// Every first of two stands still until the one beside it has its rows in; alone it finds nobody to wait for.
+	let met = 0
 	beforeBatches(scene, async (looks) => {
+		const wait = () => until(() => isCopiedIn(scene), 'a batch to be copied in beside it', 1_000)
 		if (looks % 2 === 1)
-			await until(() => isCopiedIn(scene), 'a batch to be copied in beside it', 1_000).catch(() => {})
+			await wait().then(
+				() => met++,
+				() => {},
+			)
 	})
 	expect(await work(scene, id)).toMatchObject({ status: 'succeeded', restored: 10, skipped: 10 })
 	expect(await sql`select from public.t where id <= 10`).toHaveLength(10)
+	expect(met).toBe(1)
 })
 
 /** Whether a batch has its rows in its table and waits for its turn. */

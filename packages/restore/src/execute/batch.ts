@@ -35,6 +35,8 @@ export type BatchContext = {
 	 * than copy rows straight in.
 	 */
 	turn: Promise<void>
+	/** Aborted when the batch is given up: it stops where it is. */
+	signal: AbortSignal
 	/** Called when the batch goes straight into its table: the next may begin beside it. */
 	goesStraight: () => void
 	/** Every batch goes through stages: one could not be copied straight into its table. */
@@ -114,7 +116,15 @@ async function straightWork(
 	const of = { restoreId: context.by.id, share, archivedName }
 	if (!(await mayGoStraight(tx, of))) return undefined
 	const rename = ownEntry(context.request.rename, archivedName) ?? {}
-	return { ...of, live, uniques, read, rename, timelines: openTimelines(context.vault, context.timeline) }
+	return {
+		...of,
+		signal: context.signal,
+		live,
+		uniques,
+		read,
+		rename,
+		timelines: openTimelines(context.vault, context.timeline),
+	}
 }
 
 /** What was deferred is checked now, and refused as a write is. */

@@ -21,6 +21,9 @@ export type RestoreCursor = {
 /** Smallest and largest commit position of a table's changes in a list, decimal. */
 export type Span = { from: string; to: string }
 
+/** Rows that a batch may hold, together however many they are, and still have its keys in the list, which is one row of it. */
+const plainRows = 100_000
+
 /** What the list is made in: rows are numbered and moved here before each batch's share becomes one row. */
 const draft = 'pg_temp.draft'
 
@@ -40,18 +43,25 @@ export async function enlist(
 		relink bool, seen text, missing bool, key text) on commit drop`)
 	const state = { seq: 0, batch: 0 }
 	const index = (stage: Stage) => examination.tables.findIndex((table) => table.stage === stage)
-	const partsOf = (loads: Load[], filter: string) =>
+	const partsOf = (loads: Load[], filter: string, isPlain: boolean) =>
 		loads
 			.flatMap((load) => load.tables.flatMap((oid) => stageOf(examination, oid) ?? []))
-			.map((stage) => part(stage, index(stage), filter))
+			.map((stage) => part(stage, index(stage), { filter, isPlain }))
 	for (const pack of packLoads(insertLoads(examination), examination.references, restore.batchRows)) {
 		const isWhole = pack.length > 1 || pack.some((load) => load.internal)
 		const batchRows = isWhole ? Number.MAX_SAFE_INTEGER : restore.batchRows
-		const share = { parts: partsOf(pack, inserted), batchRows, order: 'asc', relink: false } as const
+		const isPlain =
+			pack.length === 1 && pack.every(({ tables, rows }) => tables.length === 1 && (!isWhole || rows <= plainRows))
+		const share = { parts: partsOf(pack, inserted, isPlain), batchRows, order: 'asc', relink: false } as const
 		await append(tx, share, state)
 	}
 	for (const pack of packLoads(relinkLoads(examination), [], restore.batchRows)) {
-		const share = { parts: partsOf(pack, relinked), batchRows: restore.batchRows, order: 'desc', relink: true } as const
+		const share = {
+			parts: partsOf(pack, relinked, false),
+			batchRows: restore.batchRows,
+			order: 'desc',
+			relink: true,
+		} as const
 		await append(tx, share, state)
 	}
 	await moveEarly(tx, examination)
@@ -114,11 +124,13 @@ function countRows(examination: Examination, oid: number, isRelink: boolean): nu
 	return counted.reduce((sum, [, rows]) => sum + rows, 0)
 }
 
-function part(stage: Stage, t: number, filter: string): string {
+/** A batch that is not plain goes through stages, which need no list of its keys. */
+function part(stage: Stage, t: number, { filter, isPlain }: { filter: string; isPlain: boolean }): string {
 	const { book } = stage
-	const key = keyColumns(stage.live).map(({ name }) => textOf(`s.${quoteIdentifier(name)}`))
+	const columns = keyColumns(stage.live).map(({ name }) => textOf(`s.${quoteIdentifier(name)}`))
+	const key = isPlain ? `array[${columns.join(', ')}]::text[]::text` : 'null::text'
 	return `select ${t} as t, s.${book.timeline} as timeline, s.${book.position} as position,
-		s.${book.ordinal} as ordinal, f.state = 'missing' as missing, array[${key.join(', ')}]::text[]::text as key,
+		s.${book.ordinal} as ordinal, ${isPlain} and f.state = 'missing' as missing, ${key} as key,
 		case when f.state = 'different' then f.version end as seen
 		from ${stage.sql} s ${joinFate(stage)} where ${filter}`
 }

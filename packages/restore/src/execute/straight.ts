@@ -29,6 +29,7 @@ export type StraightWork = {
 	uniques: Unique[]
 	timelines: Timelines
 	read: AsyncIterable<ChangeRows>
+	signal: AbortSignal
 }
 
 /**
@@ -61,12 +62,14 @@ export async function restoreStraight(
 		const sent = createHash('sha256')
 		const names = await copyIn(tx, work, sent)
 		await release()
+		work.signal.throwIfAborted()
 		const found = await digestWritten(tx, work, names)
 		if (found !== sent.digest('hex')) throw new NotStraight(`${work.archivedName} reads back otherwise`)
 	} catch (error) {
 		throw isRefusal(error) ? new NotStraight((error as Error).message, { cause: error }) : error
 	}
 	await turn
+	if (!(await mayGoStraight(tx, work))) throw new NotStraight('another restore was quicker')
 	await advanceSequences(tx, [{ table: work.live.oid, rows: `(${writtenRows(work, '*')}) s` }])
 	await markWritten(tx, restoreId, share)
 	const rows = share.seqs.length
@@ -109,6 +112,7 @@ async function* linesOf(work: StraightWork, names: string[], sent: Hash): AsyncG
 	const { share, timelines } = work
 	let next = 0
 	for await (const rows of work.read) {
+		work.signal.throwIfAborted()
 		const columns = columnsOf(rows, work)
 		const isSame = names.join() === columns.map(({ to }) => quoteIdentifier(to.name)).join()
 		const at = await listedIn(rows, { share, next, timelines })

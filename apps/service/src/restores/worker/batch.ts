@@ -9,6 +9,7 @@ import {
 import type { Services } from '../../context.ts'
 import type { TableCounts } from '../read.ts'
 import type { ClaimedRestore, RestoreLease } from './claim.ts'
+import { showSession } from './sessions.ts'
 
 /** Another worker holds the restore under a newer epoch. */
 export class RestoreLeaseLost extends Error {}
@@ -16,7 +17,7 @@ export class RestoreLeaseLost extends Error {}
 /** Counts per archived table. */
 export type Counts = Map<string, BatchCounts>
 
-type BatchWork = Pick<BatchContext, 'isStaged' | 'turn' | 'goesStraight'> & {
+type BatchWork = Pick<BatchContext, 'isStaged' | 'turn' | 'goesStraight' | 'signal'> & {
 	cursor: RestoreCursor
 	source: BatchSource
 }
@@ -43,6 +44,7 @@ export async function writeBatch(
 		await tx`set local lock_timeout = '10s'`
 		// One that stands still holds rows that its successor, and the application, may wait for.
 		await tx`set local idle_in_transaction_session_timeout = '60s'`
+		await showSession(tx, lease.id)
 		const counted = await restoreBatch(tx, context, source)
 		await signals.turn
 		await advance(tx, lease, cursor, counted)

@@ -6,6 +6,7 @@ import { diskFull, isDiskFull, isPassing } from '../../runs/worker/failures.ts'
 import { RestoreLeaseLost } from './batch.ts'
 import { type ClaimedRestore, endRestore, type RestoreLease, readHeld, releaseRestore } from './claim.ts'
 import { type Flight, openFlight, overlap } from './flight.ts'
+import { endFormerSessions } from './sessions.ts'
 
 /** Tries of one batch against contention and absent storage, and the first pause between two; it doubles. */
 const attempts = 8
@@ -22,6 +23,7 @@ type Hold = { services: Services; claimed: ClaimedRestore; tried: number; isStag
  */
 export async function executeRestore(services: Services, claimed: ClaimedRestore, signal: AbortSignal): Promise<void> {
 	const hold: Hold = { services, claimed, tried: 0, isStaged: false }
+	if (claimed.lease.epoch > 1) await endFormerSessions(services, claimed.lease.id)
 	try {
 		while (!signal.aborted) {
 			const pause = await takeTurn(hold).catch((error: unknown) => pauseWithout(hold, error))
@@ -62,7 +64,7 @@ async function settleError(hold: Hold, error: unknown): Promise<number | undefin
 	await giveUpNext(hold)
 	if (error instanceof RestoreLeaseLost) return undefined
 	if (error instanceof NotStraight) {
-		services.log.info({ err: error, restore: lease.id }, 'the restore goes on through stages')
+		services.log.info({ why: error.message, restore: lease.id }, 'the restore goes on through stages')
 		hold.isStaged = true
 		return 0
 	}

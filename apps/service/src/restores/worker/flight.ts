@@ -27,20 +27,21 @@ export function openFlight(
 	const turn = Promise.withResolvers<void>()
 	const straight = Promise.withResolvers<void>()
 	for (const each of [source, turn.promise]) each.catch(() => {})
-	const signals = { isStaged, turn: turn.promise, goesStraight: straight.resolve }
+	const controller = new AbortController()
+	const { signal } = controller
+	const signals = { isStaged, turn: turn.promise, goesStraight: straight.resolve, signal }
 	let done: Promise<Counts> | undefined
-	let isGivenUp = false
 	const begin = async () => {
 		const read = await source
-		if (isGivenUp) throw new RestoreLeaseLost(`batch ${batch} was given up`)
+		signal.throwIfAborted()
 		return await writeBatch(services, claimed, { cursor: { ...cursor, done: batch - 1 }, source: read, ...signals })
 	}
 	return {
 		...{ batch, source, isStraight: straight.promise, take: turn.resolve },
 		begin: () => (done ??= begin()),
 		async giveUp() {
-			isGivenUp = true
-			turn.reject(new RestoreLeaseLost(`batch ${batch} was given up`))
+			controller.abort(new RestoreLeaseLost(`batch ${batch} was given up`))
+			turn.reject(signal.reason)
 			await done?.catch(() => {})
 		},
 	}
