@@ -15,18 +15,18 @@ const columns = [
 ] as const
 const table = { columns: columns.map(({ name }) => ({ name }) as SourceColumn), key: ['id'] } as SourceTable
 
-/** Four groups of five rows whose ids fall. */
-function rowGroups(): RowGroup[] {
-	const ids = Array.from({ length: 20 }, (_, row) => String(20 - row))
+/** Groups of rows whose ids fall: four of five unless said otherwise. */
+function rowGroups(count = 20, rows = 5): RowGroup[] {
+	const ids = Array.from({ length: count }, (_, row) => String(count - row))
 	const column = (name: string, type: 'long' | 'integer' | 'timestamp' | 'string', texts: readonly string[]) => ({
 		name,
 		encoded: codecOf(type).encode(cellsOf([...texts]), 0, texts.length),
 	})
 	const all = [
-		{ name: '_op', encoded: encodeStrings(20, () => 'delete') },
-		{ name: '_leaf', encoded: encodeStrings(20, () => null) },
-		{ name: '_rewritten', encoded: encodeMaps(20, () => null) },
-		{ name: '_exact', encoded: encodeMaps(20, () => null) },
+		{ name: '_op', encoded: encodeStrings(count, () => 'delete') },
+		{ name: '_leaf', encoded: encodeStrings(count, () => null) },
+		{ name: '_rewritten', encoded: encodeMaps(count, () => null) },
+		{ name: '_exact', encoded: encodeMaps(count, () => null) },
 		...['_xid', '_position'].map((name) => column(name, 'long', ids)),
 		column('_ordinal', 'integer', ids),
 		column(
@@ -41,8 +41,8 @@ function rowGroups(): RowGroup[] {
 			ids.map((id) => `note ${id}`),
 		),
 	]
-	const encoded = all.map((each) => encodeColumn(each, 20, { rows: 5 }))
-	return rowGroupsOf(openParquet(joinColumns(encoded, 20, { rows: 5 })), table, columns)
+	const encoded = all.map((each) => encodeColumn(each, count, { rows }))
+	return rowGroupsOf(openParquet(joinColumns(encoded, count, { rows })), table, columns)
 }
 
 /** Texts of a column in their order. */
@@ -83,7 +83,7 @@ test('pages of numbers lie in the same memory, one after the other', async () =>
 
 test('a sample has the first rows of some groups, and costs no look at the others', async () => {
 	const asked = new Set<number>()
-	const counted = Array.from({ length: 3 }, rowGroups)
+	const counted = Array.from({ length: 3 }, () => rowGroups())
 		.flat()
 		.map((group, at): RowGroup => {
 			const plain: RowGroup['plain'] = (column, out) => {
@@ -98,4 +98,11 @@ test('a sample has the first rows of some groups, and costs no look at the other
 	expect(await texts(sample, columns[0])).toEqual(['1', '2', '3', '4'])
 	expect(asked).toEqual(new Set([3]))
 	expect(sorted.sample(1_000).count).toBe(60)
+})
+
+test('a sample among many small groups has rows of the large one', async () => {
+	const one = (count: number) => rowGroups(count, count)
+	const groups = [...one(1), ...one(2_000), ...Array.from({ length: 100 }, () => one(1)).flat()]
+	const sorted = await gatherSorted(groups, { table, columns }, new Scratch())
+	expect(sorted.sample(500).count).toBe(500)
 })

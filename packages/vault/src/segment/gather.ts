@@ -128,8 +128,7 @@ function placeSample(
 	{ count, rows }: { count: number; rows: number },
 ): { placed: Placed[]; rows: number } {
 	const wanted = Math.max(sampledGroups, Math.ceil((rows * sampledGroups * placed.length) / count))
-	const step = Math.ceil(placed.length / wanted)
-	const few = placed.filter((_, at) => at % step === 0)
+	const few = placed.filter(holdsOneOf(count / wanted))
 	const first = Uint32Array.from(few.flatMap(({ places }) => [...places]))
 		.sort()
 		.subarray(0, rows)
@@ -141,6 +140,17 @@ function placeSample(
 			least: rank[least] as number,
 		})),
 		rows: first.length,
+	}
+}
+
+/** Whether a group holds one of the rows that lie so far apart: a large one counts for more than a small one. */
+function holdsOneOf(apart: number): (placed: Placed) => boolean {
+	let [end, next] = [0, 0]
+	return ({ group }) => {
+		end += group.rows
+		const holds = next < end
+		while (next < end) next += apart
+		return holds
 	}
 }
 
