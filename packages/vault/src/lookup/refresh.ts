@@ -63,7 +63,7 @@ async function entriesOf(
 	{ meta, files }: { meta: TableMeta; files: readonly SegmentFile[] },
 	batchRows: number,
 ): Promise<{ entries: Entries; covers: string[] }> {
-	const entries = growEntries(Math.min(batchRows, rowsOf(files)))
+	const entries = growEntries(rowsOf(files, batchRows))
 	const covers: string[] = []
 	for (const file of files) {
 		if (entries.count >= batchRows) break
@@ -78,8 +78,14 @@ async function entriesOf(
 	return { entries, covers }
 }
 
-function rowsOf(files: readonly SegmentFile[]): number {
-	return files.reduce((sum, { stats }) => sum + parseStatistics(stats).rows, 0)
+/** Rows of the files, `most` at most: what lies behind is not looked at, each round begins further on. */
+function rowsOf(files: readonly SegmentFile[], most: number): number {
+	let rows = 0
+	for (const { stats } of files) {
+		if (rows >= most) break
+		rows += parseStatistics(stats).rows
+	}
+	return Math.min(rows, most)
 }
 
 /** Rows of one key that follow each other share an entry. */
