@@ -1,6 +1,7 @@
 import { type ErrorCode, httpStatus, type Problem, ReprieveError } from '@reprieve/contracts'
 import { TRPCError } from '@trpc/server'
 import { ZodError } from 'zod'
+import { isOutage } from './outage.ts'
 
 /** What a code means, in a few words. */
 export const titles: Record<ErrorCode, string> = {
@@ -30,8 +31,8 @@ export const titles: Record<ErrorCode, string> = {
 	ARCHIVE_LAGGING: 'The archive is behind',
 }
 
-const outage =
-	/^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|CONNECT(ION)?_[A-Z_]+|57P0[1-5]|53300|08\w{3}|57014)$/
+/** The server ended the session or the statement for reasons of its own: idle for too long, took too long, its database dropped. */
+const ended = /^(57P0[45]|25P0[34]|57014)$/
 const contention = /^(40001|40P01|55P03)$/
 
 /** The error as one of the closed codes; what is not ours becomes a neutral INTERNAL that keeps `cause` for the log. */
@@ -92,7 +93,7 @@ function fromTransport(error: TRPCError): ReprieveError | undefined {
 function fromDatabase(error: Error): ReprieveError | undefined {
 	const code = (error as { code?: unknown }).code
 	if (typeof code !== 'string') return undefined
-	if (outage.test(code)) {
+	if (isOutage(code) || ended.test(code)) {
 		return new ReprieveError('UNAVAILABLE', 'the database did not answer', { cause: error, hint: 'Call again later.' })
 	}
 	if (contention.test(code)) {

@@ -1,4 +1,5 @@
 import { type ErrorCode, type Failure, ReprieveError } from '@reprieve/contracts'
+import { databaseError, isOutage } from '../outage.ts'
 
 const codes: Record<string, { code: ErrorCode; hint: string }> = {
 	'42501': {
@@ -22,14 +23,12 @@ const codes: Record<string, { code: ErrorCode; hint: string }> = {
 	'53200': { code: 'UNAVAILABLE', hint: 'The database is out of memory.' },
 	'40P01': { code: 'UNAVAILABLE', hint: 'Try again.' },
 	'55P03': { code: 'UNAVAILABLE', hint: 'A table is locked. Try again.' },
-	'57P01': { code: 'UNAVAILABLE', hint: 'The database is restarting. Try again.' },
 }
 
 /** What went wrong while a plan was made, under one of reprieve's codes. */
 export function toPlanError(error: unknown): ReprieveError {
 	if (error instanceof ReprieveError) return error
-	const { code, message } = error as { code?: unknown; message?: string }
-	if (typeof code !== 'string') return new ReprieveError('INTERNAL', 'the plan could not be made', { cause: error })
+	const { code = '', message } = databaseError(error) ?? {}
 	const known =
 		codes[code] ??
 		(code.startsWith('22') ? { code: 'INVALID' as const, hint: 'Look at the values of the policy.' } : undefined)
@@ -38,8 +37,11 @@ export function toPlanError(error: unknown): ReprieveError {
 			hint: known.hint,
 			cause: error,
 		})
-	if (code.startsWith('08') || code.startsWith('CONNECT')) {
-		return new ReprieveError('UNAVAILABLE', 'the database did not answer while the plan was made', { cause: error })
+	if (isOutage(code)) {
+		return new ReprieveError('UNAVAILABLE', `the database did not answer while the plan was made: ${message}`, {
+			cause: error,
+			hint: 'Try again.',
+		})
 	}
 	return new ReprieveError('INTERNAL', 'the plan could not be made', { cause: error })
 }

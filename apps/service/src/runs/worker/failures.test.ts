@@ -13,6 +13,7 @@ test('contention is tried again, a full disk waited for, a lost connection looke
 	expect(judgeFailure(withCode('53100'))).toBe('wait')
 	for (const code of ['08006', '57P01', '53300', 'CONNECTION_CLOSED', 'ECONNREFUSED']) {
 		expect(judgeFailure(withCode(code))).toBe('reconnect')
+		expect(judgeFailure(new Error('Failed query', { cause: withCode(code) }))).toBe('reconnect')
 	}
 	for (const code of ['23503', '42P01', '57P04', 'P0001']) expect(judgeFailure(withCode(code))).toBe('fail')
 	expect(judgeFailure(new Error('no code'))).toBe('fail')

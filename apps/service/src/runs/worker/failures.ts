@@ -1,4 +1,5 @@
 import { ReprieveError, type Waiting } from '@reprieve/contracts'
+import { databaseError, isOutage } from '../../outage.ts'
 import { GateClosed } from './gate.ts'
 import { LeaseLost } from './record.ts'
 
@@ -20,16 +21,14 @@ const retried: ReadonlySet<string> = new Set([
 	'25P04',
 	'57P05',
 ])
-/** The connection ended, or there was none to be had; whether the batch committed is in the run's row. */
-const disconnected = /^(08...|57P0[123]|53300|CONNECTION_.*|CONNECT_TIMEOUT|ECONN.*|EPIPE|ETIMEDOUT)$/
 
 /** Contention, or no connection: tried again, the same may succeed. */
 export function isPassing(error: unknown): boolean {
-	return retried.has(codeOf(error)) || disconnected.test(codeOf(error))
+	return retried.has(codeOf(error)) || isOutage(codeOf(error))
 }
 
 function codeOf(error: unknown): string {
-	return String((error as { code?: unknown }).code ?? '')
+	return databaseError(error)?.code ?? ''
 }
 
 /** The server's disk is full: nothing was changed, and it lasts until somebody makes room. */
@@ -52,5 +51,6 @@ export function judgeFailure(error: unknown): Verdict {
 	if (error instanceof ReprieveError) return 'fail'
 	if (retried.has(codeOf(error))) return 'retry'
 	if (isDiskFull(error)) return 'wait'
-	return disconnected.test(codeOf(error)) ? 'reconnect' : 'fail'
+	// Whether the batch committed is in the run's row.
+	return isOutage(codeOf(error)) ? 'reconnect' : 'fail'
 }
