@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
+import { makeCertificate } from '../certificate.ts'
 import { until } from '../wait.ts'
 import { jars } from './jars.ts'
 import { freePort, type JavaProcess, runJava, startJava, tail } from './java.ts'
@@ -177,28 +178,10 @@ const replicated = {
 /** A self-signed certificate for localhost, a user, and the settings of a listener CLIENT that asks for both. */
 async function makeSecure(folder: string) {
 	const [port, username, password] = [await freePort(), 'archiver', randomBytes(12).toString('hex')]
-	const [key, certificate, store] = ['key.pem', 'ca.pem', 'store.p12'].map((name) => join(folder, name)) as [
-		string,
-		string,
-		string,
-	]
-	const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
-	const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'ignore' })
-	openssl(
-		'req',
-		'-x509',
-		'-newkey',
-		'rsa:2048',
-		'-nodes',
-		'-days',
-		'2',
-		'-keyout',
-		key,
-		'-out',
-		certificate,
-		...subject,
-	)
-	openssl('pkcs12', '-export', '-inkey', key, '-in', certificate, '-out', store, '-passout', `pass:${password}`)
+	const { key, certificate } = makeCertificate(folder)
+	const store = join(folder, 'store.p12')
+	const bundle = ['pkcs12', '-export', '-inkey', key, '-in', certificate, '-out', store, '-passout', `pass:${password}`]
+	execFileSync('openssl', bundle, { stdio: 'ignore' })
 	return {
 		brokers: [`localhost:${port}`],
 		ca: await readFile(certificate, 'utf8'),

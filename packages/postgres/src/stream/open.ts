@@ -4,6 +4,7 @@ import { ReprieveError } from '@reprieve/contracts'
 import postgres from 'postgres'
 import { pinnedSettings, sessionSetup } from '../session.ts'
 import { readFrame, type StreamFrame, statusUpdate } from './frame.ts'
+import { restBetweenReads } from './rest.ts'
 import { startCommand } from './slot.ts'
 
 export type StreamOptions = {
@@ -60,6 +61,7 @@ export async function openStream(options: StreamOptions): Promise<ReplicationStr
 		max_lifetime: null,
 		onnotice: () => {},
 		setup: sessionSetup,
+		onconnected: ({ socket }) => restBetweenReads(socket),
 		connection: { application_name: 'reprieve capture', replication: 'database', ...walsenderSettings } as object,
 	})
 	try {
