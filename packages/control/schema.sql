@@ -322,6 +322,7 @@ create table reprieve.runs (
     status text not null,
     "table" text not null,
     target_ms integer not null,
+    throttle jsonb,
     unit bigint not null default 0,
     waiting jsonb,
     constraint runs_pkey PRIMARY KEY (id),

@@ -176,6 +176,7 @@ CREATE TABLE "reprieve"."runs" (
 	"batch_limit" integer DEFAULT 100000 NOT NULL,
 	"target_ms" integer NOT NULL,
 	"exposure_rows" integer NOT NULL,
+	"throttle" jsonb,
 	"waiting" jsonb,
 	"rows_per_second" real,
 	"epoch" integer DEFAULT 0 NOT NULL,

@@ -36,3 +36,10 @@ export function parseCount(text: string): number {
 	if (!/^\d{1,15}$/.test(text)) throw new ReprieveError('INVALID', `"${text}" is not a whole number`)
 	return Number(text)
 }
+
+/** Two times of day: `22:00-06:00`. Throws INVALID. */
+export function parseWindow(text: string): { from: string; to: string } {
+	const [, from, to] = /^(\d\d:\d\d)-(\d\d:\d\d)$/.exec(text) ?? []
+	if (from && to) return { from, to }
+	throw new ReprieveError('INVALID', `"${text}" is not a window`, { hint: 'Write two times of day: 22:00-06:00.' })
+}

@@ -73,7 +73,13 @@ export function previewLines(preview: Preview): string[] {
 }
 
 function waitingLines(waiting: Run['waiting']): string[] {
-	return waiting ? [`waiting: ${waiting.reason} is ${count(waiting.reading)}, limit ${count(waiting.limit)}`] : []
+	return waiting ? [`waiting: ${waitingText(waiting)}`] : []
+}
+
+/** Why a job waits, and at which number. */
+export function waitingText({ reason, reading, limit }: NonNullable<Run['waiting']>): string {
+	if (reason === 'window') return `window opens in ${count(reading / 60)} min`
+	return `${reason} ${count(reading)} of ${count(limit)}`
 }
 
 function failureLines(failure: Failure | undefined): string[] {

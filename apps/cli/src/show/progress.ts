@@ -1,5 +1,6 @@
 import type { Restore, Run } from '@reprieve/client'
 import type { Session } from '../command.ts'
+import { waitingText } from './jobs.ts'
 import { count } from './table.ts'
 
 type State = Pick<Run | Restore, 'id' | 'status' | 'progress' | 'etaSeconds' | 'waiting'>
@@ -40,5 +41,5 @@ function etaOf({ etaSeconds }: State): string {
 }
 
 function waitingOf({ waiting }: State): string {
-	return waiting ? `, waiting: ${waiting.reason} ${count(waiting.reading)} of ${count(waiting.limit)}` : ''
+	return waiting ? `, waiting: ${waitingText(waiting)}` : ''
 }

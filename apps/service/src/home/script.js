@@ -124,14 +124,17 @@ function showJobs(runs, restores) {
 	fill('runs', { columns: 7, empty: 'Nothing has run yet.', items: jobs, toRow: jobRow })
 }
 
+function waitingText({ reason, reading, limit }) {
+	return reason === 'window'
+		? `window opens in ${count(reading / 60)} min`
+		: `${reason} ${count(reading)} of ${count(limit)}`
+}
+
 function jobRow(job) {
 	const row = element('tr')
 	const status = cell()
 	status.append(badge(job.status))
-	if (job.waiting)
-		status.append(
-			element('small', `waits: ${job.waiting.reason} ${count(job.waiting.reading)} of ${count(job.waiting.limit)}`),
-		)
+	if (job.waiting) status.append(element('small', `waits: ${waitingText(job.waiting)}`))
 	if (job.failure) status.append(element('small', job.failure.message))
 	const progress = cell()
 	progress.append(

@@ -28,6 +28,7 @@ export function toRun(row: RunRow): Run {
 		collateral: row.collateral,
 		exposure,
 		batches: row.batches,
+		throttle: row.throttle ?? undefined,
 		waiting: row.waiting ?? undefined,
 		progress: progressOf(row, done),
 		rowsPerSecond: rate,

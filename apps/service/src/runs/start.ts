@@ -176,6 +176,7 @@ function newRun(
 		batchLimit,
 		targetMs: input.batch?.targetMs ?? defaultTargetMs,
 		exposureRows: windowOf(services, input),
+		throttle: input.throttle,
 		createdAt: services.clock.now().toISOString(),
 	}
 }

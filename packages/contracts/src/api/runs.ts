@@ -7,6 +7,42 @@ import { plan } from './plans.ts'
 export const waiting = z.object({ reason: z.string(), reading: z.number(), limit: z.number() }).meta({ id: 'Waiting' })
 export type Waiting = z.infer<typeof waiting>
 
+const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'not a time of day (22:30)')
+
+/** When a run may begin a batch; over midnight where `to` is before `from`. */
+export const runWindow = z
+	.strictObject({
+		from: timeOfDay,
+		to: timeOfDay,
+		/** By the tz database. Default UTC. */
+		timeZone: z.string().max(100).refine(isTimeZone, 'not a time zone (Europe/Berlin)').optional(),
+	})
+	.refine(({ from, to }) => from !== to, 'from and to are the same time')
+export type RunWindow = z.infer<typeof runWindow>
+
+/** What a run leaves to others; each unlimited where it is not named. */
+export const runThrottle = z
+	.strictObject({
+		/** Rows that the run deletes a second at most, counted from the beginning of one batch to that of the next. */
+		rowsPerSecond: z.int().min(1).max(10_000_000).optional(),
+		/** Bytes of log that the whole cluster may write a second, counted the same way. */
+		logBytesPerSecond: z.int().min(1).max(1e12).optional(),
+		/** No batch begins while a vacuum or other upkeep holds one of the tables. Default false. */
+		waitForVacuum: z.boolean().optional(),
+		window: runWindow.optional(),
+	})
+	.meta({ id: 'RunThrottle' })
+export type RunThrottle = z.infer<typeof runThrottle>
+
+function isTimeZone(name: string): boolean {
+	try {
+		new Intl.DateTimeFormat('en', { timeZone: name })
+		return true
+	} catch {
+		return false
+	}
+}
+
 export const run = z
 	.object({
 		id,
@@ -24,6 +60,7 @@ export const run = z
 		collateral: z.number(),
 		exposure: z.number(),
 		batches: z.number(),
+		throttle: runThrottle.optional(),
 		waiting: waiting.optional(),
 		/** 0 to 1. */
 		progress: z.number(),
@@ -44,6 +81,7 @@ export const runStartInput = z.strictObject({
 		.strictObject({ rows: z.int().min(1).max(100_000).optional(), targetMs: z.int().min(10).max(60_000).optional() })
 		.optional(),
 	exposure: z.strictObject({ rows: z.int().min(1).max(10_000_000).optional() }).optional(),
+	throttle: runThrottle.optional(),
 	idempotencyKey,
 })
 export const runGetInput = z.strictObject({ id, wait })

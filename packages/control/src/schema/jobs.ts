@@ -7,6 +7,7 @@ import type {
 	Role,
 	Row,
 	RowCounts,
+	RunThrottle,
 	Selection,
 	Waiting,
 } from '@reprieve/contracts'
@@ -163,6 +164,7 @@ export const runs = reprieve.table(
 		batchLimit: integer('batch_limit').notNull().default(100_000),
 		targetMs: integer('target_ms').notNull(),
 		exposureRows: integer('exposure_rows').notNull(),
+		throttle: jsonb().$type<RunThrottle>(),
 		waiting: jsonb().$type<Waiting>(),
 		rowsPerSecond: real('rows_per_second'),
 		/** Fencing: a batch commits only under the epoch that it began with. */

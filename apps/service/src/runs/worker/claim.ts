@@ -1,4 +1,4 @@
-import type { JobStatus } from '@reprieve/contracts'
+import type { JobStatus, RunThrottle } from '@reprieve/contracts'
 import { ReprieveError } from '@reprieve/contracts'
 import type { PlanBody } from '@reprieve/control'
 import type { Services } from '../../context.ts'
@@ -18,6 +18,8 @@ export type ClaimedRun = {
 	exposureRows: number
 	targetMs: number
 	batchLimit: number
+	/** What it leaves to others. */
+	throttle: RunThrottle
 }
 
 /** What may change under a worker between two batches. */
@@ -47,7 +49,7 @@ export async function claimRun(services: Services, owner: string, leaseMs: numbe
 			where c.status = any(${claimable}) and (c.lease_until is null or c.lease_until < clock_timestamp())
 			order by c.created_at, c.id limit 1 for update skip locked)
 		returning r.id, r.epoch, r.plan_id as "planId", p.lineage, r."table", r.actor, r.reason, p.body,
-			r.exposure_rows as "exposureRows", r.target_ms as "targetMs", r.batch_limit as "batchLimit"`
+			r.exposure_rows as "exposureRows", r.target_ms as "targetMs", r.batch_limit as "batchLimit", coalesce(r.throttle, '{}') as throttle`
 	if (!row) return undefined
 	const { id, epoch, body, ...run } = row
 	if (epoch > 1) services.log.info({ run: id, epoch }, 'a run goes on where it was left')

@@ -6,15 +6,16 @@ import { type BatchLimits, deleteBatch } from './delete-batch.ts'
 import { diskFull, isNameMissing, judgeFailure } from './failures.ts'
 import { toFailure } from './finding.ts'
 import type { GateClosed } from './gate.ts'
+import { type Before, type Moment, ratesAt, rowsOfOneSecond, secondsToWindow, untilWithin } from './pace.ts'
 import { type RunShape, readShape } from './shape.ts'
 import { type BatchRange, nextBatchRows, nextRange } from './size.ts'
-import { type ThrottleLimits, takeReadings, throttle } from './throttle.ts'
+import { limitsOf, type ThrottleLimits, takeReadings, throttle } from './throttle.ts'
 import type { Wake } from './wake.ts'
 
 /** How a worker goes about a run. */
 export type ExecuteOptions = {
 	batch: BatchLimits
-	throttle: Omit<ThrottleLimits, 'exposureRows'>
+	throttle: Omit<ThrottleLimits, 'exposureRows' | keyof ReturnType<typeof limitsOf>>
 	/** Times that one batch is tried against contention. */
 	attempts: number
 	/** The longest pause before something that is waited for is looked at again. */
@@ -24,13 +25,14 @@ export type ExecuteOptions = {
 	signal: AbortSignal
 }
 
-/** One run in one worker's hands; `attempts` counts failures of the batch under way. */
+/** One run in one worker's hands; `attempts` counts failures of the batch under way. Rates begin anew in other hands. */
 type Hold = {
 	services: Services
 	run: ClaimedRun
 	shape: RunShape
 	options: ExecuteOptions
 	attempts: number
+	before?: Before
 }
 
 /** What is there before the shape is read. */
@@ -83,21 +85,33 @@ async function takeTurn(hold: Hold): Promise<boolean> {
 		if (readings.exposedBatches === 0) return await leave(hold, 'finish')
 		return await pause(hold, { reason: 'receipts', reading: readings.exposedBatches, limit: 0 })
 	}
-	const range = await nextRange(services.pools.delete, shape, state.unit, rowsFor(run, state))
+	const now = { atMs: performance.now(), logBytes: readings.logBytes }
+	learnRowSize(hold, now)
+	const aimed = rowsFor(hold, state)
+	const range = await nextRange(services.pools.delete, shape, state.unit, aimed)
 	if (!range) throw planEnded(run, state)
-	const limits = { ...hold.options.throttle, exposureRows: run.exposureRows }
-	const waiting = throttle(readings, limits, range.rows)
-	if (waiting) return await pause(hold, waiting)
-	await deleteOne(hold, state, range).catch((error: unknown) => followNames(hold, error))
+	const limits = { ...hold.options.throttle, ...limitsOf(run.throttle), exposureRows: run.exposureRows }
+	const opens = secondsToWindow(run.throttle.window, services.clock.now())
+	const waiting = throttle({ ...readings, ...ratesAt(now, hold.before), secondsToWindow: opens }, limits, range.rows)
+	if (waiting) return await pause(hold, waiting, untilWithin(now, hold.before, run.throttle))
+	await deleteOne(hold, { state, range, aimed, now }).catch((error: unknown) => followNames(hold, error))
 	return false
 }
 
-/** A batch of half the window at most, so that the next one is deleted while this one is archived. */
-function rowsFor(run: ClaimedRun, state: RunState): number {
-	return Math.max(1, Math.min(state.batchRows, run.batchLimit, Math.floor(run.exposureRows / 2)))
+/** The first look behind a batch tells what its rows have written, before others have written more. */
+function learnRowSize({ before }: Hold, now: Moment): void {
+	if (before) before.bytesPerRow ??= Math.max(1, (now.logBytes - before.logBytes) / Math.max(1, before.rows))
 }
 
-async function deleteOne(hold: Hold, state: RunState, range: BatchRange): Promise<void> {
+/** A batch of half the window at most, so that the next one is deleted while this one is archived. */
+function rowsFor({ run, before }: Hold, state: RunState): number {
+	const most = Math.min(run.batchLimit, Math.floor(run.exposureRows / 2), rowsOfOneSecond(run.throttle, before))
+	return Math.max(1, Math.min(state.batchRows, most))
+}
+
+type NextBatch = { state: RunState; range: BatchRange; aimed: number; now: Moment }
+
+async function deleteOne(hold: Hold, { state, range, aimed, now: moment }: NextBatch): Promise<void> {
 	const { services, run, shape, options } = hold
 	const { lease, lineage, actor, reason } = run
 	const batch = { lease, number: state.batches + 1, range, lineage, actor, reason }
@@ -105,7 +119,7 @@ async function deleteOne(hold: Hold, state: RunState, range: BatchRange): Promis
 	const done = await deleteBatch(services, shape, batch, options.batch)
 	const milliseconds = Math.max(1, Math.round(performance.now() - began))
 	hold.attempts = 0
-	const aimed = rowsFor(run, state)
+	hold.before = { ...moment, rows: done.deleted + done.relinked + done.collateral }
 	const now = { rows: range.rows, milliseconds, aimed, tables: shape.tables.length }
 	const batchRows = nextBatchRows(now, run.targetMs, run.batchLimit)
 	await saveSize(hold, batchRows)
@@ -125,13 +139,13 @@ async function leave({ services, run }: Hold, event: 'settle' | 'finish'): Promi
 	return true
 }
 
-/** Says why the run waits, then sleeps until something happens. */
-async function pause({ services, run, options }: Base, waiting: Waiting): Promise<false> {
+/** Says why the run waits, then sleeps until something happens, or for `soonMs` where that is known. */
+async function pause({ services, run, options }: Base, waiting: Waiting, soonMs = 0): Promise<false> {
 	const text = JSON.stringify(waiting)
 	await services.control.sql`
 		update reprieve.runs set waiting = ${text}::text::jsonb
 		where id = ${run.lease.runId} and epoch = ${run.lease.epoch} and waiting is distinct from ${text}::text::jsonb`
-	await options.wake.wait(options.pollMs, options.signal)
+	await options.wake.wait(soonMs > 0 ? Math.min(soonMs, options.pollMs) : options.pollMs, options.signal)
 	return false
 }
 

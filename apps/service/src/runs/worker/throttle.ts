@@ -1,6 +1,7 @@
-import type { Waiting } from '@reprieve/contracts'
+import type { RunThrottle, Waiting } from '@reprieve/contracts'
 import { arrayLiteral } from '@reprieve/postgres'
 import type { Services } from '../../context.ts'
+import type { Rates } from './pace.ts'
 
 /** What stands between a run and its next batch, as numbers. */
 export type Readings = {
@@ -12,7 +13,11 @@ export type Readings = {
 	replicaLagSeconds: number
 	/** Sessions that wait for a lock on one of the plan's tables. */
 	lockWaits: number
-}
+	/** Vacuums and other upkeep at work on one of the plan's tables. */
+	vacuums: number
+	/** Until the run's window opens. */
+	secondsToWindow: number
+} & Rates
 
 /** The most of each reading at which a batch may begin. */
 export type ThrottleLimits = {
@@ -21,6 +26,25 @@ export type ThrottleLimits = {
 	slotBytes: number
 	replicaLagSeconds: number
 	lockWaits: number
+	rowsPerSecond: number
+	logBytesPerSecond: number
+	vacuums: number
+}
+
+/** What a run that asks for nothing else leaves to others. */
+const unlimited = {
+	rowsPerSecond: Number.POSITIVE_INFINITY,
+	logBytesPerSecond: Number.POSITIVE_INFINITY,
+	vacuums: Number.POSITIVE_INFINITY,
+}
+
+/** The limits that a run was started with. */
+export function limitsOf({ rowsPerSecond, logBytesPerSecond, waitForVacuum }: RunThrottle): typeof unlimited {
+	return {
+		rowsPerSecond: rowsPerSecond ?? unlimited.rowsPerSecond,
+		logBytesPerSecond: logBytesPerSecond ?? unlimited.logBytesPerSecond,
+		vacuums: waitForVacuum ? 0 : unlimited.vacuums,
+	}
 }
 
 /**
@@ -37,18 +61,26 @@ export function throttle(readings: Readings, limits: ThrottleLimits, rows: numbe
 	if (readings.slotLagBytes >= limits.slotBytes) {
 		return { reason: 'slotLag', reading: readings.slotLagBytes, limit: limits.slotBytes }
 	}
-	if (readings.replicaLagSeconds > limits.replicaLagSeconds) {
-		return { reason: 'replicaLag', reading: readings.replicaLagSeconds, limit: limits.replicaLagSeconds }
-	}
-	if (readings.lockWaits > limits.lockWaits) {
-		return { reason: 'lockWaits', reading: readings.lockWaits, limit: limits.lockWaits }
-	}
-	return undefined
+	if (readings.secondsToWindow > 0) return { reason: 'window', reading: readings.secondsToWindow, limit: 0 }
+	const beyond = upTo.find(([, key]) => readings[key] > limits[key])
+	return beyond && { reason: beyond[0], reading: readings[beyond[1]], limit: limits[beyond[1]] }
 }
 
+/** Reasons to wait for a reading that is above its limit. */
+const upTo = [
+	['replicaLag', 'replicaLagSeconds'],
+	['lockWaits', 'lockWaits'],
+	['vacuum', 'vacuums'],
+	['rowsPerSecond', 'rowsPerSecond'],
+	['logBytesPerSecond', 'logBytesPerSecond'],
+] as const
+
+/** What the database says of a run, and how far its log has come. */
+export type Taken = Omit<Readings, keyof Rates | 'secondsToWindow'> & { logBytes: number }
+
 /** Takes the readings of one run. */
-export async function takeReadings(services: Services, runId: string, oids: number[]): Promise<Readings> {
-	const [row] = await services.control.sql<Record<keyof Readings, string>[]>`
+export async function takeReadings(services: Services, runId: string, oids: number[]): Promise<Taken> {
+	const [row] = await services.control.sql<Record<keyof Taken, string>[]>`
 		select (select count(*) from reprieve.batches b where b.run_id = r.id and b.archived_at is null) as "exposedBatches",
 			r.deleted + r.relinked + r.collateral - r.archived as "exposedRows",
 			(select coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), s.confirmed_flush_lsn)), 0) from pg_replication_slots s
@@ -56,15 +88,20 @@ export async function takeReadings(services: Services, runId: string, oids: numb
 			(select coalesce(max(extract(epoch from p.replay_lag)), 0) from pg_stat_replication p
 				where not exists (select from pg_replication_slots s where s.active_pid = p.pid and s.slot_type = 'logical'))
 				as "replicaLagSeconds",
-			(select count(*) from pg_locks l where not l.granted and l.locktype = 'relation'
-				and l.database = (select oid from pg_database where datname = current_database())
-				and l.relation = any(${arrayLiteral(oids)}::text::oid[])) as "lockWaits"
-		from reprieve.runs r where r.id = ${runId}`
+			l.waits as "lockWaits", l.vacuums, pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') as "logBytes"
+		from reprieve.runs r, lateral (
+			select count(*) filter (where not granted) as waits,
+				count(*) filter (where granted and mode = 'ShareUpdateExclusiveLock') as vacuums
+			from pg_locks where locktype = 'relation' and relation = any(${arrayLiteral(oids)}::text::oid[])
+				and database = (select oid from pg_database where datname = current_database())) l
+		where r.id = ${runId}`
 	return {
 		exposedBatches: Number(row?.exposedBatches),
 		exposedRows: Number(row?.exposedRows),
 		slotLagBytes: Number(row?.slotLagBytes),
 		replicaLagSeconds: Number(row?.replicaLagSeconds),
 		lockWaits: Number(row?.lockWaits),
+		vacuums: Number(row?.vacuums),
+		logBytes: Number(row?.logBytes),
 	}
 }
