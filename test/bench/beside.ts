@@ -10,10 +10,10 @@ import { startSidecarGround, streaming } from './sidecars.ts'
 const [scale, clients] = [10, 4]
 
 /** A run that leaves the machine to others. */
-const throttled = { batch: { rows: 500 }, throttle: { rowsPerSecond: Number(process.env.RPS ?? 1_000) } }
+const throttled = { throttle: { rowsPerSecond: 1_000 } }
 
 /** pgbench's own transactions for `seconds` with a throttled run beside them, and without; the run goes on from round to round. */
-export async function benchBeside({ seconds = 20, rows = 2_000_000, rounds }: BenchOptions): Promise<Outcome> {
+export async function benchBeside({ seconds = 20, rows = 300_000, rounds }: BenchOptions): Promise<Outcome> {
 	await using ground = await startSidecarGround()
 	const { sql, client, url, processes } = ground
 	const capture = ground.run('capture')

@@ -9,7 +9,7 @@ import type { GateClosed } from './gate.ts'
 import { type Before, type Moment, ratesAt, rowsOfOneSecond, secondsToWindow, untilWithin } from './pace.ts'
 import { type RunShape, readShape } from './shape.ts'
 import { type BatchRange, nextBatchRows, nextRange } from './size.ts'
-import { limitsOf, type ThrottleLimits, takeReadings, throttle } from './throttle.ts'
+import { limitsOf, type Taken, type ThrottleLimits, takeReadings, throttle } from './throttle.ts'
 import type { Wake } from './wake.ts'
 
 /** How a worker goes about a run. */
@@ -87,15 +87,26 @@ async function takeTurn(hold: Hold): Promise<boolean> {
 	}
 	const now = { atMs: performance.now(), logBytes: readings.logBytes }
 	learnRowSize(hold, now)
+	const waitsFor = (rows: number) => throttleRun(hold, { readings, now, rows })
+	const soonMs = untilWithin(now, hold.before, run.throttle)
+	const early = waitsFor(0)
+	if (early) return await pause(hold, early, soonMs)
 	const aimed = rowsFor(hold, state)
 	const range = await nextRange(services.pools.delete, shape, state.unit, aimed)
 	if (!range) throw planEnded(run, state)
-	const limits = { ...hold.options.throttle, ...limitsOf(run.throttle), exposureRows: run.exposureRows }
-	const opens = secondsToWindow(run.throttle.window, services.clock.now())
-	const waiting = throttle({ ...readings, ...ratesAt(now, hold.before), secondsToWindow: opens }, limits, range.rows)
-	if (waiting) return await pause(hold, waiting, untilWithin(now, hold.before, run.throttle))
+	const waiting = waitsFor(range.rows)
+	if (waiting) return await pause(hold, waiting, soonMs)
 	await deleteOne(hold, { state, range, aimed, now }).catch((error: unknown) => followNames(hold, error))
 	return false
+}
+
+function throttleRun(
+	{ services, run, options, before }: Hold,
+	{ readings, now, rows }: { readings: Taken; now: Moment; rows: number },
+): Waiting | undefined {
+	const limits = { ...options.throttle, ...limitsOf(run.throttle), exposureRows: run.exposureRows }
+	const opens = secondsToWindow(run.throttle.window, services.clock.now())
+	return throttle({ ...readings, ...ratesAt(now, before), secondsToWindow: opens }, limits, rows)
 }
 
 /** The first look behind a batch tells what its rows have written, before others have written more. */
