@@ -36,7 +36,7 @@ export function restBetweenReads(socket: Socket): void {
 		isTurnOpen = true
 		flow.add(chunk.length)
 		if (!flow.mayRest(performance.now())) return isWanted
-		resting ??= setTimeout(wake, restMs).unref()
+		resting ??= setTimeout(wake, restMs)
 		// Tells the handle to stop reading.
 		return false
 	}

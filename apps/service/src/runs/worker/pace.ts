@@ -14,8 +14,8 @@ export function ratesAt(now: Moment, before: Before | undefined): Rates {
 	if (!before) return { rowsPerSecond: 0, logBytesPerSecond: 0 }
 	const seconds = Math.max(now.atMs - before.atMs, 1) / 1000
 	return {
-		rowsPerSecond: Math.round(before.rows / seconds),
-		logBytesPerSecond: Math.round((now.logBytes - before.logBytes) / seconds),
+		rowsPerSecond: before.rows / seconds,
+		logBytesPerSecond: (now.logBytes - before.logBytes) / seconds,
 	}
 }
 

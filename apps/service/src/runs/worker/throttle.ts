@@ -63,7 +63,12 @@ export function throttle(readings: Readings, limits: ThrottleLimits, rows: numbe
 	}
 	if (readings.secondsToWindow > 0) return { reason: 'window', reading: readings.secondsToWindow, limit: 0 }
 	const beyond = upTo.find(([, key]) => readings[key] > limits[key])
-	return beyond && { reason: beyond[0], reading: readings[beyond[1]], limit: limits[beyond[1]] }
+	return beyond && { reason: beyond[0], reading: rounded(readings[beyond[1]]), limit: limits[beyond[1]] }
+}
+
+/** To two digits: a rate falls while it is waited for, and each other reading is written down. */
+function rounded(reading: number): number {
+	return Number(reading.toPrecision(2))
 }
 
 /** Reasons to wait for a reading that is above its limit. */
