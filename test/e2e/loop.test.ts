@@ -55,10 +55,15 @@ test.each(vaults)(
 			expect(dryRun.body.rows).toBe(Number(counted?.rows))
 			expect(await client.plans.get(dryRun.body.id as string)).toMatchObject({ hash: dryRun.body.hash })
 
-			const ran = await reprieve(env, '--json', 'run', dryRun.body.id as string, '--reason', 'dup')
+			const window = { from: timeOfDay(-1), to: timeOfDay(2), timeZone: 'UTC' }
+			const throttled = ['--rows-per-second', '1000000', '--log-per-second', '1000000000', '--wait-for-vacuum']
+			const inWindow = ['--window', `${window.from}-${window.to}`, '--time-zone', 'UTC']
+			const start = ['run', dryRun.body.id as string, '--reason', 'dup', ...throttled, ...inWindow]
+			const ran = await reprieve(env, '--json', ...start)
 			expect({ code: ran.code, errors: ran.errors }).toEqual({ code: 0, errors: '' })
 			const run = JSON.parse(ran.output) as { id: string; deleted: number; archived: number; relinked: number }
-			expect(run).toMatchObject({ status: 'succeeded', drifted: 0 })
+			const throttle = { rowsPerSecond: 1e6, logBytesPerSecond: 1e9, waitForVacuum: true, window }
+			expect(run).toMatchObject({ status: 'succeeded', drifted: 0, throttle })
 
 			const stale = await client.cleanup.stale({ table: 'sessions', column: 'last_seen_at', olderThan: 'P90D' })
 			const states = await Array.fromAsync(stale.progress())
@@ -122,4 +127,9 @@ function restOf(url: string, key: string) {
 		})
 		return { status: response.status, body: (await response.json()) as Answer['body'] }
 	}
+}
+
+/** The time of day so many hours from now, UTC. */
+function timeOfDay(hours: number): string {
+	return new Date(Date.now() + hours * 3_600_000).toISOString().slice(11, 16)
 }
