@@ -112,7 +112,7 @@ export const serviceGuards: Mutant[] = [
 		name: 'takes a body of any size',
 		rule: 'P9',
 		file: `${service}/server.ts`,
-		before: '	app.use(limited)\n',
+		before: "	app.on(bodied, '*', bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }))\n",
 		after: '',
 		tests: { 'test/hostile/http.test.ts': ['a body over the limit'] },
 	},
