@@ -24,9 +24,12 @@ export function askTogether(ask: Ask): Ask {
 			isOwn = true
 			return ask(c, call, principal)
 		}
-		const answered = await share(`${principal.id} ${url}`, own).catch((refusal: unknown) => {
+		let answered: Answered | undefined
+		try {
+			answered = await share(`${principal.id} ${url}`, own)
+		} catch (refusal) {
 			if (isOwn) throw refusal
-		})
+		}
 		if (!answered) return ask(c, call, principal)
 		if (!isOwn) call.rate.take(principal.id)
 		return answered
