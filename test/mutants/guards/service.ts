@@ -117,6 +117,14 @@ export const serviceGuards: Mutant[] = [
 		tests: { 'test/hostile/http.test.ts': ['a body over the limit'] },
 	},
 	{
+		name: 'records one refusal for all reads that share it',
+		rule: 'P10',
+		file: `${service}/rest/ask.ts`,
+		before: 'if (isOwn) throw refusal',
+		after: 'throw refusal',
+		tests: { [requests]: ['equal reads that come at once each count as a call'] },
+	},
+	{
 		name: 'does not record a change that nobody can read',
 		rule: 'P10',
 		file: `${service}/rest/serve.ts`,
