@@ -51,6 +51,23 @@ test('a batch counts as its calls', async () => {
 	expect([rest.status, rest.headers.get('retry-after')]).toEqual([429, '5'])
 })
 
+test('equal reads that come at once each count as a call, and each of their refusals is recorded', async () => {
+	await using database = await freshDatabase()
+	await using service = await startTestService(database, { rateLimit: 12 })
+	const viewer = await service.keyFor('viewer', ['public.a'])
+	const atOnce = (calls: number, path: string, key?: string) =>
+		Promise.all(Array.from({ length: calls }, () => service.call('GET', path, undefined, key ? { key } : {})))
+	const refused = await atOnce(6, '/api/v1/tokens', viewer)
+	expect(refused.map(({ status }) => status)).toEqual(Array(6).fill(403))
+	const recorded = await database.sql<{ request: string }[]>`
+		select request_id as request from reprieve.audit where act = 'tokens.list' and outcome = 'FORBIDDEN'`
+	const ids = refused.map(({ headers }) => headers.get('x-request-id'))
+	expect(recorded.map(({ request }) => request).toSorted()).toEqual(ids.toSorted())
+	const statuses = (await atOnce(14, '/api/v1/system/status')).map(({ status }) => status)
+	// The admin's key has made another one before.
+	expect(statuses.toSorted()).toEqual([...Array(11).fill(200), ...Array(3).fill(429)])
+})
+
 test('what fails inside is neutral outside', async () => {
 	await using database = await freshDatabase()
 	await using service = await startTestService(database)

@@ -1,6 +1,7 @@
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
+import { Answer } from './answer.ts'
 import type { Config } from './config.ts'
 import { refuseAddress, refuseBytes } from './unreadable.ts'
 
@@ -19,13 +20,14 @@ const patience = {
 /** Every subscription is called `watch`. */
 const isWatch = /^\/trpc\/v1\/\w+\.watch\b/
 
+type Listening = Server<typeof IncomingMessage, typeof Answer>
 type Fetch = (request: Request) => Response | Promise<Response>
 
 /** Serves HTTP at the configured address; `close` takes no more calls and lets those under way end (at most 10 s). */
-export function listen(fetch: Fetch, config: Config): Promise<{ server: Server; close(): Promise<void> }> {
+export function listen(fetch: Fetch, config: Config): Promise<{ server: Listening; close(): Promise<void> }> {
 	return new Promise((resolve, reject) => {
 		const answer = getRequestListener(fetch, { hostname: config.host, errorHandler: refuseAddress })
-		const server = createServer(patience, answer)
+		const server = createServer({ ...patience, ServerResponse: Answer }, answer)
 		const streams = new Set<ServerResponse>()
 		const answers = new WeakMap<Duplex, ServerResponse[]>()
 		server.on('request', (request, answer) => {
@@ -51,7 +53,7 @@ function underWay(answers: readonly ServerResponse[] = []): readonly ServerRespo
 }
 
 /** Event streams are cut at once, so that their clients reconnect elsewhere; other calls may end. */
-async function closeServer(server: Server, streams: ReadonlySet<ServerResponse>): Promise<void> {
+async function closeServer(server: Listening, streams: ReadonlySet<ServerResponse>): Promise<void> {
 	const closed = new Promise<void>((resolve) => server.close(() => resolve()))
 	for (const answer of streams) answer.destroy()
 	const timer = setTimeout(() => server.closeAllConnections(), graceMs)

@@ -1,13 +1,12 @@
-import { randomUUID } from 'node:crypto'
-import type { HttpBindings } from '@hono/node-server'
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { trpcServer } from '@hono/trpc-server'
 import { ReprieveError } from '@reprieve/contracts'
 import type { AnyProcedure } from '@trpc/server'
-import { type Context, Hono, type MiddlewareHandler } from 'hono'
+import { type Context, Hono, type Next } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { authenticate } from './access/authenticate.ts'
 import type { RateLimit } from './access/rate.ts'
+import type { Answer } from './answer.ts'
 import { readText } from './body.ts'
 import type { Principal, Services } from './context.ts'
 import { asReprieveError, asTrpcError } from './errors.ts'
@@ -28,15 +27,17 @@ const maxBodyBytes = 1024 * 1024
 const maxDrainedBytes = 16 * maxBodyBytes
 const maxBatchCalls = 20
 
+/** What comes with a body. Of all else none is read: asking for it would make a whole Request of each. */
+const bodied = ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+
 /** Everything that the service answers over HTTP. */
 export function createServer(services: Services, rate: RateLimit): Hono {
 	const app = new Hono()
 	const metrics = createMetrics(services)
 	const answers = services.log.child({}, { redact: { paths: [] } })
 	const callFor = (c: Context) => createCall(c, services, rate, metrics)
-	app.use(async (c, next) => request.run({ id: randomUUID() }, () => observe(c, next, answers, metrics)))
-	app.use(async (c, next) => refuseAmbiguous(c) ?? next())
-	app.use(limited)
+	app.use((c, next) => request.run({ id: idOf(c) }, () => observe(c, next, answers, metrics)))
+	app.on(bodied, '*', bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }))
 	serveProbes(app, services, metrics, callFor)
 	serveTrpc(app, callFor)
 	serveRest(app, callFor)
@@ -50,29 +51,21 @@ export function createServer(services: Services, rate: RateLimit): Hono {
 	return app
 }
 
-async function observe(c: Context, next: () => Promise<void>, log: Services['log'], metrics: Metrics): Promise<void> {
+async function observe(c: Context, next: Next, log: Services['log'], metrics: Metrics): Promise<void> {
 	const startedAt = performance.now()
-	const id = request.getStore()?.id ?? ''
-	const { outgoing } = c.env as HttpBindings
-	for (const [name, value] of secureHeaders) outgoing.setHeader(name, value)
-	outgoing.setHeader('x-request-id', id)
-	await next()
+	const refusal = refuseAmbiguous(c)
+	if (refusal) c.res = refusal
+	else await next()
+	const { method, path } = c.req
+	const { status } = c.res
 	const milliseconds = Math.round(performance.now() - startedAt)
-	metrics.answered(c.req.method, c.req.path, c.res.status, milliseconds / 1000)
-	log.info({ requestId: id, method: c.req.method, path: c.req.path, status: c.res.status, milliseconds }, 'answered')
+	metrics.answered(method, path, status, milliseconds / 1000)
+	log.info({ requestId: idOf(c), method, path, status, milliseconds }, 'answered')
 }
 
-/** Of every answer that does not bring its own: set on Node's answer, since a Headers of each would cost more than the rest. */
-const secureHeaders = Object.entries({
-	'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-	'x-content-type-options': 'nosniff',
-	'x-frame-options': 'DENY',
-	'referrer-policy': 'no-referrer',
-	'cross-origin-opener-policy': 'same-origin',
-	'cross-origin-resource-policy': 'same-origin',
-	'permissions-policy': 'camera=(), geolocation=(), microphone=()',
-	'cache-control': 'no-store',
-})
+function idOf(c: Context): string {
+	return (c.env as { outgoing: Answer }).outgoing.id
+}
 
 function createCall(c: Context, services: Services, rate: RateLimit, metrics: Metrics): Call {
 	let principal: Promise<Principal> | undefined
@@ -132,7 +125,7 @@ async function refuseUnread(
 	try {
 		if (calls.length > 1 && changes.length > 0)
 			throw new ReprieveError('INVALID', 'a mutation came in a batch', { hint: 'Send each mutation alone.' })
-		if (principal && !bodiless.has(c.req.method)) await readText(c)
+		if (principal && bodied.includes(c.req.method)) await readText(c)
 	} catch (cause) {
 		if (principal) for (const { path } of changes) await recordUnread(call, principal, { path, cause })
 		throw cause
@@ -143,13 +136,6 @@ function serveDocument(app: Hono): void {
 	const text = JSON.stringify(openApiDocument())
 	app.get('/api/v1/openapi.json', (c) => c.body(text, 200, { 'content-type': 'application/json' }))
 }
-
-const limitBody = bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge })
-
-const limited: MiddlewareHandler = (c, next) => (bodiless.has(c.req.method) ? next() : limitBody(c, next))
-
-/** Of what comes so no body is read: asking for it would make a whole Request of each. */
-const bodiless = new Set(['GET', 'HEAD'])
 
 /** Reads on for a while before it answers: a connection closed on unread bytes would take the answer with it. */
 async function tooLarge(c: Context): Promise<Response> {

@@ -13,28 +13,34 @@ export function shareReads<Context extends object, T>(
 ): (context: Context, key: string) => Promise<T> {
 	const all = new WeakMap<Context, (key: string) => Promise<T>>()
 	return (context, key) => {
-		const share = all.get(context) ?? shareByKey(open(context))
+		const share = all.get(context) ?? shareOf(open(context))
 		all.set(context, share)
 		return share(key)
 	}
 }
 
-function shareByKey<T>(read: (key: string) => Promise<T>): (key: string) => Promise<T> {
+function shareOf<T>(read: (key: string) => Promise<T>): (key: string) => Promise<T> {
+	const share = shareByKey<T>()
+	return (key) => share(key, () => read(key))
+}
+
+/** As {@link shareReads}, of one context; who asks first reads for all that share. */
+export function shareByKey<T>(): (key: string, read: () => Promise<T>) => Promise<T> {
 	const readings = new Map<string, Reading<T>>()
-	const begin = (key: string) => {
+	const begin = (key: string, read: () => Promise<T>) => {
 		const reading: Reading<T> = {}
 		readings.set(key, reading)
-		reading.running = read(key)
+		reading.running = read()
 		const forget = () => {
 			if (readings.get(key) === reading && !reading.next) readings.delete(key)
 		}
 		reading.running.then(forget, forget)
 		return reading.running
 	}
-	return (key) => {
+	return (key, read) => {
 		const reading = readings.get(key) ?? {}
 		readings.set(key, reading)
-		reading.next ??= turnAfter(reading.running).then(() => begin(key))
+		reading.next ??= turnAfter(reading.running).then(() => begin(key, read))
 		return reading.next
 	}
 }

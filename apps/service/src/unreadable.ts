@@ -19,7 +19,7 @@ export function refuseAmbiguous(c: Context): Response | undefined {
 	}
 	const twice = singles.find((name) => (headersDistinct[name]?.length ?? 0) > 1)
 	if (twice) return problemResponse(new ReprieveError('INVALID', `the header ${twice} is given more than once`))
-	const encoding = c.req.header('content-encoding')
+	const encoding = headersDistinct['content-encoding']?.[0]
 	if (!encoding || encoding === 'identity') return undefined
 	const error = new ReprieveError('INVALID', `the content encoding ${encoding} is not read`, {
 		hint: 'Send the body as it is.',

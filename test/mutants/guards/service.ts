@@ -112,9 +112,17 @@ export const serviceGuards: Mutant[] = [
 		name: 'takes a body of any size',
 		rule: 'P9',
 		file: `${service}/server.ts`,
-		before: '	app.use(limited)\n',
+		before: "	app.on(bodied, '*', bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }))\n",
 		after: '',
 		tests: { 'test/hostile/http.test.ts': ['a body over the limit'] },
+	},
+	{
+		name: 'records one refusal for all reads that share it',
+		rule: 'P10',
+		file: `${service}/rest/ask.ts`,
+		before: 'if (isOwn) throw refusal',
+		after: 'throw refusal',
+		tests: { [requests]: ['equal reads that come at once each count as a call'] },
 	},
 	{
 		name: 'does not record a change that nobody can read',

@@ -8,16 +8,21 @@ type KeyRow = { id: string; name: string; role: Role; hash: string; tables: stri
 /** Who the bearer of an `Authorization` header is. Throws UNAUTHENTICATED, never saying whether a key exists. */
 export async function authenticate(services: Services, header: string | undefined): Promise<Principal> {
 	const secret = /^Bearer ([\x21-\x7e]{1,1000})$/i.exec(header ?? '')?.[1]
-	const key = secret && (await findKey(services, hashSecret(secret)))
-	if (!key) {
-		throw new ReprieveError('UNAUTHENTICATED', header ? 'the key is not valid' : 'no key was sent', {
-			hint: 'Send Authorization: Bearer <API key>.',
-		})
-	}
-	return { id: key.id, name: key.name, role: key.role, tables: key.tables ?? undefined, chain: key.chain }
+	const principal = secret && (await findPrincipal(services, secret))
+	if (principal) return principal
+	throw new ReprieveError('UNAUTHENTICATED', header ? 'the key is not valid' : 'no key was sent', {
+		hint: 'Send Authorization: Bearer <API key>.',
+	})
 }
 
-const findKey = shareReads(({ control: { sql } }: Services) => async (hash: string): Promise<KeyRow | undefined> => {
+const findPrincipal = shareReads(({ control: { sql } }: Services) => async (secret: string) => {
+	const key = await findKey(sql, hashSecret(secret))
+	if (!key) return undefined
+	const { id, name, role, tables, chain } = key
+	return { id, name, role, tables: tables ?? undefined, chain } satisfies Principal
+})
+
+async function findKey(sql: Services['control']['sql'], hash: string): Promise<KeyRow | undefined> {
 	const [row] = await sql<KeyRow[]>`
 		with recursive found as (
 			select id, name, role, hash, tables, created_by from reprieve.api_keys where hash = ${hash} and revoked_at is null
@@ -29,4 +34,4 @@ const findKey = shareReads(({ control: { sql } }: Services) => async (hash: stri
 		)
 		select id, name, role, hash, tables, (select pg_catalog.array_agg(id order by depth) from chain) as chain from found`
 	return row && isSameHash(row.hash, hash) ? row : undefined
-})
+}
