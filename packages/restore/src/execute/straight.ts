@@ -137,7 +137,7 @@ async function listedIn(
 	rows: ChangeRows,
 	{ share, next, timelines }: { share: Share; next: number; timelines: Timelines },
 ): Promise<Uint32Array> {
-	const all = Uint32Array.from({ length: rows.count }, (_, row) => row)
+	const all = new Uint32Array(rows.count).map((_, row) => row)
 	await timelines.learn({ rows, at: all })
 	let place = next
 	return all.filter((row) => {
