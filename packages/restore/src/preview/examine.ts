@@ -162,6 +162,7 @@ function isUpdating(tables: Examined[], request: RestoreRequest): boolean {
 async function forgetOlder(tx: Transaction, table: Gathered): Promise<void> {
 	const { stage, requests } = table
 	if (!stage || requests.some((request) => !request.newestOnly)) return
+	stage.places?.forget()
 	await tx.unsafe(`with old as (delete from ${stage.fate} where state in ('superseded', 'same') returning n)
 		delete from ${stage.bookTable} where ${stage.book.n} in (select n from old)`)
 }
