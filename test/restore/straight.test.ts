@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
+import { getRestore } from '../../apps/service/src/restores/get.ts'
 import { startRestore } from '../../apps/service/src/restores/start.ts'
+import { claimRestore } from '../../apps/service/src/restores/worker/claim.ts'
+import { executeRestore } from '../../apps/service/src/restores/worker/execute.ts'
 import { reportedRows } from '../../packages/restore/src/execute/shares.ts'
 import { admin } from '../support/services.ts'
 import { differences, keep, openScene, preview, restore, type Scene, work } from './scene.ts'
@@ -93,6 +96,38 @@ test('where a row came in the way meanwhile its batch and those behind it go thr
 	expect(await work(scene, id)).toMatchObject({ status: 'succeeded', restored: 49, verified: 49, skipped: 1 })
 	expect(await written(scene)).toEqual([30, 20])
 	expect(await sql`select id from public.t where note = 'newer'`).toEqual([{ id: 25 }])
+})
+
+test('what another restore brings back while a batch is copied in is not brought back again', async () => {
+	await using scene = await openScene()
+	const { sql, services } = scene
+	await sql`create table public.t (id int primary key)`
+	await sql`insert into public.t select generate_series(1, 5)`
+	const id = await queued(scene)
+	const { hash } = await preview(scene, byRun)
+	const quicker = await startRestore(services, admin, { ...byRun, hash, reason: 'test' })
+	const slow = await claimRestore(services, 'slow', 30_000)
+	expect(slow?.lease.id).toBe(id)
+	const { transactions } = scene.vault
+	let isFirst = true
+	const vault = {
+		...scene.vault,
+		transactions: {
+			...transactions,
+			async *read(query: Parameters<typeof transactions.read>[0]) {
+				if (query.exact && isFirst) {
+					isFirst = false
+					expect(await work(scene, quicker.id)).toMatchObject({ status: 'succeeded', restored: 5 })
+					await sql`update public.t set id = id + 100`
+				}
+				yield* transactions.read(query)
+			},
+		},
+	}
+	await executeRestore({ ...services, vault }, slow as NonNullable<typeof slow>, new AbortController().signal)
+	const ended = await getRestore(services, admin, { id })
+	expect(ended).toMatchObject({ status: 'succeeded', restored: 0, skipped: 5 })
+	expect(await sql`select from public.t where id < 100`).toEqual([])
 })
 
 test('under skip the rows that live rows are in the way of come last, in batches of their own', async () => {

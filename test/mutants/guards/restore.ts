@@ -183,6 +183,14 @@ export const restoreGuards: Mutant[] = [
 		},
 	},
 	{
+		name: 'does not ask again whether another restore was quicker',
+		rule: '9.8',
+		file: `${restore}/execute/straight.ts`,
+		before: 'if (!(await mayGoStraight(tx, work))) throw',
+		after: 'if (!(await mayGoStraight(tx, work)) && false) throw',
+		tests: { [straight]: ['what another restore brings back while a batch is copied in is not brought back again'] },
+	},
+	{
 		name: 'forgets what was copied straight in when a change comes twice',
 		rule: '9.8',
 		file: `${restore}/execute/decide.ts`,
