@@ -116,3 +116,19 @@ test('an undo leaves what changed since the restore, and writes overwritten imag
 		{ id: 4, note: 'touched' },
 	])
 })
+
+test('what a restore that was undone had brought back is copied straight in again', async () => {
+	await using loop = await wholeLoop('create table public.item (id int primary key)', ['item'])
+	const { ground, services } = loop
+	await ground.sql`insert into public.item select generate_series(1, 5)`
+	const where = { column: 'id', op: 'gte', value: 1 } as const
+	const plan = await createPlan(services, admin, { policy: { kind: 'match', table: 'item', where } })
+	const deleted = await run(loop, plan.id)
+	const back = await restore(loop, { selection: { run: deleted.id } })
+	const { planId } = await undoRestore(services, admin, { id: back.id })
+	expect(await run(loop, planId)).toMatchObject({ status: 'succeeded', deleted: 5 })
+	const again = await restore(loop, { selection: { run: deleted.id } })
+	expect(again).toMatchObject({ status: 'succeeded', restored: 5, verified: 5 })
+	expect(await ground.sql`select from reprieve.restored_shares where version is not null`).toHaveLength(2)
+	expect(await ground.sql`select from reprieve.restored_rows`).toEqual([])
+})

@@ -156,8 +156,8 @@ export const restoreGuards: Mutant[] = [
 		name: 'does not read back what it copied straight in',
 		rule: 'P7',
 		file: `${restore}/execute/straight.ts`,
-		before: "if (found !== sent.digest('hex')) throw",
-		after: "if (found === '') throw",
+		before: 'if (!(await readsBack(tx, work, sent))) throw',
+		after: 'if (!(await readsBack(tx, work, sent)) && false) throw',
 		tests: {
 			[straight]: ['rows that read back as another text go through stages, which compare them as PostgreSQL does'],
 		},
@@ -181,6 +181,14 @@ export const restoreGuards: Mutant[] = [
 				'the same change is restored once, even when its row has another key by now, and the preview says so',
 			],
 		},
+	},
+	{
+		name: 'does not ask again whether another restore was quicker',
+		rule: '9.8',
+		file: `${restore}/execute/straight.ts`,
+		before: 'if (!(await mayGoStraight(tx, work))) throw',
+		after: 'if (!(await mayGoStraight(tx, work)) && false) throw',
+		tests: { [straight]: ['what another restore brings back while a batch is copied in is not brought back again'] },
 	},
 	{
 		name: 'forgets what was copied straight in when a change comes twice',

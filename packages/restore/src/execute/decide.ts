@@ -45,7 +45,7 @@ async function skipRestored(tx: Transaction, stage: Stage): Promise<void> {
 	)
 }
 
-/** Whether another restore brought back anything of a table between two positions, which a query `own` names. */
+/** Whether another restore, not undone, brought back anything of a table between two positions, which a query `own` names. */
 export async function mayBeBroughtBack(
 	tx: Transaction,
 	{ table, own }: { table: string; own: string },
@@ -53,7 +53,7 @@ export async function mayBeBroughtBack(
 ): Promise<boolean> {
 	const found = await tx.unsafe(
 		`select from (${own}) own
-		join reprieve.restores r on r.id <> $1 and r.restored > 0
+		join reprieve.restores r on r.id <> $1 and r.restored > 0 and not ${isUndone('r.id')}
 		left join lateral (
 			select t.name, (t.span ->> 'from')::int8 as first, (t.span ->> 'to')::int8 as final
 			from jsonb_to_recordset(r.cursor -> 'tables') as t(name text, span jsonb)) t on true
@@ -61,6 +61,10 @@ export async function mayBeBroughtBack(
 		[restoreId, table],
 	)
 	return found.length > 0
+}
+
+function isUndone(id: string): string {
+	return `exists (select from reprieve.plans p join reprieve.runs u on u.plan_id = p.id where p.undoes = ${id})`
 }
 
 /** Rows of a stage, still missing, that a restore brought back before: they were deleted again since. */
@@ -78,8 +82,7 @@ export async function countBroughtBack(tx: Transaction, stage: Stage): Promise<n
  */
 function broughtBack(stage: Stage, except = "''"): string {
 	const { book, bookTable, archivedName } = stage
-	const counts = (id: string) => `${id} <> ${except} and not exists (
-		select from reprieve.plans p join reprieve.runs u on u.plan_id = p.id where p.undoes = ${id})`
+	const counts = (id: string) => `${id} <> ${except} and not ${isUndone(id)}`
 	const bounds = `select min(s.${book.position}) as first_position, max(s.${book.position}) as final_position,
 		min(s.${book.ordinal}) as first_ordinal, max(s.${book.ordinal}) as final_ordinal from ${bookTable} s`
 	return `select s.${book.n} as n, r.restore_id from ${bookTable} s cross join lateral (

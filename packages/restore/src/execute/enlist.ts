@@ -24,7 +24,7 @@ export type Span = { from: string; to: string }
 /** Rows that a batch may hold, together however many they are, and still have its keys in the list, which is one row of it. */
 const plainRows = 100_000
 
-/** What the list is made in: rows are numbered and moved here before each batch's share becomes one row. */
+/** Where the list is made when rows of it have to change their batch before each batch's share becomes one row. */
 const draft = 'pg_temp.draft'
 
 const relinked = `f.state in (${relinkStates.map((state) => `'${state}'`).join(', ')})`
@@ -39,48 +39,86 @@ export async function enlist(
 	examination: Examination,
 	restore: { id: string; batchRows: number },
 ): Promise<RestoreCursor> {
-	await tx.unsafe(`create temp table draft (seq int8, batch int4, t int4, timeline int4, position int8, ordinal int8,
-		relink bool, seen text, missing bool, key text) on commit drop`)
-	const state = { seq: 0, batch: 0 }
-	const index = (stage: Stage) => examination.tables.findIndex((table) => table.stage === stage)
-	const partsOf = (loads: Load[], filter: string, isPlain: boolean) =>
-		loads
-			.flatMap((load) => load.tables.flatMap((oid) => stageOf(examination, oid) ?? []))
-			.map((stage) => part(stage, index(stage), { filter, isPlain }))
+	const isMoved = await hasEarly(tx, examination)
+	const list: List = { examination, id: restore.id, isMoved, seq: 0, batch: 0 }
+	if (isMoved) {
+		await tx.unsafe(`create temp table draft (seq int8, batch int4, t int4, timeline int4, position int8, ordinal int8,
+			relink bool, seen text, missing bool, key text) on commit drop`)
+	}
 	for (const pack of packLoads(insertLoads(examination), examination.references, restore.batchRows)) {
-		const isWhole = pack.length > 1 || pack.some((load) => load.internal)
-		const batchRows = isWhole ? Number.MAX_SAFE_INTEGER : restore.batchRows
-		const isPlain =
-			pack.length === 1 && pack.every(({ tables, rows }) => tables.length === 1 && (!isWhole || rows <= plainRows))
-		const share = { parts: partsOf(pack, inserted, isPlain), batchRows, order: 'asc', relink: false } as const
-		await append(tx, share, state)
+		await appendInserts(tx, list, pack, restore.batchRows)
 	}
 	for (const pack of packLoads(relinkLoads(examination), [], restore.batchRows)) {
-		const share = {
-			parts: partsOf(pack, relinked, false),
-			batchRows: restore.batchRows,
-			order: 'desc',
-			relink: true,
-		} as const
-		await append(tx, share, state)
+		const { batchRows } = restore
+		const share = { parts: partsOf(list, pack, { filter: relinked, isPlain: false }), rows: rowsOf(pack), batchRows }
+		await append(tx, list, { ...share, order: 'desc', relink: true })
 	}
-	await moveEarly(tx, examination)
-	await packDraft(tx, examination, restore.id)
+	if (isMoved) {
+		await moveEarly(tx, examination)
+		await packRows(tx, list, draft)
+		await tx.unsafe(`drop table ${draft}`)
+	}
 	const spans = await readSpans(tx, restore.id)
-	await tx.unsafe(`drop table ${draft}`)
-	await reportSuperseded(tx, examination, restore.id, state.seq)
+	await reportSuperseded(tx, examination, restore.id, list.seq)
 	return {
 		tables: examination.tables.map((table, t) => ({
 			...{ name: table.name, oid: table.stage?.live.oid ?? 0 },
 			...spans.get(t),
 		})),
-		batches: state.batch,
+		batches: list.batch,
 		done: 0,
 	}
 }
 
+/** A list that is being made: `seq` and `batch` are the last ones given. */
+type List = { examination: Examination; id: string; isMoved: boolean; seq: number; batch: number }
+
+/** Missing rows of a table have batches of their own: what goes through stages keeps none of them from going straight. */
+async function appendInserts(
+	tx: Transaction,
+	list: List,
+	pack: (Load & { internal: boolean })[],
+	most: number,
+): Promise<void> {
+	const isWhole = pack.length > 1 || pack.some((load) => load.internal)
+	const batchRows = isWhole ? Number.MAX_SAFE_INTEGER : most
+	const isPlain =
+		pack.length === 1 && pack.every(({ tables, rows }) => tables.length === 1 && (!isWhole || rows <= plainRows))
+	const rows = rowsOf(pack)
+	const share = (filter: string, some: number) =>
+		append(tx, list, {
+			...{ parts: partsOf(list, pack, { filter, isPlain }), rows: some, batchRows },
+			order: 'asc',
+			relink: false,
+		})
+	if (isWhole) return await share(inserted, rows)
+	const missing = pack.reduce((sum, { tables }) => sum + countMissing(list.examination, tables), 0)
+	await share("f.state = 'missing'", missing)
+	await share(`${inserted} and f.state <> 'missing'`, rows - missing)
+}
+
+function rowsOf(pack: Load[]): number {
+	return pack.reduce((sum, load) => sum + load.rows, 0)
+}
+
+function countMissing({ tables }: Examination, oids: number[]): number {
+	const own = tables.filter(({ stage }) => stage && oids.includes(stage.live.oid))
+	return own.reduce((sum, { counts }) => sum + (counts.missing ?? 0), 0)
+}
+
+function partsOf({ examination }: List, pack: Load[], by: { filter: string; isPlain: boolean }): string[] {
+	const stages = pack.flatMap((load) => load.tables.flatMap((oid) => stageOf(examination, oid) ?? []))
+	return stages.map((stage) =>
+		part(
+			stage,
+			examination.tables.findIndex((table) => table.stage === stage),
+			by,
+		),
+	)
+}
+
 /** A row for each table of each batch: one for each change would cost as much as writing the change. */
-async function packDraft(tx: Transaction, examination: Examination, id: string): Promise<void> {
+async function packRows(tx: Transaction, { examination, id }: List, rows: string): Promise<void> {
 	const tables = examination.tables.map(({ name, stage }, t) => ({ t, name, key: stage?.live.key ?? [] }))
 	const arrays = ['seq', 'timeline', 'position', 'ordinal', 'relink', 'seen', 'key'].map(
 		(column) => `array_agg(d.${column} order by d.seq)`,
@@ -90,7 +128,7 @@ async function packDraft(tx: Transaction, examination: Examination, id: string):
 			relinks, seens, keys, is_missing, first_position, final_position, first_ordinal, final_ordinal)
 		select $1, d.batch, d.t, n.name, n.key, ${arrays.join(', ')}, bool_and(d.missing),
 			min(d.position), max(d.position), min(d.ordinal), max(d.ordinal)
-		from ${draft} d join json_to_recordset($2::text::json) n(t int4, name text, key text[]) on n.t = d.t
+		from ${rows} d join json_to_recordset($2::text::json) n(t int4, name text, key text[]) on n.t = d.t
 		group by d.batch, d.t, n.name, n.key`,
 		[id, JSON.stringify(tables)],
 	)
@@ -135,22 +173,28 @@ function part(stage: Stage, t: number, { filter, isPlain }: { filter: string; is
 		from ${stage.sql} s ${joinFate(stage)} where ${filter}`
 }
 
-type Share = { parts: string[]; batchRows: number; order: 'asc' | 'desc'; relink: boolean }
+type Share = { parts: string[]; rows: number; batchRows: number; order: 'asc' | 'desc'; relink: boolean }
 
-async function append(tx: Transaction, share: Share, state: { seq: number; batch: number }): Promise<void> {
-	if (share.parts.length === 0) return
-	const [row] = await tx.unsafe<{ seq: string | null; batch: number | null }[]>(
-		`with added as (insert into ${draft} (seq, batch, t, timeline, position, ordinal, relink, seen, missing, key)
-			select $1::int8 + place, $2::int4 + 1 + ((place - 1) / $3::int8)::int4, t, timeline, position, ordinal, $4::text::bool,
-				seen, missing, key
-			from (select *, row_number() over (order by missing desc, position ${share.order}, timeline ${share.order},
-					ordinal ${share.order}) as place
-				from (${share.parts.join(' union all ')}) all_parts) placed returning seq, batch)
-		select max(seq)::text as seq, max(batch) as batch from added`,
-		[state.seq, state.batch, share.batchRows, String(share.relink)],
-	)
-	state.seq = Number(row?.seq ?? state.seq)
-	state.batch = row?.batch ?? state.batch
+async function append(tx: Transaction, list: List, share: Share): Promise<void> {
+	const { parts, rows, batchRows, order, relink } = share
+	if (rows === 0) return
+	const placed = `select ${list.seq} + place as seq, ${list.batch} + 1 + ((place - 1) / ${batchRows})::int4 as batch, t, timeline,
+			position, ordinal, ${relink} as relink, seen, missing, key
+		from (select *, row_number() over (order by position ${order}, timeline ${order}, ordinal ${order}) as place
+			from (${parts.join(' union all ')}) all_parts) all_placed`
+	if (list.isMoved) await tx.unsafe(`insert into ${draft} ${placed}`)
+	else await packRows(tx, list, `(${placed})`)
+	list.seq += rows
+	list.batch += Math.ceil(rows / batchRows)
+}
+
+async function hasEarly(tx: Transaction, { tables }: Examination): Promise<boolean> {
+	for (const { stage } of tables) {
+		if (!stage || stage.relinks === 0) continue
+		const found = await tx.unsafe(`select from ${stage.fate} where early limit 1`)
+		if (found.length > 0) return true
+	}
+	return false
 }
 
 /** The relinks of a row that cannot come back as it was archived go into its own batch. */

@@ -31,14 +31,40 @@ export function listedOf(share: Share): Listed[] {
 	}))
 }
 
+/** As it is read: what is the same for all rows of a share of missing ones is left out, or comes once. */
+type ReadShare = Omit<Share, 'seqs' | 'positions' | 'relinks' | 'seens'> & {
+	seqs: number[] | null
+	positions: string[] | null
+	relinks: boolean[] | null
+	seens: (string | null)[] | null
+	firstSeq: number
+	firstPosition: string
+}
+
 /** The shares of one batch, by their places. */
 export async function readShares(sql: Session, id: string, batch: number): Promise<Share[]> {
-	const shares = await sql<(Omit<Share, 'positions'> & { positions: string[] })[]>`
-		select batch, t, array_to_json(seqs) as seqs, array_to_json(timelines) as timelines,
-			array_to_json(positions::text[]) as positions, array_to_json(ordinals) as ordinals,
-			array_to_json(relinks) as relinks, array_to_json(seens) as seens, is_missing as "isMissing"
+	const shares = await sql<ReadShare[]>`
+		select batch, t, is_missing as "isMissing", seqs[1]::float8 as "firstSeq", first_position::text as "firstPosition",
+			array_to_json(timelines) as timelines, array_to_json(ordinals) as ordinals,
+			case when first_position < final_position then array_to_json(positions::text[]) end as positions,
+			case when not is_missing then array_to_json(seqs) end as seqs,
+			case when not is_missing then array_to_json(relinks) end as relinks,
+			case when not is_missing then array_to_json(seens) end as seens
 		from reprieve.restored_shares where restore_id = ${id} and batch = ${batch} order by t`
-	return shares.map((share) => ({ ...share, positions: share.positions.map(BigInt) }))
+	return shares.map(toShare)
+}
+
+/** Rows of one table that are missing follow each other in the list. */
+function toShare({ firstSeq, firstPosition, ...share }: ReadShare): Share {
+	const { batch, t, timelines, ordinals, isMissing } = share
+	const rows = ordinals.length
+	return {
+		...{ batch, t, timelines, ordinals, isMissing },
+		seqs: share.seqs ?? Array.from(ordinals, (_, i) => firstSeq + i),
+		positions: share.positions?.map(BigInt) ?? new Array(rows).fill(BigInt(firstPosition)),
+		relinks: share.relinks ?? new Array(rows).fill(false),
+		seens: share.seens ?? new Array(rows).fill(null),
+	}
 }
 
 /** Marks a share's rows as written, all of them by this transaction. */

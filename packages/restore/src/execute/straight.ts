@@ -1,20 +1,19 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type ChangeRows, quoteIdentifier, quoteTable, ReprieveError, type SourceTable } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import type { Unique } from '../catalog/uniques.ts'
 import { driftCode, mapColumns } from '../drift/map-columns.ts'
-import { keyUnique } from '../preview/key.ts'
 import type { Timelines } from '../selection/timelines.ts'
-import { keyColumns, literal, ownRows } from '../stage/columns.ts'
+import { literal } from '../stage/columns.ts'
 import { copyText } from '../stage/copy-text.ts'
 import { partsOf } from '../stage/pieces.ts'
 import { advanceSequences } from './advance-sequences.ts'
 import { mayBeBroughtBack } from './decide.ts'
+import { readsBack, type Sent, writtenRows } from './read-back.ts'
 import type { BatchCounts } from './record-rows.ts'
 import { markWritten, type Share } from './shares.ts'
-import { writtenHere } from './write-rows.ts'
 
 /** A batch cannot be copied straight into its table, or not as it was archived: to be tried again through stages, which tell why. */
 export class NotStraight extends Error {}
@@ -59,12 +58,10 @@ export async function restoreStraight(
 ): Promise<BatchCounts> {
 	const { share, restoreId } = work
 	try {
-		const sent = createHash('sha256')
-		const names = await copyIn(tx, work, sent)
+		const sent = await copyIn(tx, work)
 		await release()
 		work.signal.throwIfAborted()
-		const found = await digestWritten(tx, work, names)
-		if (found !== sent.digest('hex')) throw new NotStraight(`${work.archivedName} reads back otherwise`)
+		if (!(await readsBack(tx, work, sent))) throw new NotStraight(`${work.archivedName} reads back otherwise`)
 	} catch (error) {
 		throw isRefusal(error) ? new NotStraight((error as Error).message, { cause: error }) : error
 	}
@@ -83,16 +80,24 @@ function isRefusal(error: unknown): boolean {
 	return /^(0A|22|23|42|54000|P0)/.test(code ?? '')
 }
 
-/** Answers the quoted names of the columns that were written. */
-async function copyIn(tx: Transaction, work: StraightWork, sent: Hash): Promise<string[]> {
+async function copyIn(tx: Transaction, work: StraightWork): Promise<Sent> {
 	const chunks = work.read[Symbol.asyncIterator]()
 	const first = await chunks.next()
 	if (first.done) throw new NotStraight('nothing was read')
 	const names = columnsOf(first.value, work).map(({ to }) => quoteIdentifier(to.name))
 	const sink = await tx.unsafe(`copy ${quoteTable(work.live)} (${names.join(', ')}) from stdin`).writable()
-	const lines = linesOf({ ...work, read: continued(first.value, chunks) }, names, sent)
-	await pipeline(Readable.from(lines, { objectMode: false }), sink)
-	return names
+	const lines = linesOf({ ...work, read: continued(first.value, chunks) }, names)
+	const hash = createHash('sha256')
+	let bytes = 0
+	const counted = async function* () {
+		for await (const each of lines) {
+			hash.update(each)
+			bytes += each.length
+			yield each
+		}
+	}
+	await pipeline(Readable.from(counted(), { objectMode: false }), sink)
+	return { names, bytes, digest: hash.digest('hex') }
 }
 
 async function* continued(first: ChangeRows, rest: AsyncIterator<ChangeRows>): AsyncIterable<ChangeRows> {
@@ -108,7 +113,7 @@ function columnsOf(rows: ChangeRows, { live, rename, archivedName }: StraightWor
 	return map.columns
 }
 
-async function* linesOf(work: StraightWork, names: string[], sent: Hash): AsyncGenerator<Buffer> {
+async function* linesOf(work: StraightWork, names: string[]): AsyncGenerator<Buffer> {
 	const { share, timelines } = work
 	let next = 0
 	for await (const rows of work.read) {
@@ -119,15 +124,8 @@ async function* linesOf(work: StraightWork, names: string[], sent: Hash): AsyncG
 		next += at.length
 		const [part, ...others] = partsOf(rows, at, columns)
 		if (!isSame || others.length > 0 || (part?.long.length ?? 0) > 0) throw new NotStraight('rows of several shapes')
-		for (const lines of copyText(
-			rows,
-			at,
-			columns.map(({ from }) => from),
-			none,
-		)) {
-			sent.update(lines)
-			yield lines
-		}
+		const from = columns.map((column) => column.from)
+		yield* copyText(rows, at, from, none)
 	}
 	if (next !== share.seqs.length) throw new NotStraight(`${share.seqs.length} changes listed, ${next} read in order`)
 }
@@ -139,7 +137,7 @@ async function listedIn(
 	rows: ChangeRows,
 	{ share, next, timelines }: { share: Share; next: number; timelines: Timelines },
 ): Promise<Uint32Array> {
-	const all = Uint32Array.from({ length: rows.count }, (_, row) => row)
+	const all = new Uint32Array(rows.count).map((_, row) => row)
 	await timelines.learn({ rows, at: all })
 	let place = next
 	return all.filter((row) => {
@@ -150,23 +148,4 @@ async function listedIn(
 		if (isNext) place++
 		return isNext
 	})
-}
-
-/** SQL of the rows that this transaction wrote under the share's keys, in the list's order. */
-function writtenRows({ restoreId, share, live, uniques }: StraightWork, columns: string): string {
-	const unique = keyUnique(live, uniques)
-	const key = keyColumns(live).map(({ name, typeName }, i) => {
-		return `t.${quoteIdentifier(name)} ${unique.parts[i]?.operator} (k.key::text[])[${i + 1}]::${typeName}`
-	})
-	return `select t.${columns} from reprieve.restored_shares w
-		cross join lateral unnest(w.keys) with ordinality k(key, place)
-		cross join lateral (select * from ${ownRows(live)} t where ${key.join(' and ')} and ${writtenHere}) t
-		where w.restore_id = ${literal(restoreId)} and w.batch = ${share.batch} and w.t = ${share.t} order by k.place`
-}
-
-async function digestWritten(tx: Transaction, work: StraightWork, names: string[]): Promise<string> {
-	const hash = createHash('sha256')
-	const source = await tx.unsafe(`copy (${writtenRows(work, names.join(', t.'))}) to stdout`).readable()
-	for await (const lines of source) hash.update(lines as Buffer)
-	return hash.digest('hex')
 }

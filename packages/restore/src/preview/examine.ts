@@ -52,6 +52,9 @@ type SuppressedComponent = Component & { mode: Suppression['mode'] | undefined }
 
 export type Examined = Gathered & { counts: Record<string, number> }
 
+/** Memory that each sort of the transaction may take, unless the server gives more: keys of some 200,000 rows. */
+const sortBytes = 32 * 1024 * 1024
+
 /** Most rounds of looking for parents of parents. */
 const parentRounds = 20
 
@@ -65,6 +68,9 @@ export async function examine(
 	request: RestoreRequest,
 	{ isNarrow = false } = {},
 ): Promise<Examination> {
+	await tx.unsafe(
+		`select set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')), ${sortBytes})::text || 'B', true)`,
+	)
 	const requests = await resolveSelection(context.vault, request.selection, context.through)
 	let narrow = isNarrow && !request.parents
 	for (let round = 0; ; round++) {
@@ -156,6 +162,7 @@ function isUpdating(tables: Examined[], request: RestoreRequest): boolean {
 async function forgetOlder(tx: Transaction, table: Gathered): Promise<void> {
 	const { stage, requests } = table
 	if (!stage || requests.some((request) => !request.newestOnly)) return
+	stage.places?.forget()
 	await tx.unsafe(`with old as (delete from ${stage.fate} where state in ('superseded', 'same') returning n)
 		delete from ${stage.bookTable} where ${stage.book.n} in (select n from old)`)
 }

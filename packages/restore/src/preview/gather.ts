@@ -8,6 +8,7 @@ import { wantedRows } from '../selection/filter.ts'
 import type { TableRequest } from '../selection/resolve.ts'
 import type { Timelines } from '../selection/timelines.ts'
 import { changeOf, openStages, type Stage, stagedColumns, stageRows, versionOf } from '../stage/open.ts'
+import { openPlaces } from '../stage/places.ts'
 import { comparedColumns } from './compared.ts'
 
 /** A table of the selection: staged when there is a live table to stage it for. */
@@ -43,6 +44,7 @@ export async function gather(tx: Transaction, context: GatherContext, requests: 
 		),
 	)
 	const stageOf = new Map(stages.map((stage) => [stage.archivedName, stage]))
+	for (const stage of stages) stage.places = openPlaces()
 	const gathered: Gathered[] = []
 	for (const [name, of] of byTable) {
 		const stage = stageOf.get(name)

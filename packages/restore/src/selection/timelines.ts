@@ -17,6 +17,7 @@ export type Timelines = {
 /** `fallback` is the timeline of transactions that have no record yet. */
 export function openTimelines(vault: Vault, fallback: number): Timelines {
 	const asked = new Set<bigint>()
+	let newest = -1n
 	/** Two timelines may have a transaction each at one position. */
 	const known = new Map<string, RecordedTransaction>()
 	const met = new Set<string>()
@@ -31,9 +32,14 @@ export function openTimelines(vault: Vault, fallback: number): Timelines {
 	const identify = identifying()
 	const of: Timelines['of'] = (rows, row) => known.get(identify(rows, row))?.position.timeline ?? fallback
 	const learn: Timelines['learn'] = async ({ rows, at }) => {
-		const positions = Array.from(at, (row) => rows.position[row] as bigint)
-		const exact = [...new Set(positions)].filter((position) => !asked.has(position))
-		for (const position of exact) asked.add(position)
+		const exact: bigint[] = []
+		for (let i = 0; i < at.length; i++) {
+			const position = rows.position[at[i] as number] as bigint
+			if (position === newest || asked.has(position)) continue
+			newest = position
+			asked.add(position)
+			exact.push(position)
+		}
 		if (exact.length === 0) return
 		for await (const transaction of vault.transactions.read({ exact })) {
 			const { position, xid, committedAt } = transaction

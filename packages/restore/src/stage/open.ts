@@ -6,6 +6,7 @@ import { relinkOp } from './columns.ts'
 import { copyRows } from './copy-rows.ts'
 import { type Layout, layOut, readFillingPage } from './layout.ts'
 import { type LongValue, partsOf, putInPieces, readByteColumns } from './pieces.ts'
+import type { Places } from './places.ts'
 import { checkRetyped } from './retyped.ts'
 
 /** Archived rows of one live table in temporary tables of its column types, gone with the transaction. */
@@ -33,6 +34,8 @@ export type Stage = Layout & {
 	byteColumns: ReadonlySet<string>
 	/** Values that were too long for a line. */
 	long: LongValue[]
+	/** Of the rows of a preview or start, by which these are compared. */
+	places?: Places
 }
 
 /** Only a nested loop joins rows that together have more columns than a tuple may (1,664), and statistics make it chosen. */
@@ -128,6 +131,7 @@ export async function stageRows(
 		for (const cell of part.long) await putInPieces(tx, stage, rows, { ...cell, n: n(cell.row) })
 		await checkRetyped(tx, stage, part.columns, { rows, at: part.at, n })
 	}
+	stage.places?.add(rows, at, chunk.timeline)
 	stage.rows += at.length
 	for (const row of Array.from(at)) if (rows.op[row] === relinkOp) stage.relinks++
 }

@@ -24,6 +24,8 @@ export type LongValue = { n: number; column: string; bytes: number }
 
 /** Rows without long values together, each other one on its own. */
 export function partsOf(rows: ChangeRows, at: ArrayLike<number>, columns: ColumnMap[]): StagePart[] {
+	if (columns.every(({ from }) => (rows.columns[from]?.bytes.length ?? 0) <= longBytes))
+		return [{ at, columns, long: [] }]
 	const isLong = (row: number, { from }: ColumnMap) => sizeAt(rows.columns[from], row) > longBytes
 	const [whole, cut]: [number[], StagePart[]] = [[], []]
 	for (const row of Array.from(at)) {

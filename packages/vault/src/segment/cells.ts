@@ -4,6 +4,8 @@ import type { TextColumn } from '@reprieve/contracts'
 export type CellBuilder = {
 	push(cell: string | Uint8Array | null): void
 	finish(): TextColumn
+	/** Pushes the cell whose UTF-8 lies between two places of other bytes. */
+	copy(source: Uint8Array, from: number, to: number): void
 }
 
 /** A builder for `rows` cells; its buffer grows as cells come. */
@@ -33,6 +35,15 @@ export function buildCells(rows: number): CellBuilder {
 			offsets[row] = used
 		},
 		finish: () => ({ bytes: bytes.subarray(0, used), offsets, present }),
+		copy(source, from, to) {
+			reserve(to - from)
+			if (to - from > shortLength) bytes.set(source.subarray(from, to), used)
+			else for (let at = from; at < to; at++) bytes[used + at - from] = source[at] as number
+			used += to - from
+			present[row] = 1
+			row++
+			offsets[row] = used
+		},
 	}
 }
 

@@ -2,11 +2,11 @@ import { type ChangeRows, changeOps, type SourceTable, type TextColumn } from '@
 import type { VaultColumn } from '../columns.ts'
 import type { DeltaType } from '../values/codec.ts'
 import { codecOf } from '../values/types.ts'
-import { buildCells, cellsOf } from './cells.ts'
+import { buildCells, type CellBuilder, cellsOf } from './cells.ts'
 import type { Plain } from './pages.ts'
 import type { ParquetFile } from './parquet.ts'
 import { putPlain } from './plain.ts'
-import type { Scratch } from './scratch.ts'
+import { Scratch } from './scratch.ts'
 
 /** One row group, decoded as far as it was asked for. */
 export type RowGroup = {
@@ -18,11 +18,16 @@ export type RowGroup = {
 	values(column: string): Promise<ArrayLike<unknown>>
 	/** PostgreSQL text of one source column, by its place in `table.columns`. */
 	texts(column: number): Promise<(row: number) => Cell>
+	/** Where they lie, for a column that the file keeps as text; undefined where it has them in another form. */
+	spans(column: number): Spans | undefined
 	/** The native values of a flat column of the file as Parquet's bytes, put behind what is written. */
 	plain(column: { name: string; type: DeltaType }, out: Scratch): Promise<Plain>
 	/** Forgets the values of every column but `_exact`, which others need too. */
 	release(): void
 }
+
+/** Texts among bytes, by row; the end of a NULL is below 0. */
+type Spans = { bytes: Uint8Array; starts: Int32Array; ends: Int32Array }
 
 /** A cell's PostgreSQL text, as a string or as UTF-8; null is NULL. */
 export type Cell = string | Uint8Array | null
@@ -58,15 +63,42 @@ function openGroup(
 			return isNull(cell) ? textIn(exact[row], column.name) : decode(cell)
 		}
 	}
+	const spread = new Map<number, Spans | undefined>()
+	const spans: RowGroup['spans'] = (at) => {
+		const column = columns[at] as VaultColumn
+		if (column.type === 'string' && !spread.has(at)) spread.set(at, readSpans(file, range, column.name))
+		return spread.get(at)
+	}
 	return {
-		...{ table, rows, plainBytes: range.plainBytes, values, texts },
+		...{ table, rows, plainBytes: range.plainBytes, values, texts, spans },
 		async plain(column, out) {
 			return file.plain(column.name, range, out) ?? plainOf(await values(column.name), { ...column, rows }, out)
 		},
 		release() {
 			for (const column of cache.keys()) if (column !== '_exact') cache.delete(column)
+			spread.clear()
 		},
 	}
+}
+
+/** A text is its own native form: no row of such a column is kept in `_exact`. */
+function readSpans(file: ParquetFile, range: ParquetFile['groups'][number], column: string): Spans | undefined {
+	const rows = range.end - range.start
+	const scratch = new Scratch()
+	const plain = file.plain(column, range, scratch)
+	if (!plain) return undefined
+	const bytes = scratch.written
+	const [starts, ends] = [new Int32Array(rows), new Int32Array(rows).fill(-1)]
+	let at = plain.from
+	for (let row = 0; row < rows; row++) {
+		if (plain.present?.[row] === 0) continue
+		const start = (plain.isShared ? plain.from : at) + 4
+		at = start + bytes.readUInt32LE(start - 4)
+		if (at > plain.to) throw new RangeError(`a text ends at byte ${at} of its page, the page at byte ${plain.to}`)
+		starts[row] = start
+		ends[row] = at
+	}
+	return { bytes, starts, ends }
 }
 
 /** Puts values that were read as objects: another's file has them in another form. */
@@ -91,6 +123,7 @@ export function textIn(map: MapCell, name: string): string | null {
 }
 
 function hasNull(cells: ArrayLike<unknown>): boolean {
+	if (ArrayBuffer.isView(cells)) return false
 	for (let row = 0; row < cells.length; row++) if (isNull(cells[row])) return true
 	return false
 }
@@ -106,25 +139,48 @@ export async function changesOf(
 	{ wanted }: { wanted?: ReadonlySet<number> | undefined } = {},
 ): Promise<ChangeRows> {
 	const places = placesOf(refs)
-	const gather = async <T>(column: string): Promise<T[]> => {
-		const values = await Promise.all(places.groups.map((group) => group.values(column)))
-		return refs.map(({ row }, at) => values[places.group[at] as number]?.[row] as T)
-	}
+	const gather = <T>(column: string, put: (cell: T, at: number) => void) => gatherEach(places, column, put)
 	const columns: TextColumn[] = []
 	for (let at = 0; at < table.columns.length; at++)
 		columns.push(wanted && !wanted.has(at) ? cellsOf(new Array(refs.length).fill(null)) : await gatherTexts(places, at))
-	return {
-		table,
-		count: refs.length,
-		columns,
-		op: Uint8Array.from(await gather<Uint8Array>('_op'), opReader()),
-		position: BigUint64Array.from(await gather<bigint>('_position')),
-		ordinal: Uint32Array.from(await gather<number>('_ordinal')),
-		xid: Uint32Array.from(await gather<bigint>('_xid'), Number),
-		committedAt: BigInt64Array.from(await gather<bigint>('_committed_at')),
-		leaf: (await gather<Uint8Array | null | undefined>('_leaf')).map(leafReader()),
-		rewritten: (await gather<MapCell>('_rewritten')).map((map) => map ?? null),
-	}
+	const count = refs.length
+	const op = new Uint8Array(count)
+	const [position, committedAt] = [new BigUint64Array(count), new BigInt64Array(count)]
+	const [ordinal, xid] = [new Uint32Array(count), new Uint32Array(count)]
+	const leaf = new Array<string | null>(count)
+	const rewritten = new Array<Record<string, string | null> | null>(count)
+	const [opOf, leafOf] = [opReader(), leafReader()]
+	await gather<Uint8Array>('_op', (name, at) => {
+		op[at] = opOf(name)
+	})
+	await gather<bigint>('_position', (value, at) => {
+		position[at] = value
+	})
+	await gather<number>('_ordinal', (value, at) => {
+		ordinal[at] = value
+	})
+	await gather<bigint>('_xid', (value, at) => {
+		xid[at] = Number(value)
+	})
+	await gather<bigint>('_committed_at', (value, at) => {
+		committedAt[at] = value
+	})
+	await gather<Uint8Array | null | undefined>('_leaf', (name, at) => {
+		leaf[at] = leafOf(name)
+	})
+	await gather<MapCell>('_rewritten', (map, at) => {
+		rewritten[at] = map ?? null
+	})
+	return { table, count, columns, op, position, ordinal, xid, committedAt, leaf, rewritten }
+}
+
+async function gatherEach<T>(
+	{ groups, group, row }: Places,
+	column: string,
+	put: (cell: T, at: number) => void,
+): Promise<void> {
+	const values = await Promise.all(groups.map((each) => each.values(column)))
+	for (let at = 0; at < row.length; at++) put(values[group[at] as number]?.[row[at] as number] as T, at)
 }
 
 /** Rows by the number of their row group and their place in it: nothing is looked up for a cell. */
@@ -133,21 +189,32 @@ type Places = { groups: RowGroup[]; group: Uint32Array; row: Uint32Array }
 function placesOf(refs: readonly RowRef[]): Places {
 	const groups = [...new Set(refs.map((ref) => ref.group))]
 	const numbers = new Map(groups.map((group, number) => [group, number]))
-	return {
-		groups,
-		group: Uint32Array.from(refs, (ref) => numbers.get(ref.group) as number),
-		row: Uint32Array.from(refs, (ref) => ref.row),
+	const [group, row] = [new Uint32Array(refs.length), new Uint32Array(refs.length)]
+	for (let at = 0; at < refs.length; at++) {
+		const ref = refs[at] as RowRef
+		group[at] = numbers.get(ref.group) as number
+		row[at] = ref.row
 	}
+	return { groups, group, row }
 }
 
 async function gatherTexts({ groups, group, row }: Places, column: number): Promise<TextColumn> {
-	const texts = await Promise.all(groups.map((each) => each.texts(column)))
+	const spans = groups.map((each) => each.spans(column))
+	const texts = await Promise.all(groups.map((each, i) => (spans[i] ? undefined : each.texts(column))))
 	const builder = buildCells(row.length)
 	for (let at = 0; at < row.length; at++) {
-		const textOfRow = texts[group[at] as number] as (row: number) => Cell
-		builder.push(textOfRow(row[at] as number))
+		const [number, own] = [group[at] as number, row[at] as number]
+		const found = spans[number]
+		if (found) pushSpan(builder, found, own)
+		else builder.push((texts[number] as (row: number) => Cell)(own))
 	}
 	return builder.finish()
+}
+
+function pushSpan(builder: CellBuilder, { bytes, starts, ends }: Spans, row: number): void {
+	const end = ends[row] as number
+	if (end < 0) builder.push(null)
+	else builder.copy(bytes, starts[row] as number, end)
 }
 
 /** Reads cells of `_op`. */

@@ -57,10 +57,20 @@ export function formatTimestamp(micros: bigint): string {
 }
 
 function splitMicros(micros: bigint): { day: number; second: number; micro: number } {
-	const micro = Number(((micros % 1_000_000n) + 1_000_000n) % 1_000_000n)
-	const seconds = Number((micros - BigInt(micro)) / 1_000_000n)
+	const { seconds, micro } = splitSeconds(micros)
 	const day = Math.floor(seconds / daySeconds)
 	return { day, second: seconds - day * daySeconds, micro }
+}
+
+/** Numbers do for most, and cost no object at each step. */
+function splitSeconds(micros: bigint): { seconds: number; micro: number } {
+	const whole = Number(micros)
+	if (Number.isSafeInteger(whole)) {
+		const seconds = Math.floor(whole / 1_000_000)
+		return { seconds, micro: whole - seconds * 1_000_000 }
+	}
+	const micro = Number(((micros % 1_000_000n) + 1_000_000n) % 1_000_000n)
+	return { seconds: Number((micros - BigInt(micro)) / 1_000_000n), micro }
 }
 
 function formatClock(second: number): string {

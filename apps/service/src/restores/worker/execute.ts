@@ -101,7 +101,7 @@ async function runBatch(hold: Hold, cursor: RestoreCursor): Promise<void> {
 	flight.take()
 	const done = flight.begin()
 	if (batch < cursor.batches) {
-		hold.next = openFlight(services, claimed, { cursor, batch: batch + 1, isStaged })
+		hold.next = openFlight(services, claimed, { cursor, batch: batch + 1, isStaged, behind: flight })
 		// What is tried again may have waited for a row of the one beside it, which waits for its turn.
 		if (hold.tried === 0) overlap(flight, hold.next)
 	}

@@ -16,14 +16,14 @@ export type Flight = {
 	giveUp(): Promise<void>
 }
 
-/** Begins to read a batch of the restore; `isStaged` is as its context has it. */
+/** Begins to read a batch of the restore, when the one before it is read; `isStaged` is as its context has it. */
 export function openFlight(
 	services: Services,
 	claimed: ClaimedRestore,
-	{ cursor, batch, isStaged }: { cursor: RestoreCursor; batch: number; isStaged: boolean },
+	{ cursor, batch, isStaged, behind }: { cursor: RestoreCursor; batch: number; isStaged: boolean; behind?: Flight },
 ): Flight {
 	const archive = { sql: services.pools.restore, vault: services.vault, id: claimed.lease.id, cursor }
-	const source = readBatch(archive, batch)
+	const source = Promise.resolve(behind?.source).then(() => readBatch(archive, batch))
 	const turn = Promise.withResolvers<void>()
 	const straight = Promise.withResolvers<void>()
 	for (const each of [source, turn.promise]) each.catch(() => {})
