@@ -2,7 +2,8 @@ import type { TextColumn } from '@reprieve/contracts'
 
 /** Collects the cells of one text column. */
 export type CellBuilder = {
-	push(cell: string | Uint8Array | null): void
+	/** A number is a whole one up to 53 bits. */
+	push(cell: string | Uint8Array | number | null): void
 	finish(): TextColumn
 }
 
@@ -19,7 +20,12 @@ export function buildCells(rows: number): CellBuilder {
 		bytes.copy(larger, 0, 0, used)
 		bytes = larger
 	}
-	const write = (cell: string | Uint8Array) => {
+	const write = (cell: string | Uint8Array | number) => {
+		if (typeof cell === 'number') {
+			reserve(mostDigits)
+			used += writeWhole(bytes, cell, used)
+			return
+		}
 		reserve(typeof cell === 'string' ? cell.length * 3 : cell.length)
 		used += typeof cell === 'string' ? writeText(bytes, cell, used) : writeBytes(bytes, cell, used)
 	}
@@ -54,6 +60,33 @@ function writeText(target: Buffer, text: string, at: number): number {
 		target[at + char] = code
 	}
 	return text.length
+}
+
+/** With a minus. */
+const mostDigits = 17
+
+const billion = 1_000_000_000
+
+/** Writes the digits of a whole number; answers how many bytes. */
+function writeWhole(target: Buffer, whole: number, at: number): number {
+	if (whole < 0) target[at] = 45
+	const [first, size] = whole < 0 ? [at + 1, -whole] : [at, whole]
+	if (size < billion) return writeDigits(target, size, { at: first, least: 1 }) - at
+	const high = Math.floor(size / billion)
+	const middle = writeDigits(target, high, { at: first, least: 1 })
+	return writeDigits(target, size - high * billion, { at: middle, least: 9 }) - at
+}
+
+/** Writes at least so many digits of a number below a billion; answers where they end. */
+function writeDigits(target: Buffer, value: number, { at, least }: { at: number; least: number }): number {
+	let end = at + 1
+	for (let limit = 10; limit <= value || end - at < least; limit *= 10) end++
+	for (let place = end - 1, left = value; place >= at; place--) {
+		const rest = (left / 10) | 0
+		target[place] = 48 + left - rest * 10
+		left = rest
+	}
+	return end
 }
 
 /** A text column from strings. */

@@ -1,7 +1,7 @@
 import type { SourceTable, TextColumn } from '@reprieve/contracts'
 import { bookkeeping, keyColumns, type VaultColumn } from '../columns.ts'
 import type { DeltaType, Encoded } from '../values/codec.ts'
-import { cellAt, type NativeMaps, type NativeValues } from '../values/native.ts'
+import { cellAt, isBitSet, type NativeMaps, type NativeValues } from '../values/native.ts'
 import { codecOf } from '../values/types.ts'
 import { buildCells } from './cells.ts'
 import { encodeMaps } from './encode.ts'
@@ -190,11 +190,22 @@ async function gatherMaps(
 }
 
 function textsOf(data: NativeValues, exactOf: (row: number) => string | null, rows: number): TextColumn {
-	const { decode } = codecOf(data.type)
+	const textOf = textReader(data)
 	const builder = buildCells(rows)
-	for (let row = 0; row < rows; row++) {
-		const cell = cellAt(data, row)
-		builder.push(cell === undefined ? exactOf(row) : decode(cell))
-	}
+	for (let row = 0; row < rows; row++) builder.push(isBitSet(data.nullBitmap, row) ? textOf(row) : exactOf(row))
 	return builder.finish()
+}
+
+/** The text of a row that has a value, or the number whose digits it is. */
+function textReader(data: NativeValues): (row: number) => string | Uint8Array | number {
+	const { type, values } = data
+	const { decode } = codecOf(type)
+	if (values instanceof Int32Array && type !== 'date') return (row) => values[row] as number
+	if (type !== 'long') return (row) => decode(cellAt(data, row))
+	const words = new Int32Array(values.buffer, values.byteOffset)
+	return (row) => {
+		const high = words[row * 2 + 1] as number
+		const isSafe = high < 2 ** 21 && high >= -(2 ** 21)
+		return isSafe ? high * 2 ** 32 + ((words[row * 2] as number) >>> 0) : decode(values[row])
+	}
 }

@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises'
 import { type ChangeRows, changeOps, type TextColumn } from '@reprieve/contracts'
 import { hasKey, keyColumns, type VaultColumn } from '../columns.ts'
-import { formatFilters } from '../lookup/filter.ts'
+import { type FilterPart, formatFilters } from '../lookup/filter.ts'
+import { hashKeys, type Seed } from '../lookup/hash.ts'
 import { digestOf } from '../seal.ts'
 import type { Encoded } from '../values/codec.ts'
 import { cellText } from '../values/text.ts'
@@ -50,7 +51,12 @@ export type Segment = {
 	range: string
 	/** Filters of its keys, when it is small. */
 	filters?: string
+	/** What the index wants of it. */
+	keys?: KeyHashes
 }
+
+/** Hashes of a segment's keys, and the parts in which those rows lie. */
+export type KeyHashes = { hashes: Float64Array; parts: readonly FilterPart[] }
 
 /** Row ranges of about 64 MiB of input each, at least one row. */
 export function splitRows(rows: ChangeRows, limit = segmentBytes): { start: number; end: number }[] {
@@ -94,22 +100,28 @@ export async function buildSegment(
 	return { ...segment, filters: formatFilters(path, key, [{ start, end }]) }
 }
 
-/** Encodes sorted rows as one segment of slices, whose groups have bounds of the columns named. */
+/** Encodes sorted rows as one segment of slices, whose groups have bounds of the columns named; a seed hashes their keys. */
 export async function buildSliced(
 	sorted: Sorted,
-	{ path, bounded }: { path: string; bounded: readonly string[] },
+	{ path, bounded, seed }: { path: string; bounded: readonly string[]; seed?: Seed | undefined },
 ): Promise<Segment> {
 	const { count, range } = sorted
 	const grouping = { rows: await fittingRows(sorted), bounded }
 	const all = await encodeGathered(sorted, grouping)
 	const bytes = joinSlices(path, all, { rows: count, grouping })
 	const segment = finishSegment({ path, bytes, stats: statisticsOf(all, count) }, { rows: count, range })
-	if (bytes.length > filteredBytes || !hasKey(sorted.table)) return segment
+	const isSmall = bytes.length <= filteredBytes
+	if (!hasKey(sorted.table) || !(isSmall || seed)) return segment
 	const parts = slicesOf(bytes).map((slice, at) => {
 		const start = at * grouping.rows
 		return { slice, start, end: Math.min(start + grouping.rows, count) }
 	})
-	return { ...segment, filters: formatFilters(path, await sorted.keyTexts(), parts) }
+	const key = await sorted.keyTexts()
+	return {
+		...segment,
+		...(isSmall && { filters: formatFilters(path, key, parts) }),
+		...(seed && { keys: { hashes: hashKeys(seed, key, { start: 0, end: count }), parts } }),
+	}
 }
 
 /** Rows that make a slice, by some of them. */
