@@ -1,5 +1,6 @@
 import type { SourceTable } from '@reprieve/contracts'
 import { type Place, readWhole, sourceOf } from './archive.ts'
+import { type Behind, oneBehind } from './behind.ts'
 import { bookkeeping, hasKey, keyColumns, openColumns, type VaultColumn } from './columns.ts'
 import { type CompactOptions, commitMerge, defaultBatchRows, maxValues, planMerges, planSlicing } from './compact.ts'
 import { unlessLetGo } from './let-go.ts'
@@ -12,7 +13,7 @@ import { openParquet } from './segment/parquet.ts'
 import { putSegment } from './segment/put.ts'
 import { type RowGroup, rowGroupsOf } from './segment/read.ts'
 import { Scratch } from './segment/scratch.ts'
-import { buildSliced, type KeyHashes, newPath } from './segment/write.ts'
+import { buildSliced, type KeyHashes, newPath, type Segment } from './segment/write.ts'
 
 /**
  * Merges small neighbouring segments into larger ones, sorted by key, then by place in the log, and rewrites what is large
@@ -42,14 +43,18 @@ export async function compactTable(
 		knownRows += keys.hashes.length
 		if (knownRows <= batchRows) known.set(path, keys)
 	}
+	await using behind = oneBehind()
 	for (const inputs of [...merges, ...single]) {
-		const outputs = await unlessLetGo(writeSorted(place, { meta, inputs, pages, plainBytes, keep }, now()), place, log)
-		if (!outputs) continue
-		if (await commitMerge(log, { inputs, outputs }, { now, newId: place.newId })) {
-			counts.merged += inputs.length
-			counts.written += outputs.length
-		} else for (const { path } of outputs) await place.store.delete(`${place.folder}/${path}`)
+		const commit = async (outputs: SegmentFile[]) => {
+			if (await commitMerge(log, { inputs, outputs }, { now, newId: place.newId })) {
+				counts.merged += inputs.length
+				counts.written += outputs.length
+			} else for (const { path } of outputs) await place.store.delete(`${place.folder}/${path}`)
+		}
+		const limits = { pages, plainBytes }
+		await unlessLetGo(writeSorted(place, { meta, inputs, limits, keep, behind, commit }, now()), place, log)
 	}
+	await behind.end()
 	await refreshIndex(place, log, { ...options, known, now })
 	return counts
 }
@@ -57,59 +62,63 @@ export async function compactTable(
 /** Keeps what the index will want of a segment, as far as there is room. */
 type Keep = (path: string, keys: KeyHashes) => void
 
-/** The rows of the inputs in as few segments as memory allows. */
+/** How much a part of a merge may hold, and where its pages lie. */
+type Limits = { pages: Scratch; plainBytes: number }
+
+type Merge = { meta: TableMeta; inputs: readonly SegmentFile[]; limits: Limits; keep: Keep; behind: Behind }
+
+/** The rows of the inputs in as few segments as memory allows: what is built is put, and the last one committed, behind the next. */
 async function writeSorted(
 	place: Place,
-	{
-		meta,
-		inputs,
-		pages,
-		plainBytes,
-		keep,
-	}: { meta: TableMeta; inputs: readonly SegmentFile[]; pages: Scratch; plainBytes: number; keep: Keep },
+	{ meta, inputs, limits, keep, behind, commit }: Merge & { commit: (outputs: SegmentFile[]) => Promise<void> },
 	modifiedAt: number,
-): Promise<SegmentFile[]> {
-	const { table, columns } = sourceOf(meta, inputs[0] as SegmentFile)
+): Promise<void> {
+	const source = sourceOf(meta, inputs[0] as SegmentFile)
 	const seed = place.keys ? undefined : seedOf(meta.id)
 	const outputs: SegmentFile[] = []
-	let groups: RowGroup[] = []
-	let values = 0
-	let bytes = 0
-	const flush = async () => {
-		const output = await writePart(place, groups, { table, columns, pages, seed, keep })
-		outputs.push({ ...output, modifiedAt, schema: inputs[0]?.schema })
-		groups = []
-		values = 0
-		bytes = 0
+	for await (const { groups, isFinal } of partsOf(place, inputs, { ...source, ...limits })) {
+		const { range, keys, ...segment } = await buildPart(groups, { ...source, ...limits, path: newPath(place), seed })
+		if (keys) keep(segment.path, keys)
+		await behind.begin(async () => {
+			const stored = await putSegment(place, { ...segment, isSliced: true }, openColumns)
+			outputs.push({ ...stored, range, modifiedAt, schema: inputs[0]?.schema })
+			if (isFinal) await commit(outputs)
+		})
 	}
+}
+
+/** Row groups of the inputs, as many at once as memory allows. */
+async function* partsOf(
+	place: Place,
+	inputs: readonly SegmentFile[],
+	{ table, columns, plainBytes }: Source & { plainBytes: number },
+): AsyncIterable<{ groups: RowGroup[]; isFinal: boolean }> {
+	let groups: RowGroup[] = []
+	let [values, bytes] = [0, 0]
 	for (const file of inputs) {
 		for (const group of rowGroupsOf(openParquet(await readWhole(place, file)), table, columns)) {
 			const more = group.rows * (columns.length + bookkeeping.length)
 			const isFull = values + more > maxValues || bytes + group.plainBytes > plainBytes
-			if (groups.length > 0 && isFull) await flush()
+			if (groups.length > 0 && isFull) {
+				yield { groups, isFinal: false }
+				groups = []
+				values = 0
+				bytes = 0
+			}
 			groups.push(group)
 			values += more
 			bytes += group.plainBytes
 		}
 	}
-	if (groups.length > 0) await flush()
-	return outputs
+	yield { groups, isFinal: true }
 }
 
-async function writePart(
-	place: Place,
+type Source = { table: SourceTable; columns: readonly VaultColumn[] }
+
+async function buildPart(
 	groups: readonly RowGroup[],
-	{
-		table,
-		columns,
-		pages,
-		seed,
-		keep,
-	}: { table: SourceTable; columns: readonly VaultColumn[]; pages: Scratch; seed: Seed | undefined; keep: Keep },
-): Promise<Omit<SegmentFile, 'modifiedAt' | 'schema'>> {
+	{ table, columns, pages, path, seed }: Source & { pages: Scratch; path: string; seed: Seed | undefined },
+): Promise<Segment> {
 	const bounded = keyColumns(table).map((at) => (columns[at] as VaultColumn).name)
-	const sorted = await gatherSorted(groups, { table, columns }, pages)
-	const { range, keys, ...segment } = await buildSliced(sorted, { path: newPath(place), bounded, seed })
-	if (keys) keep(segment.path, keys)
-	return { ...(await putSegment(place, { ...segment, isSliced: true }, openColumns)), range }
+	return await buildSliced(await gatherSorted(groups, { table, columns }, pages), { path, bounded, seed })
 }

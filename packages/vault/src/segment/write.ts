@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { type ChangeRows, changeOps, type TextColumn } from '@reprieve/contracts'
 import { hasKey, keyColumns, type VaultColumn } from '../columns.ts'
 import { type FilterPart, formatFilters } from '../lookup/filter.ts'
@@ -131,11 +131,13 @@ async function fittingRows(sorted: Sorted): Promise<number> {
 	return Math.max(1, Math.min(Math.ceil(sliceBytes / (tried.length / sample.count)), groupRows))
 }
 
-/** One column at a time is held. */
+/** One column at a time is held; others have their turn between two. */
 async function encodeGathered(rows: Gathered, grouping: Grouping): Promise<EncodedColumn[]> {
 	const encoded: EncodedColumn[] = []
-	for (const column of rows.columns)
+	for (const column of rows.columns) {
+		await setImmediate()
 		encoded.push(encodeColumn({ name: column.name, encoded: await rows.gather(column) }, rows.count, grouping))
+	}
 	return encoded
 }
 
