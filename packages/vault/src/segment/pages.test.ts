@@ -5,9 +5,11 @@ import type { DeltaType } from '../values/codec.ts'
 import { cellAt } from '../values/native.ts'
 import { codecOf } from '../values/types.ts'
 import { cellsOf } from './cells.ts'
+import { encodeChunk } from './chunk.ts'
 import { encodeColumn, joinColumns } from './encode.ts'
-import type { Plain } from './pages.ts'
+import { type Plain, readNumbers } from './pages.ts'
 import { openParquet, type ParquetFile } from './parquet.ts'
+import { putPlain } from './plain.ts'
 import { rowGroupsOf } from './read.ts'
 import { Scratch } from './scratch.ts'
 import { takerOf } from './take.ts'
@@ -76,6 +78,35 @@ function taken(file: ParquetFile, { type, group }: { type: DeltaType; group: Par
 	expect(nullCount).toBe(cells.filter((cell) => cell === undefined).length)
 	return cells.map((cell) => (cell === undefined ? null : Buffer.from(codecOf(type).decode(cell)).toString()))
 }
+
+test.each(Object.keys(types) as DeltaType[])('%s: a page with other than the values of its rows is refused', (type) => {
+	const cells = every(types[type] as (row: number) => string)
+	const { data } = codecOf(type).encode(cellsOf(cells), 0, cells.length)
+	const pages = new Scratch()
+	putPlain(pages, data, { from: 0, to: cells.length, isFull: true })
+	const takes = (rows: number, plain: Partial<Plain> = {}) => {
+		const places = Uint32Array.from({ length: rows }, (_, row) => row)
+		takerOf(type, rows, pages).take({ from: 0, to: pages.used, isShared: false, ...plain }, places)
+	}
+	expect(() => takes(20)).not.toThrow()
+	expect(() => takes(8)).toThrow(RangeError)
+	expect(() => takes(20, { to: pages.used - 1 })).toThrow(RangeError)
+	if (type !== 'boolean') expect(() => takes(20, { isShared: true })).toThrow(RangeError)
+})
+
+test('a page of numbers with other values than its levels say is refused', () => {
+	const chunkOf = (count: number) => {
+		const data = {
+			type: 'long',
+			nullBitmap: Uint8Array.of(0xff),
+			values: BigInt64Array.from([1n, 2n, 3n, 4n]),
+		} as const
+		const { pages } = encodeChunk('x', data, { from: 0, to: count, extremes: undefined })
+		return Buffer.concat(pages)
+	}
+	expect(readNumbers(chunkOf(3), 3, 'INT64')).toEqual(BigInt64Array.of(1n, 2n, 3n))
+	expect(() => readNumbers(chunkOf(3), 3, 'INT32')).toThrow('a page has 6 values, its levels say 3')
+})
 
 test('what another writer wrote is read all the same', async () => {
 	const data = [null, 'a', 'b', 'a'].map((text) => text && Buffer.from(text))

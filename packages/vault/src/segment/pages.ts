@@ -38,7 +38,10 @@ export function readPlain(chunk: Uint8Array, rows: number, out: Scratch): Plain 
 	return { ...(present && { present }), from, to, isShared: dictionary !== undefined }
 }
 
-/** The numbers of a chunk, NULL as undefined; undefined when it has other values, or is not as chunk.ts writes it. */
+/**
+ * The numbers of a chunk, NULL as undefined; undefined when it has other values, or is not as chunk.ts writes it. Throws a
+ * RangeError where there are more or fewer than its levels say.
+ */
 export function readNumbers(
 	chunk: Uint8Array,
 	rows: number,
@@ -49,6 +52,8 @@ export function readNumbers(
 	if (!plain) return undefined
 	const { present, from, to, isShared } = plain
 	const own = new numbers[type as keyof typeof numbers](Uint8Array.from(scratch.written.subarray(from, to)).buffer)
+	const count = isShared ? 1 : (present?.reduce((sum, level) => sum + level, 0) ?? rows)
+	if (own.length !== count) throw new RangeError(`a page has ${own.length} values, its levels say ${count}`)
 	if (!isShared && !present) return own
 	let next = 0
 	return Array.from({ length: rows }, (_, row) => (present?.[row] === 0 ? undefined : own[isShared ? 0 : next++]))

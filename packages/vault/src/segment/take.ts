@@ -6,15 +6,15 @@ import type { Scratch } from './scratch.ts'
 
 /** Takes values from where they lie in pages to the places of their rows. */
 export type Taker = {
-	/** Rows whose place is beyond the last one are left out. */
+	/** Rows whose place is beyond the last one are left out. Throws a RangeError where the page has other than their values. */
 	take(plain: Plain, places: Uint32Array): void
 	/** Whether what was taken lies in the pages still. */
 	staysInPages: boolean
 	finish(): Encoded
 }
 
-/** Puts the values at `from`, one for each place, or one for all of them. */
-type Put = (places: Uint32Array, values: { from: number; isShared: boolean }) => void
+/** Puts the values at `from`, one for each place, or one for all of them; answers where they end. */
+type Put = (places: Uint32Array, values: { from: number; isShared: boolean }) => number
 
 /** A taker of values that lie in `pages`. */
 export function takerOf(type: DeltaType, rows: number, pages: Scratch): Taker {
@@ -24,7 +24,7 @@ export function takerOf(type: DeltaType, rows: number, pages: Scratch): Taker {
 	let nullCount = 0
 	return {
 		staysInPages: typeOf(type).physical === 'BYTE_ARRAY',
-		take({ present, from, isShared }, places) {
+		take({ present, from, to, isShared }, places) {
 			const taken = present ? new Uint32Array(places.length) : places
 			let count = 0
 			for (let row = 0; present && row < places.length; row++) {
@@ -35,7 +35,11 @@ export function takerOf(type: DeltaType, rows: number, pages: Scratch): Taker {
 					nullCount++
 				}
 			}
-			put(present ? taken.subarray(0, count) : taken, { from, isShared })
+			const end = put(present ? taken.subarray(0, count) : taken, { from, isShared })
+			if (end !== to)
+				throw new RangeError(
+					`the values of ${places.length} rows end at byte ${end} of their pages, those at byte ${to}`,
+				)
 		},
 		finish: () => ({ data: { type, nullBitmap, ...finish() }, nullCount, exact: [] }),
 	}
@@ -59,10 +63,12 @@ function putTexts(rows: number, pages: Scratch): Putter {
 		put(places, { from, isShared }) {
 			const view = viewOf(pages)
 			let at = from
+			let next = from
 			if (isShared) {
 				const text = pages.written.subarray(from, from + 4 + view.getUint32(from, true))
 				if (!shared?.text.equals(text)) shared = { from, text: Buffer.from(text) }
 				at = shared.from
+				next += text.length
 			}
 			for (let row = 0; row < places.length; row++) {
 				const place = places[row] as number
@@ -73,6 +79,7 @@ function putTexts(rows: number, pages: Scratch): Putter {
 				}
 				if (!isShared) at = end
 			}
+			return isShared ? next : at
 		},
 		finish: () => ({ values: pages.written, spans }),
 	}
@@ -88,6 +95,7 @@ function putBits(rows: number, pages: Scratch): Putter {
 				const bit = ((bytes[from + (row >> 3)] as number) >> (row & 7)) & 1
 				if (place < rows) values[place >> 3] = (values[place >> 3] as number) | (bit << (place & 7))
 			}
+			return from + ((places.length + 7) >> 3)
 		},
 		finish: () => ({ values }),
 	}
@@ -109,6 +117,7 @@ function putNumbers(type: DeltaType, rows: number, pages: Scratch): Putter {
 				words[place * width] = view.getInt32(at, true)
 				if (width === 2) words[place * 2 + 1] = view.getInt32(at + 4, true)
 			}
+			return from + (isShared ? width * 4 : places.length * step)
 		},
 		finish: () => ({ values }),
 	}
@@ -126,16 +135,21 @@ function putDecimals(rows: number, pages: Scratch, size: number): Putter {
 			for (let row = 0, at = from; row < places.length; row++, at += step) {
 				const place = places[row] as number
 				if (place >= rows) continue
+				const first = place * decimalWords
 				if (words === 1 || words === 2) {
-					for (let word = 0; word < decimalWords; word++)
-						values[place * decimalWords + word] =
-							view.getInt32(at + 4 * Math.min(word, words - 1), true) >> (word < words ? 0 : 31)
+					const low = view.getInt32(at, true)
+					const high = words === 2 ? view.getInt32(at + 4, true) : low >> 31
+					values[first] = low
+					values[first + 1] = high
+					values[first + 2] = high >> 31
+					values[first + 3] = high >> 31
 				} else {
 					const sign = view.getInt8(at) >> 7
 					for (let byte = 0; byte < decimalWords * 4; byte++)
-						bytes[place * decimalWords * 4 + byte] = byte < size ? view.getUint8(at + size - 1 - byte) : sign
+						bytes[first * 4 + byte] = byte < size ? view.getUint8(at + size - 1 - byte) : sign
 				}
 			}
+			return from + (isShared ? size : places.length * step)
 		},
 		finish: () => ({ values }),
 	}
