@@ -11,8 +11,25 @@ export type SegmentColumn = { name: string; encoded: Encoded<NativeValues | Nati
 /** Rows per row group: small enough to decode one at a time. */
 export const groupRows = 20_000
 
-/** How a segment's rows are grouped, and which columns' groups have statistics (default: those of numbers and times). */
-export type Grouping = { rows: number; bounded?: readonly string[] }
+/** Rows of every group, or of each, and which columns' groups have statistics (default: those of numbers and times). */
+export type Grouping = { rows: number | readonly number[]; bounded?: readonly string[] }
+
+/** The rows `from` to `to` of each group. */
+export function groupSpans(rows: number, { rows: size }: Grouping): { from: number; to: number }[] {
+	const spans: { from: number; to: number }[] = []
+	for (let from = 0; from < rows; ) {
+		const own = typeof size === 'number' ? size : (size[spans.length] ?? rows)
+		const to = Math.min(from + own, rows)
+		spans.push({ from, to })
+		from = to
+	}
+	return spans
+}
+
+/** None where there is no group. */
+export function rowsIn(span: { from: number; to: number } | undefined): number {
+	return span ? span.to - span.from : 0
+}
 
 /** A column as it lies in a file, row group by row group, and what statistics say of it. */
 export type EncodedColumn = {
@@ -33,8 +50,7 @@ export function encodeColumn(
 	const { data, nullCount } = encoded
 	const groups: Chunk[][] = []
 	let all: Extremes | undefined
-	for (let from = 0; from < rows; from += grouping.rows) {
-		const part = { from, to: Math.min(from + grouping.rows, rows) }
+	for (const part of groupSpans(rows, grouping)) {
 		if (data.type === 'map') groups.push(encodeMapChunks(name, data, part.from, part.to))
 		else {
 			const extremes = extremesOf(data, { ...part, isFull: nullCount === 0 })
@@ -56,8 +72,9 @@ export function joinColumns(
 	const parts: Uint8Array[] = [magic]
 	const groups: ThriftStruct[] = []
 	let at = magic.length
-	for (const chunks of groupsOf(columns)) {
-		groups.push(groupOf(chunks, { at, rows: Math.min(grouping.rows, rows - groups.length * grouping.rows) }))
+	const spans = groupSpans(rows, grouping)
+	for (const [number, chunks] of groupsOf(columns).entries()) {
+		groups.push(groupOf(chunks, { at, rows: rowsIn(spans[number]) }))
 		for (const { pages, size } of chunks) {
 			parts.push(...pages)
 			at += size

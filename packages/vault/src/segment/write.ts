@@ -14,12 +14,15 @@ import {
 	encodeStrings,
 	type Grouping,
 	groupRows,
+	groupSpans,
 	joinColumns,
+	rowsIn,
 	type SegmentColumn,
 } from './encode.ts'
+import { groupsOf } from './footer.ts'
 import type { Gathered, Sorted } from './gather.ts'
 import { formatRange, type Range, rangeOf } from './range.ts'
-import { joinSlices, sliceBytes, slicesOf } from './slices.ts'
+import { joinSlices, longestSlice, sliceBytes, slicesOf } from './slices.ts'
 import { statisticsOf } from './statistics.ts'
 
 /** Input bytes that make one segment. */
@@ -106,22 +109,43 @@ export async function buildSliced(
 	{ path, bounded, seed }: { path: string; bounded: readonly string[]; seed?: Seed | undefined },
 ): Promise<Segment> {
 	const { count, range } = sorted
-	const grouping = { rows: await fittingRows(sorted), bounded }
-	const all = await encodeGathered(sorted, grouping)
+	const { all, grouping } = await encodeSlices(sorted, bounded)
 	const bytes = joinSlices(path, all, { rows: count, grouping })
 	const segment = finishSegment({ path, bytes, stats: statisticsOf(all, count) }, { rows: count, range })
 	const isSmall = bytes.length <= filteredBytes
 	if (!hasKey(sorted.table) || !(isSmall || seed)) return segment
-	const parts = slicesOf(bytes).map((slice, at) => {
-		const start = at * grouping.rows
-		return { slice, start, end: Math.min(start + grouping.rows, count) }
-	})
+	const slices = slicesOf(bytes)
+	const parts = groupSpans(count, grouping).map(({ from, to }, at) => ({
+		...(slices[at] && { slice: slices[at] }),
+		...{ start: from, end: to },
+	}))
 	const key = await sorted.keyTexts()
 	return {
 		...segment,
 		...(isSmall && { filters: formatFilters(path, key, parts) }),
 		...(seed && { keys: { hashes: hashKeys(seed, key, { start: 0, end: count }), parts } }),
 	}
+}
+
+/** Rows in groups that make a slice each; cut once more where rows are much wider than those that were tried. */
+async function encodeSlices(
+	sorted: Sorted,
+	bounded: readonly string[],
+): Promise<{ all: EncodedColumn[]; grouping: Grouping }> {
+	const even: Grouping = { rows: await fittingRows(sorted), bounded }
+	const all = await encodeGathered(sorted, even)
+	const sizes = groupsOf(all).map((chunks) => chunks.reduce((sum, { size }) => sum + size, 0))
+	if (sizes.every((size) => size <= longestSlice)) return { all, grouping: even }
+	const spans = groupSpans(sorted.count, even)
+	const grouping = { rows: spans.flatMap((span, at) => cut(rowsIn(span), sizes[at] as number)), bounded }
+	return { all: await encodeGathered(sorted, grouping), grouping }
+}
+
+/** Rows of the parts of a group, which is left as it is where it is not too long. */
+function cut(rows: number, size: number): number[] {
+	if (size <= longestSlice) return [rows]
+	const each = Math.ceil(rows / Math.ceil(size / sliceBytes))
+	return Array.from({ length: Math.ceil(rows / each) }, (_, at) => Math.min(each, rows - at * each))
 }
 
 /** Rows that make a slice, by some of them. */
