@@ -8,11 +8,11 @@ import type { SegmentFile, TableMeta } from './log/actions.ts'
 import type { Log } from './log/log.ts'
 import { type Seed, seedOf } from './lookup/hash.ts'
 import { refreshIndex } from './lookup/refresh.ts'
-import { gatherSorted } from './segment/gather.ts'
+import { freshMemory, gatherSorted } from './segment/gather.ts'
 import { openParquet } from './segment/parquet.ts'
 import { putSegment } from './segment/put.ts'
 import { type RowGroup, rowGroupsOf } from './segment/read.ts'
-import { Scratch } from './segment/scratch.ts'
+import type { Memory } from './segment/take.ts'
 import { buildSliced, type KeyHashes, newPath, type Segment } from './segment/write.ts'
 
 /**
@@ -35,7 +35,7 @@ export async function compactTable(
 	const single = planSlicing(files.values(), merges)
 		.filter((file) => hasKey(sourceOf(meta, file).table))
 		.map((file) => [file])
-	const pages = new Scratch()
+	const memory = freshMemory()
 	const { plainBytes = 512 * 1024 * 1024, batchRows = defaultBatchRows } = options
 	const known = new Map<string, KeyHashes>()
 	let knownRows = 0
@@ -51,7 +51,7 @@ export async function compactTable(
 				counts.written += outputs.length
 			} else for (const { path } of outputs) await place.store.delete(`${place.folder}/${path}`)
 		}
-		const limits = { pages, plainBytes }
+		const limits = { memory, plainBytes }
 		await unlessLetGo(writeSorted(place, { meta, inputs, limits, keep, behind, commit }, now()), place, log)
 	}
 	await behind.end()
@@ -62,8 +62,8 @@ export async function compactTable(
 /** Keeps what the index will want of a segment, as far as there is room. */
 type Keep = (path: string, keys: KeyHashes) => void
 
-/** How much a part of a merge may hold, and where its pages lie. */
-type Limits = { pages: Scratch; plainBytes: number }
+/** How much a part of a merge may hold, and where its columns lie. */
+type Limits = { memory: Memory; plainBytes: number }
 
 type Merge = { meta: TableMeta; inputs: readonly SegmentFile[]; limits: Limits; keep: Keep; behind: Behind }
 
@@ -117,8 +117,8 @@ type Source = { table: SourceTable; columns: readonly VaultColumn[] }
 
 async function buildPart(
 	groups: readonly RowGroup[],
-	{ table, columns, pages, path, seed }: Source & { pages: Scratch; path: string; seed: Seed | undefined },
+	{ table, columns, memory, path, seed }: Source & { memory: Memory; path: string; seed: Seed | undefined },
 ): Promise<Segment> {
 	const bounded = keyColumns(table).map((at) => (columns[at] as VaultColumn).name)
-	return await buildSliced(await gatherSorted(groups, { table, columns }, pages), { path, bounded, seed })
+	return await buildSliced(await gatherSorted(groups, { table, columns }, memory), { path, bounded, seed })
 }

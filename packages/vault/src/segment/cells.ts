@@ -70,22 +70,33 @@ const billion = 1_000_000_000
 /** Writes the digits of a whole number; answers how many bytes. */
 function writeWhole(target: Buffer, whole: number, at: number): number {
 	if (whole < 0) target[at] = 45
-	const [first, size] = whole < 0 ? [at + 1, -whole] : [at, whole]
-	if (size < billion) return writeDigits(target, size, { at: first, least: 1 }) - at
+	const first = whole < 0 ? at + 1 : at
+	const size = Math.abs(whole)
+	if (size < billion) return writeDigits(target, size, endOf(size, first)) - at
 	const high = Math.floor(size / billion)
-	const middle = writeDigits(target, high, { at: first, least: 1 })
-	return writeDigits(target, size - high * billion, { at: middle, least: 9 }) - at
+	const middle = endOf(high, first)
+	writeDigits(target, high, middle)
+	const low = size - high * billion
+	target.fill(48, middle, middle + 9)
+	return writeDigits(target, low, middle + 9) - at
 }
 
-/** Writes at least so many digits of a number below a billion; answers where they end. */
-function writeDigits(target: Buffer, value: number, { at, least }: { at: number; least: number }): number {
+/** Where the digits of a number below a billion end. */
+function endOf(value: number, at: number): number {
 	let end = at + 1
-	for (let limit = 10; limit <= value || end - at < least; limit *= 10) end++
-	for (let place = end - 1, left = value; place >= at; place--) {
+	for (let limit = 10; limit <= value; limit *= 10) end++
+	return end
+}
+
+/** Writes the digits of a number below a billion up to `end`; answers it. */
+function writeDigits(target: Buffer, value: number, end: number): number {
+	let left = value
+	let place = end
+	do {
 		const rest = (left / 10) | 0
-		target[place] = 48 + left - rest * 10
+		target[--place] = 48 + left - rest * 10
 		left = rest
-	}
+	} while (left > 0)
 	return end
 }
 

@@ -1,7 +1,7 @@
 import { type Bounds, boundsOf, type Extremes, extremesOf, joinExtremes } from '../values/bounds.ts'
 import type { DeltaType, Encoded } from '../values/codec.ts'
 import type { NativeMaps, NativeValues } from '../values/native.ts'
-import { type Chunk, encodeChunk, encodeMapChunks } from './chunk.ts'
+import { type Chunk, encodeChunk, encodeMapChunks, pathOf } from './chunk.ts'
 import { groupOf, groupsOf, magic, tailWriter } from './footer.ts'
 import type { ThriftStruct } from './thrift.ts'
 
@@ -50,12 +50,14 @@ export function encodeColumn(
 	const { data, nullCount } = encoded
 	const groups: Chunk[][] = []
 	let all: Extremes | undefined
+	const path = pathOf(name)
+	const paths = { key: pathOf(name, 'key_value', 'key'), value: pathOf(name, 'key_value', 'value') }
 	for (const part of groupSpans(rows, grouping)) {
-		if (data.type === 'map') groups.push(encodeMapChunks(name, data, part.from, part.to))
+		if (data.type === 'map') groups.push(encodeMapChunks(paths, data, part))
 		else {
 			const extremes = extremesOf(data, { ...part, isFull: nullCount === 0 })
 			const isBounded = grouping.bounded ? grouping.bounded.includes(name) : data.spans === undefined
-			groups.push([encodeChunk(name, data, { ...part, extremes: isBounded ? extremes : undefined })])
+			groups.push([encodeChunk(path, data, { ...part, extremes: isBounded ? extremes : undefined })])
 			all = joinExtremes(data, all, extremes)
 		}
 	}

@@ -1,6 +1,7 @@
 import type { DeltaType, Encoded } from '../values/codec.ts'
 import { decimalWords, type NativeValues } from '../values/native.ts'
 import type { Plain } from './pages.ts'
+import type { Room } from './room.ts'
 import { typeOf } from './schema.ts'
 import type { Scratch } from './scratch.ts'
 
@@ -13,14 +14,17 @@ export type Taker = {
 	finish(): Encoded
 }
 
+/** Where values come from, and where they go. */
+export type Memory = { pages: Scratch; room: Room }
+
 /** Puts the values at `from`, one for each place, or one for all of them; answers where they end. */
 type Put = (places: Uint32Array, values: { from: number; isShared: boolean }) => number
 
-/** A taker of values that lie in `pages`. */
-export function takerOf(type: DeltaType, rows: number, pages: Scratch): Taker {
-	const nullBitmap = new Uint8Array((rows + 7) >> 3).fill(0xff)
+/** A taker of values that lie in `pages`, to places in `room`. */
+export function takerOf(type: DeltaType, rows: number, { pages, room }: Memory): Taker {
+	const nullBitmap = new Uint8Array(room.take((rows + 7) >> 3), 0, (rows + 7) >> 3).fill(0xff)
 	if (rows % 8 > 0) nullBitmap[rows >> 3] = (1 << (rows % 8)) - 1
-	const { put, finish } = putterOf(type, rows, pages)
+	const { put, finish } = putterOf(type, rows, { pages, room })
 	let nullCount = 0
 	return {
 		staysInPages: typeOf(type).physical === 'BYTE_ARRAY',
@@ -47,17 +51,18 @@ export function takerOf(type: DeltaType, rows: number, pages: Scratch): Taker {
 
 type Putter = { put: Put; finish: () => Pick<NativeValues, 'values' | 'spans'> }
 
-function putterOf(type: DeltaType, rows: number, pages: Scratch): Putter {
+function putterOf(type: DeltaType, rows: number, memory: Memory): Putter {
 	const { physical, size } = typeOf(type)
-	if (physical === 'BYTE_ARRAY') return putTexts(rows, pages)
-	if (physical === 'BOOLEAN') return putBits(rows, pages)
-	if (type.startsWith('decimal')) return putDecimals(rows, pages, size)
-	return putNumbers(type, rows, pages)
+	if (physical === 'BYTE_ARRAY') return putTexts(rows, memory)
+	if (physical === 'BOOLEAN') return putBits(rows, memory)
+	if (type.startsWith('decimal')) return putDecimals(rows, memory, size)
+	return putNumbers(type, rows, memory)
 }
 
 /** A text that the rows of several groups share is taken from the first of them: it need not be compared. */
-function putTexts(rows: number, pages: Scratch): Putter {
-	const spans = { starts: new Uint32Array(rows), ends: new Uint32Array(rows) }
+function putTexts(rows: number, { pages, room }: Memory): Putter {
+	const words = () => new Uint32Array(room.take(rows * 4), 0, rows)
+	const spans = { starts: words(), ends: words() }
 	let shared: { from: number; text: Buffer } | undefined
 	return {
 		put(places, { from, isShared }) {
@@ -85,8 +90,8 @@ function putTexts(rows: number, pages: Scratch): Putter {
 	}
 }
 
-function putBits(rows: number, pages: Scratch): Putter {
-	const values = new Uint8Array((rows + 7) >> 3)
+function putBits(rows: number, { pages, room }: Memory): Putter {
+	const values = new Uint8Array(room.take((rows + 7) >> 3), 0, (rows + 7) >> 3)
 	return {
 		put(places, { from }) {
 			const bytes = pages.written
@@ -103,8 +108,9 @@ function putBits(rows: number, pages: Scratch): Putter {
 
 const arrays = { float: Float32Array, double: Float64Array, long: BigInt64Array, timestamp: BigInt64Array } as const
 
-function putNumbers(type: DeltaType, rows: number, pages: Scratch): Putter {
-	const values = new (arrays[type as keyof typeof arrays] ?? Int32Array)(rows)
+function putNumbers(type: DeltaType, rows: number, { pages, room }: Memory): Putter {
+	const Numbers = arrays[type as keyof typeof arrays] ?? Int32Array
+	const values = new Numbers(room.take(rows * Numbers.BYTES_PER_ELEMENT), 0, rows)
 	const words = new Int32Array(values.buffer)
 	const width = values.BYTES_PER_ELEMENT / 4
 	return {
@@ -124,8 +130,8 @@ function putNumbers(type: DeltaType, rows: number, pages: Scratch): Putter {
 }
 
 /** Of a number, lowest byte first, or of big-endian bytes, as many as the type needs, to four words. */
-function putDecimals(rows: number, pages: Scratch, size: number): Putter {
-	const values = new Uint32Array(rows * decimalWords)
+function putDecimals(rows: number, { pages, room }: Memory, size: number): Putter {
+	const values = new Uint32Array(room.take(rows * decimalWords * 4), 0, rows * decimalWords)
 	const words = size / 4
 	return {
 		put(places, { from, isShared }) {
