@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileStore, openVault, type ReadQuery, type Store, type VaultTable } from '@reprieve/vault'
@@ -42,6 +43,29 @@ test('one key among 100,000 scattered ones costs at most three reads and 256 KiB
 	}
 	expect(await readCells(table.read({ keys: [{ id: idOf(-1) }] }))).toEqual([])
 	expect(counting.take().data).toBeLessThanOrEqual(2)
+}, 120_000)
+
+test('one key costs no more where rows that come first by key are much narrower than those behind', async () => {
+	await using folder = await freshFolder()
+	const counting = countingStore(fileStore(folder.path))
+	const table = open(folder.path, counting.store)
+	const narrowFirst = sourceTable([column(1, 'id', 'integer'), column(2, 'note', 'text')])
+	const notes = Array.from({ length: 8_000 }, (_, id) => (id < 4_000 ? 'n' : randomBytes(1_500).toString('base64')))
+	for (let part = 0; part < 8; part++) {
+		const changes = Array.from({ length: 1_000 }, (_, at) => {
+			const id = at * 8 + part
+			return { cells: [String(id), notes[id] as string], position: BigInt(part + 1) }
+		})
+		const segments = await table.write(changeRows(narrowFirst, changes))
+		await table.commit({ source: 'l', position: BigInt(part + 1), segments })
+	}
+	expect(await table.compact()).toMatchObject({ merged: 8 })
+	for (let id = 0; id < 8_000; id += 119) {
+		counting.take()
+		expect(await readCells(table.read({ keys: [{ id: String(id) }] }))).toEqual([[String(id), notes[id]]])
+		expect(counting.take().dataBytes).toBeLessThanOrEqual(256 * 1024)
+	}
+	expect(await table.rowCount()).toBe(8_000)
 }, 120_000)
 
 test('small segments that no index covers yet are not read unless they hold the key', async () => {

@@ -13,12 +13,14 @@ export type CompactOptions = {
 	widthOf?: (file: SegmentFile) => number | undefined
 	/** Uncompressed bytes of a merged segment at most, whatever its size: a column of it is held whole. Default 512 MiB. */
 	plainBytes?: number
-	/** Rows that the key index takes in at once, in memory. Default 1,000,000. */
+	/** Rows that the key index takes in at once, in memory. Default {@link defaultBatchRows}. */
 	batchRows?: number
 }
 
 /** Small segments that are worth a merge, and a new index. */
 export const minSegments = 8
+
+export const defaultBatchRows = 1_000_000
 
 /** Values (rows times columns) of a merge at most: it is sorted in memory, beside the capture. */
 export const maxValues = 2_000_000

@@ -21,6 +21,8 @@ export type Entries = {
 	offset: Uint32Array
 	size: Uint16Array
 	push(entry: IndexEntry): void
+	/** Entries of hashes at one place, one for those that are equal and follow each other. */
+	pushAll(hashes: Float64Array, place: Omit<IndexEntry, 'hash'>): void
 	/** Begins again in the same memory. */
 	clear(): void
 }
@@ -33,25 +35,38 @@ const maxSize = 2 ** 16
 /** No entries yet, and room for some. */
 export function growEntries(room: number): Entries {
 	let count = 0
+	const reserve = (more: number) => {
+		if (count + more <= entries.hash.length) return
+		const { hash, segment, offset, size } = entries
+		Object.assign(entries, allocate(Math.max(64, count * 2, count + more)))
+		entries.hash.set(hash)
+		entries.segment.set(segment)
+		entries.offset.set(offset)
+		entries.size.set(size)
+	}
 	const entries: Entries = {
 		...allocate(room),
 		get count() {
 			return count
 		},
 		push({ hash, segment, offset, size }) {
-			if (count === entries.hash.length) {
-				const { hash, segment, offset, size } = entries
-				Object.assign(entries, allocate(Math.max(64, count * 2)))
-				entries.hash.set(hash)
-				entries.segment.set(segment)
-				entries.offset.set(offset)
-				entries.size.set(size)
-			}
+			reserve(1)
 			entries.hash[count] = hash
 			entries.segment[count] = segment
 			entries.offset[count] = offset
 			entries.size[count] = size
 			count++
+		},
+		pushAll(hashes, { segment, offset, size }) {
+			reserve(hashes.length)
+			const first = count
+			for (let at = 0; at < hashes.length; at++) {
+				const hash = hashes[at] as number
+				if (at === 0 || hash !== hashes[at - 1]) entries.hash[count++] = hash
+			}
+			entries.segment.fill(segment, first, count)
+			entries.offset.fill(offset, first, count)
+			entries.size.fill(size, first, count)
 		},
 		clear() {
 			count = 0

@@ -1,6 +1,6 @@
 import type { TextColumn } from '@reprieve/contracts'
 import type { Slice } from '../segment/slices.ts'
-import { hashKey, type Seed, seedOf } from './hash.ts'
+import { hashKeys, type Seed, seedOf } from './hash.ts'
 
 /** Rows `start` to `end` of a segment, which lie in one slice, or in a segment without slices. */
 export type FilterPart = { slice?: Slice; start: number; end: number }
@@ -19,19 +19,11 @@ const probes = 11
  */
 export function formatFilters(path: string, key: readonly TextColumn[], parts: readonly FilterPart[]): string {
 	const seed = filterSeed(path)
-	const hashOf = (row: number) =>
-		hashKey(
-			seed,
-			key.map(({ bytes, offsets, present }) =>
-				present[row] === 1 ? bytes.subarray(offsets[row], offsets[row + 1]) : null,
-			),
-		)
 	return parts
 		.map(({ slice, start, end }) => {
 			const bits = new Uint8Array(Math.ceil(((end - start) * bitsPerKey) / 8))
-			for (let row = start; row < end; row++)
-				for (const bit of bitsOf(hashOf(row), bits.length * 8))
-					bits[bit >> 3] = (bits[bit >> 3] as number) | (1 << (bit & 7))
+			for (const hash of hashKeys(seed, key, { start, end }))
+				for (const bit of bitsOf(hash, bits.length * 8)) bits[bit >> 3] = (bits[bit >> 3] as number) | (1 << (bit & 7))
 			return `${slice ? `${slice.offset}+${slice.size}` : ''}:${Buffer.from(bits).toString('base64')}`
 		})
 		.join(' ')

@@ -111,7 +111,8 @@ function putEntries(bytes: Buffer, { hash, segment, offset, size }: Entries, own
 	view.setUint16(sealBytes, own.numbers.length, true)
 	for (let place = 0, start = sealBytes + countBytes; place < own.numbers.length; place++, start += entryBytes) {
 		const at = own.numbers[place] as number
-		const number = own.everywhere.has(at) ? everywhere : (segment[at] as number)
+		const isEverywhere = own.everywhere.size > 0 && own.everywhere.has(at)
+		const number = isEverywhere ? everywhere : (segment[at] as number)
 		view.setUint32(start, hash[at] as number, true)
 		view.setUint32(start + 4, Math.floor((hash[at] as number) / 2 ** 32) + number * 256, true)
 		view.setUint16(start + 8, offset[at] as number, true)

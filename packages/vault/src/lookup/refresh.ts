@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Place, readWhole, sourceOf } from '../archive.ts'
 import { hasKey, keyColumns } from '../columns.ts'
-import { type CompactOptions, minSegments } from '../compact.ts'
+import { type CompactOptions, defaultBatchRows, minSegments } from '../compact.ts'
 import { unlessLetGo } from '../let-go.ts'
 import type { SegmentFile, TableMeta } from '../log/actions.ts'
 import type { Log } from '../log/log.ts'
@@ -10,7 +10,7 @@ import { comparePlaces, parseRange } from '../segment/range.ts'
 import { type Cell, type RowGroup, rowGroupsOf } from '../segment/read.ts'
 import { slicesOf } from '../segment/slices.ts'
 import { parseStatistics } from '../segment/statistics.ts'
-import { wholeBytes } from '../segment/write.ts'
+import { type KeyHashes, wholeBytes } from '../segment/write.ts'
 import { type Entries, growEntries, packSlice } from './entries.ts'
 import { hashKey, type Seed, seedOf } from './hash.ts'
 import { deleteShards, type IndexRun, type RunSources, writeRun } from './run.ts'
@@ -18,12 +18,17 @@ import { deleteShards, type IndexRun, type RunSources, writeRun } from './run.ts
 /**
  * Takes segments that the table's key index does not cover into it: into its small run, or, when that would grow beyond the
  * geometric mean of the large run and `batchRows`, everything into one. There are never more than two runs. Fewer segments
- * than `minSegments` wait while each has filters of its own.
+ * than `minSegments` wait while each has filters of its own. Those whose keys are `known`, by path, are not read.
  */
 export async function refreshIndex(
 	place: Place,
 	log: Log,
-	{ now, minSegments: fewest = minSegments, batchRows = 1_000_000 }: CompactOptions & { now: () => number },
+	{
+		now,
+		known,
+		minSegments: fewest = minSegments,
+		batchRows = defaultBatchRows,
+	}: CompactOptions & { now: () => number; known: ReadonlyMap<string, KeyHashes> },
 ): Promise<void> {
 	let present: ReadonlySet<string> | undefined
 	for (;;) {
@@ -35,7 +40,7 @@ export async function refreshIndex(
 		const runs = (await areThere(place, meta.index ?? [])) ? (meta.index ?? []) : []
 		const open = uncovered(meta, files.values(), runs).filter(({ path }) => present?.has(path))
 		if (open.length === 0 || (isFirst && open.length < fewest && open.every(({ filters }) => filters))) return
-		const fresh = await unlessLetGo(entriesOf(place, { meta, files: open }, batchRows), place, log)
+		const fresh = await unlessLetGo(entriesOf(place, { meta, files: open, known }, batchRows), place, log)
 		if (!fresh) continue
 		const sources = { fresh, isLive: (path: string) => files.has(path) }
 		const index = await mergeRuns(place, runs, sources, batchRows)
@@ -60,22 +65,37 @@ function uncovered(meta: TableMeta, files: Iterable<SegmentFile>, runs: readonly
 /** Entries of the segments, as far as memory allows, and at least of one. */
 async function entriesOf(
 	place: Place,
-	{ meta, files }: { meta: TableMeta; files: readonly SegmentFile[] },
+	{ meta, files, known }: { meta: TableMeta; files: readonly SegmentFile[]; known: ReadonlyMap<string, KeyHashes> },
 	batchRows: number,
 ): Promise<{ entries: Entries; covers: string[] }> {
 	const entries = growEntries(rowsOf(files, batchRows))
 	const covers: string[] = []
 	for (const file of files) {
 		if (entries.count >= batchRows) break
-		const { table, columns } = sourceOf(meta, file)
-		const bytes = await readWhole(place, file)
-		const slices = file.isSliced ? slicesOf(bytes) : []
-		const keyAt = keyColumns(table)
-		for (const [at, group] of rowGroupsOf(openParquet(bytes), table, columns).entries())
-			await addGroup(entries, group, { keyAt, seed: seedOf(meta.id), segment: covers.length, ...packSlice(slices[at]) })
+		const own = known.get(file.path)
+		if (own) addKnown(entries, own, covers.length)
+		else await addSegment(place, entries, { meta, file, segment: covers.length })
 		covers.push(file.path)
 	}
 	return { entries, covers }
+}
+
+function addKnown(entries: Entries, { hashes, parts }: KeyHashes, segment: number): void {
+	for (const { slice, start, end } of parts)
+		entries.pushAll(hashes.subarray(start, end), { segment, ...packSlice(slice) })
+}
+
+async function addSegment(
+	place: Place,
+	entries: Entries,
+	{ meta, file, segment }: { meta: TableMeta; file: SegmentFile; segment: number },
+): Promise<void> {
+	const { table, columns } = sourceOf(meta, file)
+	const bytes = await readWhole(place, file)
+	const slices = file.isSliced ? slicesOf(bytes) : []
+	const at = { keyAt: keyColumns(table), seed: seedOf(meta.id), segment }
+	for (const [number, group] of rowGroupsOf(openParquet(bytes), table, columns).entries())
+		await addGroup(entries, group, { ...at, ...packSlice(slices[number]) })
 }
 
 /** Rows of the files, `most` at most: what lies behind is not looked at, each round begins further on. */

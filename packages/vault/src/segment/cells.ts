@@ -2,7 +2,8 @@ import type { TextColumn } from '@reprieve/contracts'
 
 /** Collects the cells of one text column. */
 export type CellBuilder = {
-	push(cell: string | Uint8Array | null): void
+	/** A number is a whole one up to 53 bits. */
+	push(cell: string | Uint8Array | number | null): void
 	finish(): TextColumn
 	/** Pushes the cell whose UTF-8 lies between two places of other bytes. */
 	copy(source: Uint8Array, from: number, to: number): void
@@ -21,7 +22,12 @@ export function buildCells(rows: number): CellBuilder {
 		bytes.copy(larger, 0, 0, used)
 		bytes = larger
 	}
-	const write = (cell: string | Uint8Array) => {
+	const write = (cell: string | Uint8Array | number) => {
+		if (typeof cell === 'number') {
+			reserve(mostDigits)
+			used += writeWhole(bytes, cell, used)
+			return
+		}
 		reserve(typeof cell === 'string' ? cell.length * 3 : cell.length)
 		used += typeof cell === 'string' ? writeText(bytes, cell, used) : writeBytes(bytes, cell, used)
 	}
@@ -65,6 +71,44 @@ function writeText(target: Buffer, text: string, at: number): number {
 		target[at + char] = code
 	}
 	return text.length
+}
+
+/** With a minus. */
+const mostDigits = 17
+
+const billion = 1_000_000_000
+
+/** Writes the digits of a whole number; answers how many bytes. */
+function writeWhole(target: Buffer, whole: number, at: number): number {
+	if (whole < 0) target[at] = 45
+	const first = whole < 0 ? at + 1 : at
+	const size = Math.abs(whole)
+	if (size < billion) return writeDigits(target, size, endOf(size, first)) - at
+	const high = Math.floor(size / billion)
+	const middle = endOf(high, first)
+	writeDigits(target, high, middle)
+	const low = size - high * billion
+	target.fill(48, middle, middle + 9)
+	return writeDigits(target, low, middle + 9) - at
+}
+
+/** Where the digits of a number below a billion end. */
+function endOf(value: number, at: number): number {
+	let end = at + 1
+	for (let limit = 10; limit <= value; limit *= 10) end++
+	return end
+}
+
+/** Writes the digits of a number below a billion up to `end`; answers it. */
+function writeDigits(target: Buffer, value: number, end: number): number {
+	let left = value
+	let place = end
+	do {
+		const rest = (left / 10) | 0
+		target[--place] = 48 + left - rest * 10
+		left = rest
+	} while (left > 0)
+	return end
 }
 
 /** A text column from strings. */

@@ -5,7 +5,7 @@ import { countPresent, putPresence, putRun, putRuns, Runs } from './levels.ts'
 import { putPlain } from './plain.ts'
 import { physicalTypes, typeOf } from './schema.ts'
 import { Scratch } from './scratch.ts'
-import { i32, i64, list, struct, type ThriftStruct, type ThriftValue, text, writeThrift } from './thrift.ts'
+import { i32, i64, list, struct, type ThriftStruct, type ThriftValue, text, writeThrift, written } from './thrift.ts'
 import { compress } from './zstd.ts'
 
 /** One leaf column of one row group: its pages, and what the footer says of them but for their place. */
@@ -20,14 +20,21 @@ export type Chunk = {
 
 const encodings = { plain: 0, runs: 3, dictionary: 8 }
 const pages = { data: 0, dictionary: 2 }
+const plainEncodings = written(list(5, [encodings.plain, encodings.runs].map(i32)))
+const sharedEncodings = written(list(5, [encodings.plain, encodings.runs, encodings.dictionary].map(i32)))
 const zstd = 6
 
 /** Written to by one chunk at a time, from beginning to end without a pause. */
 const scratch = new Scratch()
 
+/** Where a leaf column stands in the schema. */
+export function pathOf(...names: string[]): ThriftValue {
+	return written(list(8, names.map(text)))
+}
+
 /** The chunk of a column's rows `from` to `to`; `extremes` give it statistics. */
 export function encodeChunk(
-	path: string,
+	path: ThriftValue,
 	data: NativeValues,
 	{ from, to, extremes }: { from: number; to: number; extremes: Extremes | undefined },
 ): Chunk {
@@ -44,12 +51,16 @@ export function encodeChunk(
 			[5, bounds.max],
 			[6, bounds.min],
 		])
-	return finish([path], data, { part, count, present, ...(statistics && { statistics }) })
+	return finish(path, data, { part, count, present, ...(statistics && { statistics }) })
 }
 
 /** The chunks of the keys and of the values of maps. */
-export function encodeMapChunks(path: string, maps: NativeMaps, from: number, to: number): [Chunk, Chunk] {
-	const chunkOf = (name: string, data: NativeValues, full: number) => {
+export function encodeMapChunks(
+	paths: { key: ThriftValue; value: ThriftValue },
+	maps: NativeMaps,
+	{ from, to }: { from: number; to: number },
+): [Chunk, Chunk] {
+	const chunkOf = (path: ThriftValue, data: NativeValues, full: number) => {
 		const { repeats, levels, count } = levelsOf(maps, { from, to }, data, full)
 		scratch.reset()
 		putRuns(scratch, repeats)
@@ -57,16 +68,22 @@ export function encodeMapChunks(path: string, maps: NativeMaps, from: number, to
 		const entries = { from: maps.offsets[from] as number, to: maps.offsets[to] as number }
 		const present = countPresent(data.nullBitmap, entries.from, entries.to)
 		const part = { ...entries, isFull: present === entries.to - entries.from }
-		return finish([path, 'key_value', name], data, { part, count, present })
+		return finish(path, data, { part, count, present })
 	}
-	return [chunkOf('key', maps.keys, 2), chunkOf('value', maps.items, 3)]
+	return [chunkOf(paths.key, maps.keys, 2), chunkOf(paths.value, maps.items, 3)]
 }
 
 /** Of every entry, and of every row without one: whether it goes on with a map, and how deep it goes (`full`: a text). */
 function levelsOf(maps: NativeMaps, rows: { from: number; to: number }, texts: NativeValues, full: number) {
 	const [repeats, levels] = [new Runs(), new Runs()]
+	const { from, to } = rows
+	if (maps.offsets[from] === maps.offsets[to] && countPresent(maps.nullBitmap, from, to) === 0) {
+		repeats.add(0, to - from)
+		levels.add(0, to - from)
+		return { repeats, levels, count: to - from }
+	}
 	let count = 0
-	for (let row = rows.from; row < rows.to; row++) {
+	for (let row = from; row < to; row++) {
 		const [first, end] = [maps.offsets[row] as number, maps.offsets[row + 1] as number]
 		if (first === end) levels.add(isBitSet(maps.nullBitmap, row) ? 1 : 0)
 		for (let entry = first; entry < end; entry++) levels.add(isBitSet(texts.nullBitmap, entry) ? full : 2)
@@ -78,7 +95,7 @@ function levelsOf(maps: NativeMaps, rows: { from: number; to: number }, texts: N
 
 /** The levels are in the scratch: puts the values behind them; one that all rows share stands once in a dictionary. */
 function finish(
-	path: readonly string[],
+	path: ThriftValue,
 	data: NativeValues,
 	rows: { part: Part; count: number; present: number; statistics?: ThriftValue },
 ): Chunk {
@@ -119,11 +136,10 @@ function finish(
 	const all = [...(dictionary ? [dictionary] : []), body]
 	const size = all.reduce((sum, page) => sum + page.size, 0)
 	const plainSize = all.reduce((sum, page) => sum + page.plainSize, 0)
-	const used = shared ? [encodings.plain, encodings.runs, encodings.dictionary] : [encodings.plain, encodings.runs]
 	const meta: ThriftStruct = new Map([
 		[1, i32(physicalTypes[typeOf(data.type).physical])],
-		[2, list(5, used.map(i32))],
-		[3, list(8, path.map(text))],
+		[2, shared ? sharedEncodings : plainEncodings],
+		[3, path],
 		[4, i32(zstd)],
 		[5, i64(count)],
 		[6, i64(plainSize)],

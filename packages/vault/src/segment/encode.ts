@@ -1,7 +1,7 @@
 import { type Bounds, boundsOf, type Extremes, extremesOf, joinExtremes } from '../values/bounds.ts'
 import type { DeltaType, Encoded } from '../values/codec.ts'
 import type { NativeMaps, NativeValues } from '../values/native.ts'
-import { type Chunk, encodeChunk, encodeMapChunks } from './chunk.ts'
+import { type Chunk, encodeChunk, encodeMapChunks, pathOf } from './chunk.ts'
 import { groupOf, groupsOf, magic, tailWriter } from './footer.ts'
 import type { ThriftStruct } from './thrift.ts'
 
@@ -11,8 +11,25 @@ export type SegmentColumn = { name: string; encoded: Encoded<NativeValues | Nati
 /** Rows per row group: small enough to decode one at a time. */
 export const groupRows = 20_000
 
-/** How a segment's rows are grouped, and which columns' groups have statistics (default: those of numbers and times). */
-export type Grouping = { rows: number; bounded?: readonly string[] }
+/** Rows of every group, or of each, and which columns' groups have statistics (default: those of numbers and times). */
+export type Grouping = { rows: number | readonly number[]; bounded?: readonly string[] }
+
+/** The rows `from` to `to` of each group. */
+export function groupSpans(rows: number, { rows: size }: Grouping): { from: number; to: number }[] {
+	const spans: { from: number; to: number }[] = []
+	for (let from = 0; from < rows; ) {
+		const own = typeof size === 'number' ? size : (size[spans.length] ?? rows)
+		const to = Math.min(from + own, rows)
+		spans.push({ from, to })
+		from = to
+	}
+	return spans
+}
+
+/** None where there is no group. */
+export function rowsIn(span: { from: number; to: number } | undefined): number {
+	return span ? span.to - span.from : 0
+}
 
 /** A column as it lies in a file, row group by row group, and what statistics say of it. */
 export type EncodedColumn = {
@@ -33,13 +50,14 @@ export function encodeColumn(
 	const { data, nullCount } = encoded
 	const groups: Chunk[][] = []
 	let all: Extremes | undefined
-	for (let from = 0; from < rows; from += grouping.rows) {
-		const part = { from, to: Math.min(from + grouping.rows, rows) }
-		if (data.type === 'map') groups.push(encodeMapChunks(name, data, part.from, part.to))
+	const path = pathOf(name)
+	const paths = { key: pathOf(name, 'key_value', 'key'), value: pathOf(name, 'key_value', 'value') }
+	for (const part of groupSpans(rows, grouping)) {
+		if (data.type === 'map') groups.push(encodeMapChunks(paths, data, part))
 		else {
 			const extremes = extremesOf(data, { ...part, isFull: nullCount === 0 })
 			const isBounded = grouping.bounded ? grouping.bounded.includes(name) : data.spans === undefined
-			groups.push([encodeChunk(name, data, { ...part, extremes: isBounded ? extremes : undefined })])
+			groups.push([encodeChunk(path, data, { ...part, extremes: isBounded ? extremes : undefined })])
 			all = joinExtremes(data, all, extremes)
 		}
 	}
@@ -56,8 +74,9 @@ export function joinColumns(
 	const parts: Uint8Array[] = [magic]
 	const groups: ThriftStruct[] = []
 	let at = magic.length
-	for (const chunks of groupsOf(columns)) {
-		groups.push(groupOf(chunks, { at, rows: Math.min(grouping.rows, rows - groups.length * grouping.rows) }))
+	const spans = groupSpans(rows, grouping)
+	for (const [number, chunks] of groupsOf(columns).entries()) {
+		groups.push(groupOf(chunks, { at, rows: rowsIn(spans[number]) }))
 		for (const { pages, size } of chunks) {
 			parts.push(...pages)
 			at += size

@@ -1,13 +1,14 @@
-import type { SourceColumn, SourceTable } from '@reprieve/contracts'
+import type { SourceColumn, SourceTable, TextColumn } from '@reprieve/contracts'
 import { expect, test } from 'vitest'
+import { hashKey, hashKeys, seedOf } from '../lookup/hash.ts'
 import { cellAt, type NativeValues } from '../values/native.ts'
+import { cellText } from '../values/text.ts'
 import { codecOf } from '../values/types.ts'
 import { cellsOf } from './cells.ts'
 import { encodeColumn, encodeMaps, encodeStrings, joinColumns } from './encode.ts'
-import { type Gathered, gatherSorted } from './gather.ts'
+import { freshMemory, type Gathered, gatherSorted } from './gather.ts'
 import { openParquet } from './parquet.ts'
 import { type RowGroup, rowGroupsOf } from './read.ts'
-import { Scratch } from './scratch.ts'
 
 const columns = [
 	{ name: 'id', type: 'long', oid: 1, attnum: 1, typeOid: 20 },
@@ -16,8 +17,11 @@ const columns = [
 const table = { columns: columns.map(({ name }) => ({ name }) as SourceColumn), key: ['id'] } as SourceTable
 
 /** Groups of rows whose ids fall: four of five unless said otherwise. */
-function rowGroups(count = 20, rows = 5): RowGroup[] {
-	const ids = Array.from({ length: count }, (_, row) => String(count - row))
+function rowGroups(
+	count = 20,
+	rows = 5,
+	ids: string[] = Array.from({ length: count }, (_, row) => String(count - row)),
+): RowGroup[] {
 	const column = (name: string, type: 'long' | 'integer' | 'timestamp' | 'string', texts: readonly string[]) => ({
 		name,
 		encoded: codecOf(type).encode(cellsOf([...texts]), 0, texts.length),
@@ -55,7 +59,7 @@ async function texts(rows: Gathered, column: (typeof columns)[number]): Promise<
 }
 
 test('rows come in the order of their key, with their values', async () => {
-	const sorted = await gatherSorted(rowGroups(), { table, columns }, new Scratch())
+	const sorted = await gatherSorted(rowGroups(), { table, columns }, freshMemory())
 	expect(await texts(sorted, columns[0])).toEqual(Array.from({ length: 20 }, (_, row) => String(row + 1)))
 	expect(await texts(sorted, columns[1])).toEqual(Array.from({ length: 20 }, (_, row) => `note ${row + 1}`))
 	expect(sorted.range).toEqual({
@@ -64,9 +68,25 @@ test('rows come in the order of their key, with their values', async () => {
 	})
 })
 
+test('the texts of keys are those that came in, and hash as they do', async () => {
+	const limit = 2n ** 53n
+	const ids = [0n, 7n, -1n, limit, -limit, limit + 1n, -limit - 1n, 2n ** 63n - 1n, -(2n ** 63n), 10n ** 18n]
+	const sorted = await gatherSorted(rowGroups(ids.length, 3, ids.map(String)), { table, columns }, freshMemory())
+	const [key] = (await sorted.keyTexts()) as [TextColumn]
+	const inOrder = ids.sort((a, b) => (a < b ? -1 : 1)).map(String)
+	expect(inOrder.map((_, row) => cellText(key, row))).toEqual(inOrder)
+	const seed = seedOf('0f8fad5b-d9cb-469f-a165-70867728950e')
+	const note = cellsOf(inOrder.map((_, row) => [null, '', 'ä', 'x'.repeat(99)][row % 4] as string | null))
+	const hashes = hashKeys(seed, [key, note], { start: 1, end: ids.length })
+	expect([...hashes]).toEqual(
+		inOrder.map((id, row) => hashKey(seed, [id, note.present[row] === 1 ? cellText(note, row) : null])).slice(1),
+	)
+})
+
 test('pages of numbers lie in the same memory, one after the other', async () => {
 	const groups = rowGroups()
-	const pages = new Scratch()
+	const memory = freshMemory()
+	const { pages } = memory
 	const sizes: number[] = []
 	const watched = groups.map((group): RowGroup => {
 		const plain: RowGroup['plain'] = async (column, out) => {
@@ -76,7 +96,7 @@ test('pages of numbers lie in the same memory, one after the other', async () =>
 		}
 		return { ...group, plain }
 	})
-	const sorted = await gatherSorted(watched, { table, columns }, pages)
+	const sorted = await gatherSorted(watched, { table, columns }, memory)
 	await sorted.gather(columns[0])
 	expect(sizes).toEqual([sizes[0], sizes[0], sizes[0], sizes[0]])
 })
@@ -92,7 +112,7 @@ test('a sample has the first rows of some groups, and costs no look at the other
 			}
 			return { ...group, plain }
 		})
-	const sorted = await gatherSorted(counted, { table, columns }, new Scratch())
+	const sorted = await gatherSorted(counted, { table, columns }, freshMemory())
 	const sample = sorted.sample(4)
 	expect(await texts(sample, columns[1])).toEqual(['note 1', 'note 2', 'note 3', 'note 4'])
 	expect(await texts(sample, columns[0])).toEqual(['1', '2', '3', '4'])
@@ -103,6 +123,6 @@ test('a sample has the first rows of some groups, and costs no look at the other
 test('a sample among many small groups has rows of the large one', async () => {
 	const one = (count: number) => rowGroups(count, count)
 	const groups = [...one(1), ...one(2_000), ...Array.from({ length: 100 }, () => one(1)).flat()]
-	const sorted = await gatherSorted(groups, { table, columns }, new Scratch())
+	const sorted = await gatherSorted(groups, { table, columns }, freshMemory())
 	expect(sorted.sample(500).count).toBe(500)
 })

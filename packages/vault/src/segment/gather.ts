@@ -1,15 +1,16 @@
 import type { SourceTable, TextColumn } from '@reprieve/contracts'
 import { bookkeeping, keyColumns, type VaultColumn } from '../columns.ts'
 import type { DeltaType, Encoded } from '../values/codec.ts'
-import { cellAt, type NativeMaps, type NativeValues } from '../values/native.ts'
+import { cellAt, isBitSet, type NativeMaps, type NativeValues } from '../values/native.ts'
 import { codecOf } from '../values/types.ts'
 import { buildCells } from './cells.ts'
 import { encodeMaps } from './encode.ts'
-import { comparisonOfAll, orderRows } from './order.ts'
+import { orderRows } from './order.ts'
 import type { Range } from './range.ts'
 import { type MapCell, type RowGroup, textIn } from './read.ts'
+import { Room } from './room.ts'
 import { Scratch } from './scratch.ts'
-import { takerOf } from './take.ts'
+import { type Memory, takerOf } from './take.ts'
 
 type Column = { name: string; type: DeltaType | 'map' }
 
@@ -35,11 +36,16 @@ export type Sorted = Gathered & {
 /** A row group and the places of its rows in the order; `least` of them. */
 type Placed = { group: RowGroup; places: Uint32Array; least: number }
 
-/** Rows of one schema version, sorted by its key in native order, then by place in the log. Pages are read into `pages`. */
+/** What is gathered into it is overwritten by the next column. */
+export function freshMemory(): Memory {
+	return { pages: new Scratch(), room: new Room() }
+}
+
+/** Rows of one schema version, sorted by its key in native order, then by place in the log. Columns lie in `memory`. */
 export async function gatherSorted(
 	groups: readonly RowGroup[],
 	{ table, columns }: { table: SourceTable; columns: readonly VaultColumn[] },
-	pages: Scratch,
+	memory: Memory,
 ): Promise<Sorted> {
 	const count = groups.reduce((sum, { rows }) => sum + rows, 0)
 	const key = keyColumns(table).map((at) => columns[at] as VaultColumn)
@@ -49,7 +55,7 @@ export async function gatherSorted(
 	const gathered = (from: readonly Placed[], rows: number): Gathered => ({
 		...{ count: rows, columns: all },
 		async gather({ name, type }) {
-			if (type !== 'map') return await gatherValues(from, { name, type }, { rows, pages })
+			if (type !== 'map') return await gatherValues(from, { name, type }, { rows, memory })
 			const maps = await gatherMaps(from, name, rows)
 			return encodeMaps(rows, (row) => maps[row] ?? null)
 		},
@@ -62,7 +68,7 @@ export async function gatherSorted(
 		const exact = await gatherMaps(placed, '_exact', count)
 		const texts: TextColumn[] = []
 		for (const { name, type } of key) {
-			const { data } = await gatherValues(placed, { name, type }, { rows: count, pages })
+			const { data } = await gatherValues(placed, { name, type }, { rows: count, memory })
 			texts.push(textsOf(data, (row) => textIn(exact[row], name), count))
 		}
 		return texts
@@ -82,14 +88,14 @@ async function orderOf(
 	)
 	const columns: NativeValues[] = []
 	for (const column of [...key, { name: '_position', type: 'long' }, { name: '_ordinal', type: 'integer' }] as const)
-		columns.push((await gatherValues(asTheyLie, column, { rows: count, pages: new Scratch() })).data)
+		columns.push((await gatherValues(asTheyLie, column, { rows: count, memory: freshMemory() })).data)
 	const rows = orderRows(columns as [NativeValues, ...NativeValues[]], count)
 	return { rows, range: rangeOfRows(columns.slice(-2), rows) }
 }
 
 /** The places in the log that rows in an order span, given positions and ordinals. */
 function rangeOfRows(places: readonly NativeValues[], order: Uint32Array): Range {
-	const compare = comparisonOfAll(places)
+	const compare = comparisonOfPlaces(places)
 	let isOrdered = true
 	for (let at = 1; at < order.length && isOrdered; at++)
 		isOrdered = compare(order[at] as number, order[at - 1] as number) >= 0
@@ -103,6 +109,18 @@ function rangeOfRows(places: readonly NativeValues[], order: Uint32Array): Range
 		return { position, ordinal: ordinal >>> 0 }
 	}
 	return { first: placeOf(first), final: placeOf(final), isOrdered }
+}
+
+/** Of what is never NULL; every row is compared twice. */
+function comparisonOfPlaces(places: readonly NativeValues[]): (a: number, b: number) => number {
+	const [positions, ordinals] = places.map(({ values }) => values) as [BigInt64Array, Int32Array]
+	const words = new Int32Array(positions.buffer, positions.byteOffset)
+	return (a, b) => {
+		const high = (words[a * 2 + 1] as number) - (words[b * 2 + 1] as number)
+		if (high !== 0) return high
+		const low = ((words[a * 2] as number) >>> 0) - ((words[b * 2] as number) >>> 0)
+		return low !== 0 ? low : (ordinals[a] as number) - (ordinals[b] as number)
+	}
 }
 
 function placeGroups(groups: readonly RowGroup[], order: Uint32Array): Placed[] {
@@ -129,9 +147,13 @@ function placeSample(
 ): { placed: Placed[]; rows: number } {
 	const wanted = Math.max(sampledGroups, Math.ceil((rows * sampledGroups * placed.length) / count))
 	const few = placed.filter(holdsOneOf(count / wanted))
-	const first = Uint32Array.from(few.flatMap(({ places }) => [...places]))
-		.sort()
-		.subarray(0, rows)
+	const all = new Uint32Array(few.reduce((sum, { places }) => sum + places.length, 0))
+	let end = 0
+	for (const { places } of few) {
+		all.set(places, end)
+		end += places.length
+	}
+	const first = all.sort().subarray(0, rows)
 	const rank = new Uint32Array(count).fill(count)
 	for (let at = 0; at < first.length; at++) rank[first[at] as number] = at
 	return {
@@ -157,10 +179,12 @@ function holdsOneOf(apart: number): (placed: Placed) => boolean {
 async function gatherValues(
 	placed: readonly Placed[],
 	{ name, type }: { name: string; type: DeltaType },
-	{ rows, pages }: { rows: number; pages: Scratch },
+	{ rows, memory }: { rows: number; memory: Memory },
 ): Promise<Encoded> {
-	const taker = takerOf(type, rows, pages)
+	const { pages, room } = memory
 	pages.reset()
+	room.reset()
+	const taker = takerOf(type, rows, memory)
 	for (const { group, places, least } of placed) {
 		if (least >= rows) continue
 		if (!taker.staysInPages) pages.reset()
@@ -190,11 +214,22 @@ async function gatherMaps(
 }
 
 function textsOf(data: NativeValues, exactOf: (row: number) => string | null, rows: number): TextColumn {
-	const { decode } = codecOf(data.type)
+	const textOf = textReader(data)
 	const builder = buildCells(rows)
-	for (let row = 0; row < rows; row++) {
-		const cell = cellAt(data, row)
-		builder.push(cell === undefined ? exactOf(row) : decode(cell))
-	}
+	for (let row = 0; row < rows; row++) builder.push(isBitSet(data.nullBitmap, row) ? textOf(row) : exactOf(row))
 	return builder.finish()
+}
+
+/** The text of a row that has a value, or the number whose digits it is. */
+function textReader(data: NativeValues): (row: number) => string | Uint8Array | number {
+	const { type, values } = data
+	const { decode } = codecOf(type)
+	if (values instanceof Int32Array && type !== 'date') return (row) => values[row] as number
+	if (type !== 'long') return (row) => decode(cellAt(data, row))
+	const words = new Int32Array(values.buffer, values.byteOffset)
+	return (row) => {
+		const high = words[row * 2 + 1] as number
+		const isSafe = high < 2 ** 21 && high >= -(2 ** 21)
+		return isSafe ? high * 2 ** 32 + ((words[row * 2] as number) >>> 0) : decode(values[row])
+	}
 }

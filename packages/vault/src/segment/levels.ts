@@ -26,10 +26,10 @@ export function putPresence(
 export class Runs {
 	readonly runs: { count: number; level: number }[] = []
 
-	add(level: number): void {
+	add(level: number, count = 1): void {
 		const run = this.runs.at(-1)
-		if (run?.level === level) run.count++
-		else this.runs.push({ count: 1, level })
+		if (run?.level === level) run.count += count
+		else this.runs.push({ count, level })
 	}
 }
 

@@ -12,7 +12,7 @@ export function orderRows(columns: readonly [NativeValues, ...NativeValues[]], r
 }
 
 /** Order of two rows by columns. */
-export function comparisonOfAll(columns: readonly NativeValues[]): (a: number, b: number) => number {
+function comparisonOfAll(columns: readonly NativeValues[]): (a: number, b: number) => number {
 	const compares = columns.map(withNulls)
 	return (a, b) => {
 		let order = 0

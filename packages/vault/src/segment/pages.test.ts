@@ -5,10 +5,13 @@ import type { DeltaType } from '../values/codec.ts'
 import { cellAt } from '../values/native.ts'
 import { codecOf } from '../values/types.ts'
 import { cellsOf } from './cells.ts'
+import { encodeChunk, pathOf } from './chunk.ts'
 import { encodeColumn, joinColumns } from './encode.ts'
-import type { Plain } from './pages.ts'
+import { type Plain, readNumbers } from './pages.ts'
 import { openParquet, type ParquetFile } from './parquet.ts'
+import { putPlain } from './plain.ts'
 import { rowGroupsOf } from './read.ts'
+import { Room } from './room.ts'
 import { Scratch } from './scratch.ts'
 import { takerOf } from './take.ts'
 
@@ -66,7 +69,7 @@ test.each(cases)('%s reads back where %s', async (type, shape) => {
 /** Texts of a group, by its bytes. */
 function taken(file: ParquetFile, { type, group }: { type: DeltaType; group: ParquetFile['groups'][number] }): Cells {
 	const [rows, pages] = [group.end - group.start, new Scratch()]
-	const taker = takerOf(type, rows, pages)
+	const taker = takerOf(type, rows, { pages, room: new Room() })
 	taker.take(
 		file.plain('x', group, pages) as Plain,
 		Uint32Array.from({ length: rows }, (_, row) => row),
@@ -76,6 +79,62 @@ function taken(file: ParquetFile, { type, group }: { type: DeltaType; group: Par
 	expect(nullCount).toBe(cells.filter((cell) => cell === undefined).length)
 	return cells.map((cell) => (cell === undefined ? null : Buffer.from(codecOf(type).decode(cell)).toString()))
 }
+
+test.each(Object.keys(types) as DeltaType[])('%s: a page with other than the values of its rows is refused', (type) => {
+	const cells = every(types[type] as (row: number) => string)
+	const { data } = codecOf(type).encode(cellsOf(cells), 0, cells.length)
+	const pages = new Scratch()
+	putPlain(pages, data, { from: 0, to: cells.length, isFull: true })
+	const takes = (rows: number, plain: Partial<Plain> = {}) => {
+		const places = Uint32Array.from({ length: rows }, (_, row) => row)
+		takerOf(type, rows, { pages, room: new Room() }).take(
+			{ from: 0, to: pages.used, isShared: false, ...plain },
+			places,
+		)
+	}
+	expect(() => takes(20)).not.toThrow()
+	expect(() => takes(8)).toThrow(RangeError)
+	expect(() => takes(20, { to: pages.used - 1 })).toThrow(RangeError)
+	if (type !== 'boolean') expect(() => takes(20, { isShared: true })).toThrow(RangeError)
+})
+
+test('a page of numbers with other values than its levels say is refused', () => {
+	const chunkOf = (count: number) => {
+		const data = {
+			type: 'long',
+			nullBitmap: Uint8Array.of(0xff),
+			values: BigInt64Array.from([1n, 2n, 3n, 4n]),
+		} as const
+		const { pages } = encodeChunk(pathOf('x'), data, { from: 0, to: count, extremes: undefined })
+		return Buffer.concat(pages)
+	}
+	expect(readNumbers(chunkOf(3), 3, 'INT64')).toEqual(BigInt64Array.of(1n, 2n, 3n))
+	expect(() => readNumbers(chunkOf(3), 3, 'INT32')).toThrow('a page has 6 values, its levels say 3')
+})
+
+test('a column takes the room of another one of any type and size', () => {
+	const room = new Room()
+	const texts = (type: DeltaType, count: number) => {
+		const cells = every(types[type] as (row: number) => string).slice(0, count)
+		const pages = new Scratch()
+		putPlain(pages, codecOf(type).encode(cellsOf(cells), 0, count).data, { from: 0, to: count, isFull: true })
+		room.reset()
+		const taker = takerOf(type, count, { pages, room })
+		taker.take({ from: 0, to: pages.used, isShared: false }, Uint32Array.from(cells.keys()))
+		const { data } = taker.finish()
+		expect(cells.map((_, row) => Buffer.from(codecOf(type).decode(cellAt(data, row))).toString())).toEqual(cells)
+	}
+	for (const before of Object.keys(types) as DeltaType[])
+		for (const after of Object.keys(types) as DeltaType[])
+			for (const count of [1, 9, 20]) {
+				texts(before, 20)
+				texts(after, count)
+			}
+	const small = new Room()
+	small.take(5)
+	small.reset()
+	expect(new BigInt64Array(small.take(1))).toEqual(BigInt64Array.of(0n, 0n))
+})
 
 test('what another writer wrote is read all the same', async () => {
 	const data = [null, 'a', 'b', 'a'].map((text) => text && Buffer.from(text))
@@ -98,7 +157,7 @@ test('what another writer wrote, and a column that a file does not have, are tak
 	const [group] = rowGroupsOf(file, { columns: [], key: [] as string[] } as unknown as SourceTable, [])
 	const texts = async (name: string) => {
 		const pages = new Scratch()
-		const taker = takerOf('string', 4, pages)
+		const taker = takerOf('string', 4, { pages, room: new Room() })
 		taker.take((await group?.plain({ name, type: 'string' }, pages)) as Plain, Uint32Array.of(3, 1, 0, 2))
 		const { data } = taker.finish()
 		return [0, 1, 2, 3].map((row) => String(cellAt(data, row)))

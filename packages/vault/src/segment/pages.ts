@@ -38,7 +38,10 @@ export function readPlain(chunk: Uint8Array, rows: number, out: Scratch): Plain 
 	return { ...(present && { present }), from, to, isShared: dictionary !== undefined }
 }
 
-/** The numbers of a chunk, NULL as undefined; undefined when it has other values, or is not as chunk.ts writes it. */
+/**
+ * The numbers of a chunk, NULL as undefined; undefined when it has other values, or is not as chunk.ts writes it. Throws a
+ * RangeError where there are more or fewer than its levels say.
+ */
 export function readNumbers(
 	chunk: Uint8Array,
 	rows: number,
@@ -49,6 +52,8 @@ export function readNumbers(
 	if (!plain) return undefined
 	const { present, from, to, isShared } = plain
 	const own = new numbers[type as keyof typeof numbers](Uint8Array.from(scratch.written.subarray(from, to)).buffer)
+	const count = isShared ? 1 : (present?.reduce((sum, level) => sum + level, 0) ?? rows)
+	if (own.length !== count) throw new RangeError(`a page has ${own.length} values, its levels say ${count}`)
 	if (!isShared && !present) return own
 	let next = 0
 	return Array.from({ length: rows }, (_, row) => (present?.[row] === 0 ? undefined : own[isShared ? 0 : next++]))
@@ -60,7 +65,8 @@ export function isEmpty(chunk: Uint8Array, rows: number, { isNested }: { isNeste
 	const [page, ...rest] = pagesOf(chunk, scratch)
 	if (!page || rest.length > 0 || page.kind !== kinds.data || page.count !== rows) return false
 	const start = isNested ? levelsAt(scratch.written, page.from).end : page.from
-	return readLevels(levelsAt(scratch.written, start).bytes, rows)?.every((level) => level === 0) ?? false
+	const { bytes } = levelsAt(scratch.written, start)
+	return isRunOf(0, bytes, rows) || (readLevels(bytes, rows)?.every((level) => level === 0) ?? false)
 }
 
 function pagesOf(chunk: Uint8Array, out: Scratch): Page[] {
@@ -87,18 +93,15 @@ function levelsAt(bytes: Buffer, from: number): { bytes: Uint8Array; end: number
 
 /** Levels of 0 and 1: runs of one of them, and bits in groups of eight; undefined where all are 1. */
 function readLevels(bytes: Uint8Array, rows: number): Uint8Array | undefined {
+	if (isRunOf(1, bytes, rows)) return undefined
 	const levels = new Uint8Array(rows)
 	let row = 0
 	for (let at = 0; row < rows; ) {
 		if (at >= bytes.length) throw new RangeError(`a page has levels of ${row} rows, the footer says ${rows}`)
-		let head = 0
-		for (let shift = 1, byte = 0x80; byte >= 0x80; shift *= 0x80) {
-			byte = bytes[at++] ?? 0
-			head += (byte & 0x7f) * shift
-		}
-		const count = Math.floor(head / 2)
-		if (row === 0 && head === rows * 2 && bytes[at] === 1) return undefined
-		if (head % 2 === 0) {
+		const head = readVarint(bytes, at)
+		const count = Math.floor(head.value / 2)
+		at = head.end
+		if (head.value % 2 === 0) {
 			levels.fill(bytes[at++] ?? 0, row, row + count)
 			row += count
 		} else {
@@ -108,4 +111,20 @@ function readLevels(bytes: Uint8Array, rows: number): Uint8Array | undefined {
 		}
 	}
 	return levels
+}
+
+/** Whether the levels are one run of the same, for so many rows. */
+function isRunOf(level: number, bytes: Uint8Array, rows: number): boolean {
+	const { value, end } = readVarint(bytes, 0)
+	return value === rows * 2 && bytes[end] === level
+}
+
+function readVarint(bytes: Uint8Array, at: number): { value: number; end: number } {
+	let value = 0
+	let end = at
+	for (let scale = 1, byte = 0x80; byte >= 0x80; scale *= 0x80) {
+		byte = bytes[end++] ?? 0
+		value += (byte & 0x7f) * scale
+	}
+	return { value, end }
 }

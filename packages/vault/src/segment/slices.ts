@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { corrupt } from '../seal.ts'
-import type { EncodedColumn, Grouping } from './encode.ts'
+import { type EncodedColumn, type Grouping, groupSpans, rowsIn } from './encode.ts'
 import { groupOf, groupsOf, magic as parquetMagic, tailWriter } from './footer.ts'
 import type { ThriftStruct } from './thrift.ts'
 
@@ -12,6 +12,9 @@ const sliceAlignment = 16
 
 /** Size at which rows begin another slice. */
 export const sliceBytes = 64 * 1024
+
+/** A slice of more is cut, where it has more than one row. */
+export const longestSlice = 3 * sliceBytes
 
 const magic = Buffer.from('RPSL')
 /** Before the slice: `RPSL`, its size (32 bits, little endian), SHA-256; 8 bytes of nothing keep the alignment. */
@@ -31,8 +34,9 @@ export function joinSlices(
 	const groups: ThriftStruct[] = []
 	const tailOf = tailWriter(columns)
 	let at = sliceAlignment
-	for (const chunks of groupsOf(columns)) {
-		const own = Math.min(grouping.rows, rows - groups.length * grouping.rows)
+	const spans = groupSpans(rows, grouping)
+	for (const [number, chunks] of groupsOf(columns).entries()) {
+		const own = rowsIn(spans[number])
 		const alone = groupOf(chunks, { at: parquetMagic.length, rows: own, hasStatistics: false })
 		const slice = [parquetMagic, ...chunks.flatMap(({ pages }) => pages), tailOf([alone], own)]
 		const size = headBytes + slice.reduce((sum, { length }) => sum + length, 0)

@@ -1,3 +1,5 @@
+import { Scratch } from './scratch.ts'
+
 /** Type numbers of Thrift's compact protocol, as far as Parquet's footer has them. */
 const kinds = { true: 1, false: 2, byte: 3, i16: 4, i32: 5, i64: 6, binary: 8, list: 9, struct: 12 } as const
 
@@ -7,7 +9,7 @@ const kinds = { true: 1, false: 2, byte: 3, i16: 4, i32: 5, i64: 6, binary: 8, l
  */
 export type ThriftValue = {
 	kind: number
-	value: bigint | number | boolean | Uint8Array | ThriftStruct | ThriftList | { written: readonly number[] }
+	value: bigint | number | boolean | Uint8Array | ThriftStruct | ThriftList | { written: Uint8Array }
 }
 
 /** Fields by number, in ascending order. */
@@ -30,9 +32,9 @@ export const list = (element: number, items: ThriftValue[]): ThriftValue => ({
 
 /** The same value, for those that are written again and again. */
 export function written(value: ThriftValue): ThriftValue {
-	const out: number[] = []
+	const out = new Scratch(firstBytes)
 	writeValue(out, value)
-	return { kind: value.kind, value: { written: out } }
+	return { kind: value.kind, value: { written: out.written } }
 }
 
 /**
@@ -47,10 +49,15 @@ export function readThriftAt(bytes: Uint8Array, at: number): { struct: ThriftStr
 
 /** Inverse of {@link readThriftAt}. */
 export function writeThrift(struct: ThriftStruct): Uint8Array {
-	const out: number[] = []
+	const out = scratch
+	out.reset()
 	writeStruct(out, struct)
-	return Uint8Array.from(out)
+	return Uint8Array.from(out.written)
 }
+
+/** Written to by one caller at a time, from beginning to end without a pause. */
+const firstBytes = 1024
+const scratch = new Scratch()
 
 type Cursor = { bytes: Uint8Array; at: number }
 
@@ -119,14 +126,19 @@ function readList(cursor: Cursor): ThriftList {
 	return { element, items: Array.from({ length: size }, () => ({ kind: element, value: readValue(cursor, element) })) }
 }
 
-function writeVarint(out: number[], value: number): void {
+function writeByte(out: Scratch, byte: number): void {
+	const at = out.used
+	out.take(1)[at] = byte
+}
+
+function writeVarint(out: Scratch, value: number): void {
 	let left = value
-	for (; left >= 0x80; left = Math.floor(left / 0x80)) out.push((left % 0x80) | 0x80)
-	out.push(left)
+	for (; left >= 0x80; left = Math.floor(left / 0x80)) writeByte(out, (left % 0x80) | 0x80)
+	writeByte(out, left)
 }
 
 /** Zigzag; few of them are so large that only a bigint holds them. */
-function writeWhole(out: number[], value: number | bigint): void {
+function writeWhole(out: Scratch, value: number | bigint): void {
 	const small = Number(value)
 	if (small >= 0 && small < 2 ** 52) {
 		writeVarint(out, small * 2)
@@ -134,37 +146,37 @@ function writeWhole(out: number[], value: number | bigint): void {
 	}
 	const whole = BigInt(value)
 	let left = BigInt.asUintN(64, (whole << 1n) ^ (whole >> 63n))
-	for (; left >= 0x80n; left >>= 7n) out.push(Number(left & 0x7fn) | 0x80)
-	out.push(Number(left))
+	for (; left >= 0x80n; left >>= 7n) writeByte(out, Number(left & 0x7fn) | 0x80)
+	writeByte(out, Number(left))
 }
 
-function writeStruct(out: number[], struct: ThriftStruct): void {
+function writeStruct(out: Scratch, struct: ThriftStruct): void {
 	let before = 0
-	for (const [id, field] of struct) {
-		if (id > before && id - before <= 15) out.push(((id - before) << 4) | field.kind)
+	struct.forEach((field, id) => {
+		if (id > before && id - before <= 15) writeByte(out, ((id - before) << 4) | field.kind)
 		else {
-			out.push(field.kind)
+			writeByte(out, field.kind)
 			writeWhole(out, id)
 		}
 		if (typeof field.value !== 'boolean') writeValue(out, field)
 		before = id
-	}
-	out.push(0)
+	})
+	writeByte(out, 0)
 }
 
-function writeValue(out: number[], { kind, value }: ThriftValue): void {
-	if (typeof value === 'boolean') out.push(value ? kinds.true : kinds.false)
+function writeValue(out: Scratch, { kind, value }: ThriftValue): void {
+	if (typeof value === 'boolean') writeByte(out, value ? kinds.true : kinds.false)
 	else if (typeof value === 'number' || typeof value === 'bigint') {
-		if (kind === kinds.byte) out.push(Number(value))
+		if (kind === kinds.byte) writeByte(out, Number(value))
 		else writeWhole(out, value)
 	} else if (value instanceof Map) writeStruct(out, value)
 	else if (value instanceof Uint8Array) {
 		writeVarint(out, value.length)
-		for (let at = 0; at < value.length; at++) out.push(value[at] as number)
-	} else if ('written' in value) for (let at = 0; at < value.written.length; at++) out.push(value.written[at] as number)
+		out.put(value)
+	} else if ('written' in value) out.put(value.written)
 	else {
 		const { element, items } = value
-		out.push((Math.min(items.length, 15) << 4) | element)
+		writeByte(out, (Math.min(items.length, 15) << 4) | element)
 		if (items.length >= 15) writeVarint(out, items.length)
 		for (const item of items) writeValue(out, item)
 	}

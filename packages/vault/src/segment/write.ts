@@ -1,7 +1,8 @@
-import { setTimeout } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { type ChangeRows, changeOps, type TextColumn } from '@reprieve/contracts'
 import { hasKey, keyColumns, type VaultColumn } from '../columns.ts'
-import { formatFilters } from '../lookup/filter.ts'
+import { type FilterPart, formatFilters } from '../lookup/filter.ts'
+import { hashKeys, type Seed } from '../lookup/hash.ts'
 import { digestOf } from '../seal.ts'
 import type { Encoded } from '../values/codec.ts'
 import { cellText } from '../values/text.ts'
@@ -13,12 +14,15 @@ import {
 	encodeStrings,
 	type Grouping,
 	groupRows,
+	groupSpans,
 	joinColumns,
+	rowsIn,
 	type SegmentColumn,
 } from './encode.ts'
+import { groupsOf } from './footer.ts'
 import type { Gathered, Sorted } from './gather.ts'
 import { formatRange, type Range, rangeOf } from './range.ts'
-import { joinSlices, sliceBytes, slicesOf } from './slices.ts'
+import { joinSlices, longestSlice, sliceBytes, slicesOf } from './slices.ts'
 import { statisticsOf } from './statistics.ts'
 
 /** Input bytes that make one segment. */
@@ -50,7 +54,12 @@ export type Segment = {
 	range: string
 	/** Filters of its keys, when it is small. */
 	filters?: string
+	/** What the index wants of it. */
+	keys?: KeyHashes
 }
+
+/** Hashes of a segment's keys, and the parts in which those rows lie. */
+export type KeyHashes = { hashes: Float64Array; parts: readonly FilterPart[] }
 
 /** Row ranges of about 64 MiB of input each, at least one row. */
 export function splitRows(rows: ChangeRows, limit = segmentBytes): { start: number; end: number }[] {
@@ -94,22 +103,49 @@ export async function buildSegment(
 	return { ...segment, filters: formatFilters(path, key, [{ start, end }]) }
 }
 
-/** Encodes sorted rows as one segment of slices, whose groups have bounds of the columns named. */
+/** Encodes sorted rows as one segment of slices, whose groups have bounds of the columns named; a seed hashes their keys. */
 export async function buildSliced(
 	sorted: Sorted,
-	{ path, bounded }: { path: string; bounded: readonly string[] },
+	{ path, bounded, seed }: { path: string; bounded: readonly string[]; seed?: Seed | undefined },
 ): Promise<Segment> {
 	const { count, range } = sorted
-	const grouping = { rows: await fittingRows(sorted), bounded }
-	const all = await encodeGathered(sorted, grouping)
+	const { all, grouping } = await encodeSlices(sorted, bounded)
 	const bytes = joinSlices(path, all, { rows: count, grouping })
 	const segment = finishSegment({ path, bytes, stats: statisticsOf(all, count) }, { rows: count, range })
-	if (bytes.length > filteredBytes || !hasKey(sorted.table)) return segment
-	const parts = slicesOf(bytes).map((slice, at) => {
-		const start = at * grouping.rows
-		return { slice, start, end: Math.min(start + grouping.rows, count) }
-	})
-	return { ...segment, filters: formatFilters(path, await sorted.keyTexts(), parts) }
+	const isSmall = bytes.length <= filteredBytes
+	if (!hasKey(sorted.table) || !(isSmall || seed)) return segment
+	const slices = slicesOf(bytes)
+	const parts = groupSpans(count, grouping).map(({ from, to }, at) => ({
+		...(slices[at] && { slice: slices[at] }),
+		...{ start: from, end: to },
+	}))
+	const key = await sorted.keyTexts()
+	return {
+		...segment,
+		...(isSmall && { filters: formatFilters(path, key, parts) }),
+		...(seed && { keys: { hashes: hashKeys(seed, key, { start: 0, end: count }), parts } }),
+	}
+}
+
+/** Rows in groups that make a slice each; cut once more where rows are much wider than those that were tried. */
+async function encodeSlices(
+	sorted: Sorted,
+	bounded: readonly string[],
+): Promise<{ all: EncodedColumn[]; grouping: Grouping }> {
+	const even: Grouping = { rows: await fittingRows(sorted), bounded }
+	const all = await encodeGathered(sorted, even)
+	const sizes = groupsOf(all).map((chunks) => chunks.reduce((sum, { size }) => sum + size, 0))
+	if (sizes.every((size) => size <= longestSlice)) return { all, grouping: even }
+	const spans = groupSpans(sorted.count, even)
+	const grouping = { rows: spans.flatMap((span, at) => cut(rowsIn(span), sizes[at] as number)), bounded }
+	return { all: await encodeGathered(sorted, grouping), grouping }
+}
+
+/** Rows of the parts of a group, which is left as it is where it is not too long. */
+function cut(rows: number, size: number): number[] {
+	if (size <= longestSlice) return [rows]
+	const each = Math.ceil(rows / Math.ceil(size / sliceBytes))
+	return Array.from({ length: Math.ceil(rows / each) }, (_, at) => Math.min(each, rows - at * each))
 }
 
 /** Rows that make a slice, by some of them. */
@@ -119,11 +155,13 @@ async function fittingRows(sorted: Sorted): Promise<number> {
 	return Math.max(1, Math.min(Math.ceil(sliceBytes / (tried.length / sample.count)), groupRows))
 }
 
-/** One column at a time is held. */
+/** One column at a time is held; others have their turn between two. */
 async function encodeGathered(rows: Gathered, grouping: Grouping): Promise<EncodedColumn[]> {
 	const encoded: EncodedColumn[] = []
-	for (const column of rows.columns)
+	for (const column of rows.columns) {
+		await setImmediate()
 		encoded.push(encodeColumn({ name: column.name, encoded: await rows.gather(column) }, rows.count, grouping))
+	}
 	return encoded
 }
 

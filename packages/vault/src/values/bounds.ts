@@ -33,6 +33,7 @@ export function boundsOf(data: NativeValues, extremes: Extremes | undefined): Bo
 /** The extremes of a part; undefined where all are NULL, and for bytes, which have no bounds. */
 export function extremesOf(data: NativeValues, part: Part): Extremes | undefined {
 	if (data.type === 'binary') return undefined
+	if (data.values instanceof BigInt64Array && part.isFull) return extremesOfLongs(data.values, part)
 	const compare = comparisonOf(data)
 	const heads = headsOf(data, part)
 	const exactBelow = data.spans ? 0 : Number.MAX_SAFE_INTEGER
@@ -52,6 +53,28 @@ export function extremesOf(data: NativeValues, part: Part): Extremes | undefined
 		}
 	}
 	return found.min < 0 ? undefined : found
+}
+
+/** Those of a part that is not empty. */
+function extremesOfLongs({ buffer, byteOffset, byteLength }: BigInt64Array, { from, to }: Part): Extremes {
+	const words = new Int32Array(buffer, byteOffset, byteLength / 4)
+	const found = { min: from, max: from }
+	let [leastHigh, leastLow] = [words[from * 2 + 1] as number, (words[from * 2] as number) >>> 0]
+	let [greatestHigh, greatestLow] = [leastHigh, leastLow]
+	for (let row = from + 1; row < to; row++) {
+		const high = words[row * 2 + 1] as number
+		const low = (words[row * 2] as number) >>> 0
+		if (high < leastHigh || (high === leastHigh && low < leastLow)) {
+			leastHigh = high
+			leastLow = low
+			found.min = row
+		} else if (high > greatestHigh || (high === greatestHigh && low > greatestLow)) {
+			greatestHigh = high
+			greatestLow = low
+			found.max = row
+		}
+	}
+	return found
 }
 
 /** The extremes of two parts. */
