@@ -22,7 +22,9 @@ export const benches: Record<string, Bench> = {
 	compact: contest(async () => (await import('./segments.ts')).benchCompact),
 	restore: contest(async () => (await import('./restore.ts')).benchRestore),
 	'api-read': async ({ seconds = 5, rounds }) =>
-		reportOf(await (await import('./api/read.ts')).benchRead(seconds, rounds)),
+		reportOf(await (await import('./api/read.ts')).benchRead(seconds, rounds, 'same')),
+	'api-read-each': async ({ seconds = 5, rounds }) =>
+		reportOf(await (await import('./api/read.ts')).benchRead(seconds, rounds, 'each')),
 	'restore-conflicts': contest(async () => (await import('./restore.ts')).benchConflicts),
 	beside: async (options) => reportOf(await (await import('./beside.ts')).benchBeside(options)),
 	loop: async (options) => (await import('./loop.ts')).benchLoop(options),
