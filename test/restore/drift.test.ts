@@ -89,6 +89,23 @@ test('a table that was renamed is still the same table', async () => {
 	expect(await scene.sql`select id from public.u`).toEqual([{ id: 1 }])
 })
 
+test('rows that one table has under two names come back name by name, and are not taken for one selection', async () => {
+	await using scene = await openScene()
+	await archived(scene)
+	await scene.sql`alter table public.t rename to u`
+	await scene.sql`insert into public.u (id, code, n) values (2, '008', 6), (3, '009', 7)`
+	await scene.vault.deleteRows(scene.sql, 'u', 'true')
+	const all = { from: '2000-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' }
+	await expect(restore(scene, { selection: all })).rejects.toMatchObject({
+		code: 'INVALID',
+		message: 't and u are one table by now, u',
+	})
+	expect(await scene.sql`select from public.u`).toHaveLength(0)
+	expect(await restore(scene, { selection: { table: 'u', ...all } })).toMatchObject({ selected: 2, restored: 2 })
+	expect(await restore(scene, { selection: { table: 't', ...all } })).toMatchObject({ selected: 1, restored: 1 })
+	expect(await scene.sql`select id from public.u order by id`).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }])
+})
+
 test('a value that no longer fits is refused, and nothing is cut to size', async () => {
 	await using scene = await openScene()
 	await scene.sql`create table public.t (id int primary key, code varchar(10))`

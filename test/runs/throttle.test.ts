@@ -9,13 +9,14 @@ import { until } from '../support/wait.ts'
 import { openShop, type Shop } from './shop.ts'
 
 const events = `create table events (id int primary key, body text);
-	insert into events select n, repeat(md5(n::text), 20) from generate_series(1, 400) n`
+	insert into events select n, (select string_agg(md5(n || ' ' || i), '') from generate_series(1, 55) i)
+	from generate_series(1, 400) n`
 const all: Policy = { kind: 'match', table: 'events', where: { and: [] } }
 
 /** A run at work that asks for a throttle, batches of 50 rows; its receipts come only when they are asked for. */
-async function openThrottled(throttle: RunThrottle, options?: TestServicesOptions) {
+async function openThrottled(throttle: RunThrottle, options?: TestServicesOptions, schema = events) {
 	await using stack = new AsyncDisposableStack()
-	const shop: Shop = stack.use(await openShop(events, options))
+	const shop: Shop = stack.use(await openShop(schema, options))
 	await shop.protect('events')
 	const planId = await shop.plan(all)
 	const { id } = await startRun(shop.services, admin, { planId, reason: 'test', batch: { rows: 50 }, throttle })
@@ -65,9 +66,9 @@ test('a run that waits for its rate obeys a pause at once', async () => {
 })
 
 test('a run waits while the cluster writes more log than it may, and its batches shrink to that', async () => {
-	await using run = await openThrottled({ logBytesPerSecond: 15_000 })
+	await using run = await openThrottled({ logBytesPerSecond: 65_536 })
 	const { waiting } = await run.waitsFor('logBytesPerSecond')
-	expect(waiting?.limit).toBe(15_000)
+	expect(waiting?.limit).toBe(65_536)
 	await until(async () => (await run.state()).batches >= 2, 'the next batch')
 	const sizes = await run.shop.database.sql<{ deleted: number }[]>`select deleted from reprieve.batches order by batch`
 	expect(sizes[0]?.deleted).toBe(50)
@@ -81,6 +82,18 @@ test('a run waits while a vacuum holds one of its tables, if it was asked to', a
 	const { batches } = await patient.waitsFor('vacuum')
 	await sql`select pg_notify('reprieve_runs', '')`
 	expect((await patient.waitsFor('vacuum')).batches).toBe(batches)
+	await vacuum[Symbol.asyncDispose]()
+	await patient.finish()
+})
+
+test('a vacuum of a partition is waited for', async () => {
+	const parted = events.replace(
+		'text)',
+		'text) partition by range (id); create table events_all partition of events default',
+	)
+	await using patient = await openThrottled({ waitForVacuum: true, rowsPerSecond: 200 }, {}, parted)
+	await using vacuum = await holdAsVacuum(patient.shop, 'events_all')
+	await patient.waitsFor('vacuum')
 	await vacuum[Symbol.asyncDispose]()
 	await patient.finish()
 })
@@ -100,11 +113,38 @@ test('a run begins no batch outside its window, and goes on by itself when it op
 	expect(await run.finish()).toMatchObject({ deleted: 400 })
 })
 
+test('runs that wait for their windows keep no other from its turn', async () => {
+	const clock = { now: () => new Date('2026-03-02T12:00:00Z') }
+	const window = { from: '22:00', to: '06:00' }
+	const schema = ['a', 'b', 'c'].map((name) => `${events.replaceAll('events', name)};`).join('')
+	await using shop = await openShop(schema, { clock })
+	const { services } = shop
+	const start = async (table: string, throttle?: RunThrottle) => {
+		await shop.protect(table)
+		const planId = await shop.plan({ ...all, table } as Policy)
+		return (await startRun(services, admin, { planId, reason: 'test', throttle })).id
+	}
+	const waiting = [await start('a', { window }), await start('b', { window })]
+	const workers = await startWorkers(services, { pollMs: 50, concurrency: 2 })
+	try {
+		for (const id of waiting) {
+			await until(async () => (await getRun(services, admin, { id })).waiting?.reason === 'window', 'the window')
+		}
+		const id = await start('c')
+		await until(
+			async () => (await shop.archive()) && (await getRun(services, admin, { id })).deleted === 400,
+			'the third',
+		)
+	} finally {
+		await workers.stop()
+	}
+})
+
 /** Takes the lock that VACUUM takes. */
-async function holdAsVacuum({ database }: Shop): Promise<AsyncDisposable> {
+async function holdAsVacuum({ database }: Shop, table = 'events'): Promise<AsyncDisposable> {
 	const session = await database.sql.reserve()
 	await session`begin`
-	await session`lock table public.events in share update exclusive mode`
+	await session.unsafe(`lock table public.${table} in share update exclusive mode`)
 	let isHeld = true
 	return {
 		async [Symbol.asyncDispose]() {

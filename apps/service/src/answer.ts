@@ -20,8 +20,16 @@ const secureHeaders = {
 export class Answer extends ServerResponse {
 	readonly id = randomUUID()
 
-	/** Headers come by name, as Hono's adapter and Node itself give them. */
-	override writeHead(status: number, headers?: unknown): this {
-		return super.writeHead(status, { ...secureHeaders, 'x-request-id': this.id, ...(headers as OutgoingHttpHeaders) })
+	/** Headers come by name, as a record or as names and values in turn; a reason may stand before them. */
+	override writeHead(status: number, ...rest: unknown[]): this {
+		const reason = typeof rest[0] === 'string' ? [rest[0]] : []
+		const own = rest[reason.length] as OutgoingHttpHeaders | unknown[] | undefined
+		const headers = { ...secureHeaders, 'x-request-id': this.id, ...(Array.isArray(own) ? inTurn(own) : own) }
+		return super.writeHead(status, ...(reason as []), headers)
 	}
+}
+
+function inTurn(list: unknown[]): OutgoingHttpHeaders {
+	const pairs = Array.isArray(list[0]) ? list : list.flatMap((name, at) => (at % 2 ? [] : [[name, list[at + 1]]]))
+	return Object.fromEntries(pairs as [string, string][])
 }

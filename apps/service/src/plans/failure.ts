@@ -38,7 +38,7 @@ export function toPlanError(error: unknown): ReprieveError {
 			cause: error,
 		})
 	if (isOutage(code)) {
-		return new ReprieveError('UNAVAILABLE', `the database did not answer while the plan was made: ${message}`, {
+		return new ReprieveError('UNAVAILABLE', 'the database did not answer while the plan was made', {
 			cause: error,
 			hint: 'Try again.',
 		})

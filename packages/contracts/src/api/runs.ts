@@ -25,14 +25,22 @@ export const runThrottle = z
 	.strictObject({
 		/** Rows that the run deletes a second at most, counted from the beginning of one batch to that of the next. */
 		rowsPerSecond: z.int().min(1).max(10_000_000).optional(),
-		/** Bytes of log that the whole cluster may write a second, counted the same way. */
-		logBytesPerSecond: z.int().min(1).max(1e12).optional(),
+		/** Bytes of log that the whole cluster may write a second; the rest of a segment that is switched counts as written. */
+		logBytesPerSecond: z.int().min(65_536).max(1e12).optional(),
 		/** No batch begins while a vacuum or other upkeep holds one of the tables. Default false. */
 		waitForVacuum: z.boolean().optional(),
 		window: runWindow.optional(),
 	})
 	.meta({ id: 'RunThrottle' })
 export type RunThrottle = z.infer<typeof runThrottle>
+
+/** As a run tells it: read, not judged again. */
+const throttleOfRun = z.object({
+	rowsPerSecond: z.number().optional(),
+	logBytesPerSecond: z.number().optional(),
+	waitForVacuum: z.boolean().optional(),
+	window: z.object({ from: z.string(), to: z.string(), timeZone: z.string().optional() }).optional(),
+})
 
 function isTimeZone(name: string): boolean {
 	try {
@@ -60,7 +68,7 @@ export const run = z
 		collateral: z.number(),
 		exposure: z.number(),
 		batches: z.number(),
-		throttle: runThrottle.optional(),
+		throttle: throttleOfRun.optional(),
 		waiting: waiting.optional(),
 		/** 0 to 1. */
 		progress: z.number(),

@@ -1,4 +1,4 @@
-import { quoteIdentifier } from '@reprieve/contracts'
+import { quoteIdentifier, ReprieveError } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import { type Load, packLoads } from '../order/pack.ts'
 import { relinkStates } from '../preview/classify.ts'
@@ -117,21 +117,22 @@ function partsOf({ examination }: List, pack: Load[], by: { filter: string; isPl
 	)
 }
 
-/** A row for each table of each batch: one for each change would cost as much as writing the change. */
-async function packRows(tx: Transaction, { examination, id }: List, rows: string): Promise<void> {
+/** A row for each table of each batch: one for each change would cost as much as writing the change. Answers how many changes. */
+async function packRows(tx: Transaction, { examination, id }: List, rows: string): Promise<number> {
 	const tables = examination.tables.map(({ name, stage }, t) => ({ t, name, key: stage?.live.key ?? [] }))
 	const arrays = ['seq', 'timeline', 'position', 'ordinal', 'relink', 'seen', 'key'].map(
 		(column) => `array_agg(d.${column} order by d.seq)`,
 	)
-	await tx.unsafe(
+	const packed = await tx.unsafe<{ rows: number }[]>(
 		`insert into reprieve.restored_shares (restore_id, batch, t, "table", key_columns, seqs, timelines, positions, ordinals,
 			relinks, seens, keys, is_missing, first_position, final_position, first_ordinal, final_ordinal)
 		select $1, d.batch, d.t, n.name, n.key, ${arrays.join(', ')}, bool_and(d.missing),
 			min(d.position), max(d.position), min(d.ordinal), max(d.ordinal)
 		from ${rows} d join json_to_recordset($2::text::json) n(t int4, name text, key text[]) on n.t = d.t
-		group by d.batch, d.t, n.name, n.key`,
+		group by d.batch, d.t, n.name, n.key returning cardinality(seqs) as rows`,
 		[id, JSON.stringify(tables)],
 	)
+	return packed.reduce((sum, { rows: some }) => sum + some, 0)
 }
 
 async function readSpans(tx: Transaction, id: string): Promise<Map<number, { span: Span }>> {
@@ -182,8 +183,10 @@ async function append(tx: Transaction, list: List, share: Share): Promise<void> 
 			position, ordinal, ${relink} as relink, seen, missing, key
 		from (select *, row_number() over (order by position ${order}, timeline ${order}, ordinal ${order}) as place
 			from (${parts.join(' union all ')}) all_parts) all_placed`
-	if (list.isMoved) await tx.unsafe(`insert into ${draft} ${placed}`)
-	else await packRows(tx, list, `(${placed})`)
+	const listed = list.isMoved
+		? (await tx.unsafe(`insert into ${draft} ${placed}`)).count
+		: await packRows(tx, list, `(${placed})`)
+	if (listed !== rows) throw new ReprieveError('INTERNAL', `${listed} rows were listed where ${rows} were counted`)
 	list.seq += rows
 	list.batch += Math.ceil(rows / batchRows)
 }

@@ -56,6 +56,8 @@ type Places = { first: string; final: string }
 
 /** Bytes of pages that may have to be read for each byte that was sent: batches side by side take pages in turn. */
 const bytesForOne = 4
+/** Of long values, which lie elsewhere, hardly a byte is in the row's own page: a row never takes more than one. */
+const pagesOfRow = 4
 const pageBytes = 8192
 
 /** Where a share's first and last rows lie; undefined where so much lies between them that it is no way to the others. */
@@ -68,7 +70,8 @@ async function placesOf(tx: Transaction, written: Written, sentBytes: number): P
 	)
 	if (!row?.first || !row.final) return undefined
 	const pages = pageOf(row.final) - pageOf(row.first)
-	const isNear = pages >= 0 && pages * pageBytes <= sentBytes * bytesForOne + pageBytes
+	const most = Math.min((sentBytes * bytesForOne) / pageBytes, written.share.seqs.length * pagesOfRow)
+	const isNear = pages >= 0 && pages <= most + 1
 	return isNear ? { first: row.first, final: row.final } : undefined
 }
 

@@ -1,4 +1,4 @@
-import { formatTableName, type SourceTable, type TableName } from '@reprieve/contracts'
+import { formatTableName, ReprieveError, type SourceTable, type TableName } from '@reprieve/contracts'
 import { arrayLiteral, describeTables, findTables, type Transaction } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import { readReferences } from '../catalog/references.ts'
@@ -7,7 +7,7 @@ import { driftCode, mapColumns, ownEntry } from '../drift/map-columns.ts'
 import { wantedRows } from '../selection/filter.ts'
 import type { TableRequest } from '../selection/resolve.ts'
 import type { Timelines } from '../selection/timelines.ts'
-import { changeOf, openStages, type Stage, stagedColumns, stageRows, versionOf } from '../stage/open.ts'
+import { changeOf, dropStages, openStages, type Stage, stagedColumns, stageRows, versionOf } from '../stage/open.ts'
 import { openPlaces } from '../stage/places.ts'
 import { comparedColumns } from './compared.ts'
 
@@ -53,7 +53,35 @@ export async function gather(tx: Transaction, context: GatherContext, requests: 
 		if (stage && of.length > 1) await dropTwins(tx, stage)
 		gathered.push(table)
 	}
+	await requireOneName(tx, gathered)
 	return gathered
+}
+
+/**
+ * A table that was renamed has its older rows under another name. Which of two versions of a row is the newer cannot be told from
+ * two stages: only one may have rows, and the others go. Throws INVALID.
+ */
+async function requireOneName(tx: Transaction, gathered: Gathered[]): Promise<void> {
+	const staged = gathered.filter(({ stage }) => stage)
+	for (const [, tables] of Map.groupBy(staged, ({ stage }) => stage?.live.oid)) {
+		if (tables.length === 1) continue
+		const [first, second] = tables.filter(({ stage }) => (stage?.rows ?? 0) > 0)
+		if (first?.stage && second) {
+			throw new ReprieveError(
+				'INVALID',
+				`${first.name} and ${second.name} are one table by now, ${formatTableName(first.stage.live)}`,
+				{
+					hint: 'Restore the rows of each name by itself (selection {table, from, to}), those of its last name first.',
+				},
+			)
+		}
+		const others = tables.filter((table) => table !== (first ?? tables[0]))
+		await dropStages(
+			tx,
+			others.flatMap(({ stage }) => stage ?? []),
+		)
+		for (const table of others) table.stage = undefined
+	}
 }
 
 async function readCompared(

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { SourceColumn, SourceTable, TextColumn } from '@reprieve/contracts'
 import { expect, test } from 'vitest'
 import { hashKey, hashKeys, seedOf } from '../lookup/hash.ts'
@@ -9,6 +10,7 @@ import { encodeColumn, encodeMaps, encodeStrings, joinColumns } from './encode.t
 import { freshMemory, type Gathered, gatherSorted } from './gather.ts'
 import { openParquet } from './parquet.ts'
 import { type RowGroup, rowGroupsOf } from './read.ts'
+import { buildSliced } from './write.ts'
 
 const columns = [
 	{ name: 'id', type: 'long', oid: 1, attnum: 1, typeOid: 20 },
@@ -21,6 +23,7 @@ function rowGroups(
 	count = 20,
 	rows = 5,
 	ids: string[] = Array.from({ length: count }, (_, row) => String(count - row)),
+	noteOf = (id: string) => `note ${id}`,
 ): RowGroup[] {
 	const column = (name: string, type: 'long' | 'integer' | 'timestamp' | 'string', texts: readonly string[]) => ({
 		name,
@@ -39,11 +42,7 @@ function rowGroups(
 			ids.map(() => '2024-01-01 00:00:00+00'),
 		),
 		column('id', 'long', ids),
-		column(
-			'note',
-			'string',
-			ids.map((id) => `note ${id}`),
-		),
+		column('note', 'string', ids.map(noteOf)),
 	]
 	const encoded = all.map((each) => encodeColumn(each, count, { rows }))
 	return rowGroupsOf(openParquet(joinColumns(encoded, count, { rows })), table, columns)
@@ -125,4 +124,19 @@ test('a sample among many small groups has rows of the large one', async () => {
 	const groups = [...one(1), ...one(2_000), ...Array.from({ length: 100 }, () => one(1)).flat()]
 	const sorted = await gatherSorted(groups, { table, columns }, freshMemory())
 	expect(sorted.sample(500).count).toBe(500)
+})
+
+test('rows that are too long for a slice each, and so are not cut, are gathered once', async () => {
+	const wide = () => randomBytes(300_000).toString('base64')
+	const sorted = await gatherSorted(rowGroups(4, 2, undefined, wide), { table, columns }, freshMemory())
+	const gathered: string[] = []
+	const counting = {
+		...sorted,
+		gather: (column: { name: string }) => {
+			gathered.push(column.name)
+			return sorted.gather(column as never)
+		},
+	}
+	await buildSliced(counting, { path: 'data/a.parquet', bounded: [] })
+	expect(gathered.toSorted()).toEqual(sorted.columns.map(({ name }) => name).toSorted())
 })

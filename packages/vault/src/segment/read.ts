@@ -81,10 +81,13 @@ function openGroup(
 	}
 }
 
+/** Room for a text at first: what is longer grows it, and a slice of few rows holds little. */
+const usualTextBytes = 32
+
 /** A text is its own native form: no row of such a column is kept in `_exact`. */
 function readSpans(file: ParquetFile, range: ParquetFile['groups'][number], column: string): Spans | undefined {
 	const rows = range.end - range.start
-	const scratch = new Scratch()
+	const scratch = new Scratch(rows * usualTextBytes)
 	const plain = file.plain(column, range, scratch)
 	if (!plain) return undefined
 	const bytes = scratch.written

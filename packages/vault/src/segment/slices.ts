@@ -13,7 +13,7 @@ const sliceAlignment = 16
 /** Size at which rows begin another slice. */
 export const sliceBytes = 64 * 1024
 
-/** A slice of more is cut, where it has more than one row. */
+/** A slice of more is cut, a few times, where it has more than one row. */
 export const longestSlice = 3 * sliceBytes
 
 const magic = Buffer.from('RPSL')

@@ -127,18 +127,28 @@ export async function buildSliced(
 	}
 }
 
-/** Rows in groups that make a slice each; cut once more where rows are much wider than those that were tried. */
+/** Times that groups are cut at most: each encodes everything anew. */
+const mostCuts = 3
+
+/** Rows in groups that make a slice each; cut again where rows are much wider than those that were tried. */
 async function encodeSlices(
 	sorted: Sorted,
 	bounded: readonly string[],
 ): Promise<{ all: EncodedColumn[]; grouping: Grouping }> {
-	const even: Grouping = { rows: await fittingRows(sorted), bounded }
-	const all = await encodeGathered(sorted, even)
+	let grouping: Grouping = { rows: await fittingRows(sorted), bounded }
+	for (let cuts = 0; ; cuts++) {
+		const all = await encodeGathered(sorted, grouping)
+		const rows = cuts < mostCuts && cutLong(all, groupSpans(sorted.count, grouping))
+		if (!rows) return { all, grouping }
+		grouping = { rows, bounded }
+	}
+}
+
+/** Rows of each group when those that are too long are cut; undefined where there is nothing to cut. */
+function cutLong(all: EncodedColumn[], spans: { from: number; to: number }[]): number[] | undefined {
 	const sizes = groupsOf(all).map((chunks) => chunks.reduce((sum, { size }) => sum + size, 0))
-	if (sizes.every((size) => size <= longestSlice)) return { all, grouping: even }
-	const spans = groupSpans(sorted.count, even)
-	const grouping = { rows: spans.flatMap((span, at) => cut(rowsIn(span), sizes[at] as number)), bounded }
-	return { all: await encodeGathered(sorted, grouping), grouping }
+	const rows = spans.flatMap((span, at) => cut(rowsIn(span), sizes[at] as number))
+	return rows.length > spans.length ? rows : undefined
 }
 
 /** Rows of the parts of a group, which is left as it is where it is not too long. */

@@ -6,7 +6,17 @@ import { type BatchLimits, deleteBatch } from './delete-batch.ts'
 import { diskFull, isNameMissing, judgeFailure } from './failures.ts'
 import { toFailure } from './finding.ts'
 import type { GateClosed } from './gate.ts'
-import { type Before, type Moment, ratesAt, rowsOfOneSecond, secondsToWindow, untilWithin } from './pace.ts'
+import {
+	type Account,
+	accountAt,
+	type Before,
+	type Moment,
+	rowsOfOneSecond,
+	rowsPerSecond,
+	secondsToWindow,
+	untilWithin,
+} from './pace.ts'
+import type { Places } from './places.ts'
 import { type RunShape, readShape } from './shape.ts'
 import { type BatchRange, nextBatchRows, nextRange } from './size.ts'
 import { limitsOf, type Taken, type ThrottleLimits, takeReadings, throttle } from './throttle.ts'
@@ -21,6 +31,8 @@ export type ExecuteOptions = {
 	/** The longest pause before something that is waited for is looked at again. */
 	pollMs: number
 	wake: Wake
+	/** Where turns are taken: what waits holds none. */
+	places: Places
 	/** Aborted when the worker stops or the lease is lost. */
 	signal: AbortSignal
 }
@@ -33,10 +45,14 @@ type Hold = {
 	options: ExecuteOptions
 	attempts: number
 	before?: Before
+	account?: Account
 }
 
 /** What is there before the shape is read. */
 type Base = Pick<Hold, 'services' | 'run' | 'options'>
+
+/** What follows a turn: the run is out of this worker's hands, the next turn at once, or one in a while. */
+type Turn = 'over' | 'again' | { waitMs: number }
 
 /**
  * Works a claimed run to its end, or until it is paused, cancelled, taken over or the signal is aborted. Everything that
@@ -44,13 +60,19 @@ type Base = Pick<Hold, 'services' | 'run' | 'options'>
  */
 export async function executeRun(services: Services, run: ClaimedRun, options: ExecuteOptions): Promise<void> {
 	let hold: Hold | undefined
-	while (!options.signal.aborted) {
+	const turn = async (): Promise<Turn> => {
+		if (options.signal.aborted) return 'again'
 		try {
 			hold ??= await openHold(services, run, options)
-			if (await takeTurn(hold)) return
+			return await takeTurn(hold)
 		} catch (error) {
-			if (await settle({ services, run, options }, hold, error)) return
+			return await settle({ services, run, options }, hold, error)
 		}
+	}
+	while (!options.signal.aborted) {
+		const next = await options.places.use(turn)
+		if (next === 'over') return
+		if (next !== 'again') await options.wake.wait(next.waitMs, options.signal)
 	}
 	await releaseRun(services, run.lease)
 }
@@ -74,21 +96,21 @@ async function openHold(services: Services, run: ClaimedRun, options: ExecuteOpt
 	return { services, run, shape, options, attempts: 0 }
 }
 
-/** One turn: settle what was asked, finish, wait, or delete one batch. True when the run is out of this worker's hands. */
-async function takeTurn(hold: Hold): Promise<boolean> {
+/** One turn: settle what was asked, finish, say what is waited for, or delete one batch. */
+async function takeTurn(hold: Hold): Promise<Turn> {
 	const { services, run, shape } = hold
 	const state = await readRunState(services, run.lease)
 	if (state.status !== 'running') return await leave(hold, 'settle')
 	if (!state.isLineageOpen) throw lineageClosed(run)
-	const readings = await takeReadings(services, run.lease.runId, shape.oids)
+	const readings = await takeReadings(services, run.lease.runId, membersOf(shape))
 	if (state.unit >= run.body.units) {
 		if (readings.exposedBatches === 0) return await leave(hold, 'finish')
 		return await pause(hold, { reason: 'receipts', reading: readings.exposedBatches, limit: 0 })
 	}
 	const now = { atMs: performance.now(), logBytes: readings.logBytes }
-	learnRowSize(hold, now)
+	settleAccount(hold, now)
 	const waitsFor = (rows: number) => throttleRun(hold, { readings, now, rows })
-	const soonMs = untilWithin(now, hold.before, run.throttle)
+	const soonMs = untilWithin(now, hold, run.throttle)
 	const early = waitsFor(0)
 	if (early) return await pause(hold, early, soonMs)
 	const aimed = rowsFor(hold, state)
@@ -97,21 +119,33 @@ async function takeTurn(hold: Hold): Promise<boolean> {
 	const waiting = waitsFor(range.rows)
 	if (waiting) return await pause(hold, waiting, soonMs)
 	await deleteOne(hold, { state, range, aimed, now }).catch((error: unknown) => followNames(hold, error))
-	return false
+	return 'again'
+}
+
+/** Tables with their partitions and children: it is those that a vacuum works on. */
+function membersOf({ oids, families }: RunShape): number[] {
+	return [...new Set([...oids, ...[...families.values()].flatMap((family) => [...family])])]
 }
 
 function throttleRun(
-	{ services, run, options, before }: Hold,
+	{ services, run, options, before, account }: Hold,
 	{ readings, now, rows }: { readings: Taken; now: Moment; rows: number },
 ): Waiting | undefined {
 	const limits = { ...options.throttle, ...limitsOf(run.throttle), exposureRows: run.exposureRows }
-	const opens = secondsToWindow(run.throttle.window, services.clock.now())
-	return throttle({ ...readings, ...ratesAt(now, before), secondsToWindow: opens }, limits, rows)
+	const rates = {
+		rowsPerSecond: rowsPerSecond(now, before),
+		logBytesPerSecond: (run.throttle.logBytesPerSecond ?? 0) - Math.min(0, account?.bytes ?? 0),
+		secondsToWindow: secondsToWindow(run.throttle.window, services.clock.now()),
+	}
+	return throttle({ ...readings, ...rates }, limits, rows)
 }
 
 /** The first look behind a batch tells what its rows have written, before others have written more. */
-function learnRowSize({ before }: Hold, now: Moment): void {
+function settleAccount(hold: Hold, now: Moment): void {
+	const { before, account, run } = hold
 	if (before) before.bytesPerRow ??= Math.max(1, (now.logBytes - before.logBytes) / Math.max(1, before.rows))
+	const { logBytesPerSecond: limit } = run.throttle
+	if (limit) hold.account = accountAt(now, account, { limit, own: (before?.bytesPerRow ?? 0) * (before?.rows ?? 0) })
 }
 
 /** A batch of half the window at most, so that the next one is deleted while this one is archived. */
@@ -145,43 +179,39 @@ async function saveSize({ services, run }: Hold, batchRows: number): Promise<voi
 		where id = ${run.lease.runId} and epoch = ${run.lease.epoch}`
 }
 
-async function leave({ services, run }: Hold, event: 'settle' | 'finish'): Promise<boolean> {
+async function leave({ services, run }: Hold, event: 'settle' | 'finish'): Promise<Turn> {
 	await endRun(services, run.lease, event)
-	return true
+	return 'over'
 }
 
-/** Says why the run waits, then sleeps until something happens, or for `soonMs` where that is known. */
-async function pause({ services, run, options }: Base, waiting: Waiting, soonMs = 0): Promise<false> {
+/** Says why the run waits: until something happens, or for `soonMs` where that is known. */
+async function pause({ services, run, options }: Base, waiting: Waiting, soonMs = 0): Promise<Turn> {
 	const text = JSON.stringify(waiting)
 	await services.control.sql`
 		update reprieve.runs set waiting = ${text}::text::jsonb
 		where id = ${run.lease.runId} and epoch = ${run.lease.epoch} and waiting is distinct from ${text}::text::jsonb`
-	await options.wake.wait(soonMs > 0 ? Math.min(soonMs, options.pollMs) : options.pollMs, options.signal)
-	return false
+	return { waitMs: soonMs > 0 ? Math.min(soonMs, options.pollMs) : options.pollMs }
 }
 
 /** The verdict on an error may meet with an error of its own, such as no connection: then that one is judged. */
-async function settle(base: Base, hold: Hold | undefined, error: unknown): Promise<boolean> {
+async function settle(base: Base, hold: Hold | undefined, error: unknown): Promise<Turn> {
 	return await settleError(base, hold, error).catch((second: unknown) => settleError(base, hold, second))
 }
 
-/** Obeys the verdict on an error. True when the run is out of this worker's hands. */
-async function settleError(base: Base, hold: Hold | undefined, error: unknown): Promise<boolean> {
+/** Obeys the verdict on an error. */
+async function settleError(base: Base, hold: Hold | undefined, error: unknown): Promise<Turn> {
 	const { services, run, options } = base
 	const verdict = judgeFailure(error)
 	services.log.warn({ run: run.lease.runId, verdict, err: error }, 'batch rolled back')
-	if (verdict === 'leave') return true
-	if (verdict === 'reconnect') {
-		await options.wake.wait(options.pollMs, options.signal)
-		return false
-	}
+	if (verdict === 'leave') return 'over'
+	if (verdict === 'reconnect') return { waitMs: options.pollMs }
 	if (verdict === 'gate') return await pause(base, gateWaiting(error as GateClosed))
 	if (verdict === 'wait') return await pause(base, diskFull)
 	if (verdict === 'retry' && hold && ++hold.attempts < options.attempts) return await retry(hold)
 	const failure = toFailure(error)
 	const tries = verdict === 'retry' ? { message: `${options.attempts} attempts failed: ${failure.message}` } : {}
 	await endRun(services, run.lease, 'fail', { ...failure, ...tries })
-	return true
+	return 'over'
 }
 
 function gateWaiting(closed: GateClosed): Waiting {
@@ -189,14 +219,13 @@ function gateWaiting(closed: GateClosed): Waiting {
 }
 
 /** Half the rows and a pause that doubles: contention is somebody else's work. */
-async function retry(hold: Hold): Promise<boolean> {
+async function retry(hold: Hold): Promise<Turn> {
 	const { services, run, options, attempts } = hold
 	await services.control.sql`
 		update reprieve.runs set batch_rows = greatest(1, batch_rows / 2),
 			waiting = ${JSON.stringify({ reason: 'contention', reading: attempts, limit: options.attempts })}::text::jsonb
 		where id = ${run.lease.runId} and epoch = ${run.lease.epoch}`
-	await options.wake.wait(Math.min(options.pollMs * 10, 20 * 2 ** attempts), options.signal)
-	return false
+	return { waitMs: Math.min(options.pollMs * 10, 20 * 2 ** attempts) }
 }
 
 function lineageClosed(run: ClaimedRun): ReprieveError {

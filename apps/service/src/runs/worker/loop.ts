@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto'
 import type { Services } from '../../context.ts'
 import { type ClaimedRun, claimRun, heartbeat, releaseRun } from './claim.ts'
 import { type ExecuteOptions, executeRun } from './execute.ts'
+import { createPlaces, type Places } from './places.ts'
 import { collectReceipts } from './receipts.ts'
 import { createWake, type Wake } from './wake.ts'
 
 export type WorkerOptions = {
-	/** Runs worked at once. Default 2; below the connections of the delete pool. */
+	/** Runs whose turn it is at once. Default 2; below the connections of the delete pool. Many more are held, waiting. */
 	concurrency?: number
 	/** Without a heartbeat for so long another worker takes the run. Default 30 s. */
 	leaseMs?: number
@@ -27,13 +28,27 @@ export type Workers = { stop(): Promise<void> }
 /** Channels that wake the workers: receipts from capture, runs from the verbs. */
 const channels = ['reprieve_receipts', 'reprieve_runs'] as const
 
-type Loop = { services: Services; options: Required<WorkerOptions>; owner: string; wake: Wake; stopping: AbortSignal }
+/** Runs that are held for each whose turn it is: one may wait for hours, for its window. */
+const heldForOne = 50
+
+type Loop = {
+	services: Services
+	options: Required<WorkerOptions>
+	owner: string
+	wake: Wake
+	places: Places
+	stopping: AbortSignal
+}
 
 /** Starts working runs: claims what is queued or was left behind, deletes, and collects receipts of every run. */
 export async function startWorkers(services: Services, options: WorkerOptions = {}): Promise<Workers> {
 	const stopping = new AbortController()
 	const wake = createWake()
-	const loop: Loop = { services, options: withDefaults(options), owner: randomUUID(), wake, stopping: stopping.signal }
+	const all = withDefaults(options)
+	const loop: Loop = {
+		...{ services, options: all, owner: randomUUID(), wake },
+		...{ places: createPlaces(all.concurrency), stopping: stopping.signal },
+	}
 	const listening = await Promise.all(
 		channels.map((channel) => services.control.sql.listen(channel, wake.notify, wake.notify)),
 	)
@@ -70,11 +85,12 @@ async function collect({ services, options, wake, stopping }: Loop): Promise<voi
 }
 
 async function workRuns(loop: Loop): Promise<void> {
-	const { services, options, owner, wake, stopping } = loop
+	const { services, options, owner, wake, places, stopping } = loop
 	const active = new Set<Promise<void>>()
 	while (!stopping.aborted) {
 		const run =
-			active.size < options.concurrency
+			// What others could work at once is left to them.
+			places.hasRoom() && active.size < options.concurrency * heldForOne
 				? await attempt(services, 'claim', () => claimRun(services, owner, options.leaseMs))
 				: undefined
 		if (!run) {
@@ -110,7 +126,7 @@ async function hold(loop: Loop, run: ClaimedRun): Promise<void> {
 	}
 }
 
-function executeOptions({ services, options, wake }: Loop, signal: AbortSignal): ExecuteOptions {
+function executeOptions({ services, options, wake, places }: Loop, signal: AbortSignal): ExecuteOptions {
 	return {
 		batch: {
 			lockTimeoutMs: options.lockTimeoutMs,
@@ -127,6 +143,7 @@ function executeOptions({ services, options, wake }: Loop, signal: AbortSignal):
 		attempts: options.attempts,
 		pollMs: options.pollMs,
 		wake,
+		places,
 		signal,
 	}
 }

@@ -1,22 +1,45 @@
 import { expect, test } from 'vitest'
-import { ratesAt, rowsOfOneSecond, secondsToWindow, untilWithin } from './pace.ts'
+import { accountAt, rowsOfOneSecond, rowsPerSecond, secondsToWindow, untilWithin } from './pace.ts'
 
 const before = { atMs: 1_000, logBytes: 5_000, rows: 500 }
 
-test('rates count from the beginning of the batch before; before the first there are none', () => {
-	const now = { atMs: 3_000, logBytes: 25_000 }
-	expect(ratesAt(now, before)).toEqual({ rowsPerSecond: 250, logBytesPerSecond: 10_000 })
-	expect(ratesAt(now, undefined)).toEqual({ rowsPerSecond: 0, logBytesPerSecond: 0 })
+test('rows count from the beginning of the batch before; before the first there are none', () => {
+	expect(rowsPerSecond({ atMs: 3_000, logBytes: 0 }, before)).toBe(250)
+	expect(rowsPerSecond({ atMs: 3_000, logBytes: 0 }, undefined)).toBe(0)
 })
 
-test('the next batch begins when both rates have come down', () => {
+test('the next batch begins when rows and log have come down', () => {
 	const now = { atMs: 1_100, logBytes: 25_000 }
-	expect(untilWithin(now, before, { rowsPerSecond: 1_000 })).toBe(400)
-	expect(untilWithin(now, before, { logBytesPerSecond: 10_000 })).toBe(1_900)
-	expect(untilWithin(now, before, { rowsPerSecond: 1_000, logBytesPerSecond: 10_000 })).toBe(1_900)
-	expect(untilWithin({ ...now, atMs: 9_000 }, before, { rowsPerSecond: 1_000 })).toBe(0)
-	expect(untilWithin(now, before, {})).toBe(0)
-	expect(untilWithin(now, undefined, { rowsPerSecond: 1 })).toBe(0)
+	const account = { ...now, bytes: -19_000 }
+	expect(untilWithin(now, { before }, { rowsPerSecond: 1_000 })).toBe(400)
+	expect(untilWithin(now, { account }, { logBytesPerSecond: 10_000 })).toBe(1_900)
+	expect(untilWithin(now, { before, account }, { rowsPerSecond: 1_000, logBytesPerSecond: 10_000 })).toBe(1_900)
+	expect(untilWithin({ ...now, atMs: 9_000 }, { before }, { rowsPerSecond: 1_000 })).toBe(0)
+	expect(untilWithin(now, { before, account }, {})).toBe(0)
+	expect(untilWithin(now, {}, { rowsPerSecond: 1, logBytesPerSecond: 1 })).toBe(0)
+})
+
+test('what a batch has written is paid back at the limit, and a second may have no more than that after a pause', () => {
+	const by = { limit: 10_000, own: 20_000 }
+	const begun = accountAt({ atMs: 0, logBytes: 5_000 }, undefined, by)
+	expect(begun.bytes).toBe(0)
+	const after = accountAt({ atMs: 100, logBytes: 25_000 }, begun, by)
+	expect(after.bytes).toBe(-19_000)
+	expect(accountAt({ atMs: 2_000, logBytes: 25_000 }, after, by).bytes).toBe(0)
+	expect(accountAt({ atMs: 100_000, logBytes: 25_000 }, after, by).bytes).toBe(10_000)
+})
+
+test('however long others wrote more than the limit, the end of it is waited for once', () => {
+	const by = { limit: 10_000, own: 2_000 }
+	const hours = accountAt({ atMs: 8 * 3_600_000, logBytes: 1e12 }, { atMs: 0, logBytes: 0, bytes: 0 }, by)
+	expect(untilWithin(hours, { account: hours }, { logBytesPerSecond: by.limit })).toBe(1_000)
+	expect(accountAt({ atMs: hours.atMs + 1_000, logBytes: 1e12 }, hours, by).bytes).toBe(0)
+})
+
+test('a log that goes back, after a promotion, counts as none', () => {
+	expect(
+		accountAt({ atMs: 1_000, logBytes: 10 }, { atMs: 0, logBytes: 1e9, bytes: 0 }, { limit: 5, own: 0 }).bytes,
+	).toBe(5)
 })
 
 test('a batch is no larger than what a second may have, and one row at least', () => {

@@ -6,25 +6,38 @@ export type Moment = { atMs: number; logBytes: number }
 /** The batch before: the moment at which it began, what it deleted, and the log that was written for each of its rows. */
 export type Before = Moment & { rows: number; bytesPerRow?: number }
 
-/** What was done and written a second since the batch before began. */
-export type Rates = { rowsPerSecond: number; logBytesPerSecond: number }
-
-/** Rates at a moment; none before the first batch. */
-export function ratesAt(now: Moment, before: Before | undefined): Rates {
-	if (!before) return { rowsPerSecond: 0, logBytesPerSecond: 0 }
-	const seconds = Math.max(now.atMs - before.atMs, 1) / 1000
-	return {
-		rowsPerSecond: before.rows / seconds,
-		logBytesPerSecond: (now.logBytes - before.logBytes) / seconds,
-	}
+/** Rows deleted a second since the batch before began; none before the first. */
+export function rowsPerSecond({ atMs }: Moment, before: Before | undefined): number {
+	return before ? (before.rows * 1000) / Math.max(atMs - before.atMs, 1) : 0
 }
 
-/** Milliseconds until the rates of what was done so far are within the limits; 0 where they are. */
-export function untilWithin(now: Moment, before: Before | undefined, limits: RunThrottle): number {
-	if (!before) return 0
-	const { rowsPerSecond = Number.POSITIVE_INFINITY, logBytesPerSecond = Number.POSITIVE_INFINITY } = limits
-	const seconds = Math.max(before.rows / rowsPerSecond, (now.logBytes - before.logBytes) / logBytesPerSecond)
-	return Math.max(0, Math.ceil(seconds * 1000 - (now.atMs - before.atMs)))
+/** Log that may be written: what a second may have at most, below 0 what was written too much. */
+export type Account = Moment & { bytes: number }
+
+/**
+ * The account at a moment: it grows by what may be written and shrinks by what was, by whomever. No more is owed than
+ * the batch before has written, or a second may have: the end of what others write is not waited for again.
+ */
+export function accountAt(
+	now: Moment,
+	last: Account | undefined,
+	{ limit, own }: { limit: number; own: number },
+): Account {
+	if (!last) return { ...now, bytes: 0 }
+	const bytes = last.bytes + (limit * (now.atMs - last.atMs)) / 1000 - Math.max(0, now.logBytes - last.logBytes)
+	return { ...now, bytes: Math.min(limit, Math.max(bytes, -Math.max(limit, own))) }
+}
+
+/** Milliseconds until both are within their limits, when nobody else writes; 0 where they are. */
+export function untilWithin(
+	now: Moment,
+	{ before, account }: { before?: Before; account?: Account },
+	limits: RunThrottle,
+): number {
+	const { rowsPerSecond: rows = Number.POSITIVE_INFINITY, logBytesPerSecond = Number.POSITIVE_INFINITY } = limits
+	const forRows = before ? (before.rows / rows) * 1000 - (now.atMs - before.atMs) : 0
+	const forLog = account ? (-account.bytes / logBytesPerSecond) * 1000 : 0
+	return Math.max(0, Math.ceil(Math.max(forRows, forLog)))
 }
 
 /** The most rows of a batch that does not do more at once than a second may have. */

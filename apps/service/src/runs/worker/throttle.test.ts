@@ -31,16 +31,16 @@ test('a batch that would cross the window in rows waits', () => {
 
 test('each other reading beyond its limit is named', () => {
 	const busy: Partial<Readings>[] = [
-		...[{ slotLagBytes: 5000 }, { replicaLagSeconds: 11 }, { lockWaits: 1 }, { vacuums: 1 }],
+		...[{ slotLagBytes: 5000 }, { replicaLagSeconds: 11 }, { lockWaits: 123 }, { vacuums: 1 }],
 		...[{ rowsPerSecond: 154.4 }, { logBytesPerSecond: 10_000.1 }, { secondsToWindow: 60 }],
 	]
 	expect(busy.map((reading) => throttle({ ...quiet, ...reading }, limits, 1))).toEqual([
 		{ reason: 'slotLag', reading: 5000, limit: 5000 },
 		{ reason: 'replicaLag', reading: 11, limit: 10 },
-		{ reason: 'lockWaits', reading: 1, limit: 0 },
+		{ reason: 'lockWaits', reading: 123, limit: 0 },
 		{ reason: 'vacuum', reading: 1, limit: 0 },
-		{ reason: 'rowsPerSecond', reading: 150, limit: 100 },
-		{ reason: 'logBytesPerSecond', reading: 10_000, limit: 10_000 },
+		{ reason: 'rowsPerSecond', reading: 160, limit: 100 },
+		{ reason: 'logBytesPerSecond', reading: 11_000, limit: 10_000 },
 		{ reason: 'window', reading: 60, limit: 0 },
 	])
 })

@@ -1,7 +1,6 @@
 import type { RunThrottle, Waiting } from '@reprieve/contracts'
 import { arrayLiteral } from '@reprieve/postgres'
 import type { Services } from '../../context.ts'
-import type { Rates } from './pace.ts'
 
 /** What stands between a run and its next batch, as numbers. */
 export type Readings = {
@@ -17,7 +16,10 @@ export type Readings = {
 	vacuums: number
 	/** Until the run's window opens. */
 	secondsToWindow: number
-} & Rates
+	rowsPerSecond: number
+	/** What the cluster may write a second, and what it wrote beyond. */
+	logBytesPerSecond: number
+}
 
 /** The most of each reading at which a batch may begin. */
 export type ThrottleLimits = {
@@ -63,25 +65,28 @@ export function throttle(readings: Readings, limits: ThrottleLimits, rows: numbe
 	}
 	if (readings.secondsToWindow > 0) return { reason: 'window', reading: readings.secondsToWindow, limit: 0 }
 	const beyond = upTo.find(([, key]) => readings[key] > limits[key])
-	return beyond && { reason: beyond[0], reading: rounded(readings[beyond[1]]), limit: limits[beyond[1]] }
+	if (beyond) return { reason: beyond[0], reading: readings[beyond[1]], limit: limits[beyond[1]] }
+	const rate = rates.find((key) => readings[key] > limits[key])
+	return rate && { reason: rate, reading: roundedUp(readings[rate]), limit: limits[rate] }
 }
 
 /** To two digits: a rate falls while it is waited for, and each other reading is written down. */
-function rounded(reading: number): number {
-	return Number(reading.toPrecision(2))
+function roundedUp(reading: number): number {
+	const unit = 10 ** Math.max(0, Math.floor(Math.log10(reading)) - 1)
+	return Math.ceil(reading / unit) * unit
 }
+
+const rates = ['rowsPerSecond', 'logBytesPerSecond'] as const
 
 /** Reasons to wait for a reading that is above its limit. */
 const upTo = [
 	['replicaLag', 'replicaLagSeconds'],
 	['lockWaits', 'lockWaits'],
 	['vacuum', 'vacuums'],
-	['rowsPerSecond', 'rowsPerSecond'],
-	['logBytesPerSecond', 'logBytesPerSecond'],
 ] as const
 
 /** What the database says of a run, and how far its log has come. */
-export type Taken = Omit<Readings, keyof Rates | 'secondsToWindow'> & { logBytes: number }
+export type Taken = Omit<Readings, 'rowsPerSecond' | 'logBytesPerSecond' | 'secondsToWindow'> & { logBytes: number }
 
 /** Takes the readings of one run. */
 export async function takeReadings(services: Services, runId: string, oids: number[]): Promise<Taken> {
