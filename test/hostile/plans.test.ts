@@ -30,6 +30,8 @@ async function settled(): Promise<void> {
 		'every job to end',
 		60_000,
 	)
+	// A restore ends before the receipt of what it wrote is in.
+	expect((await yard.post('/api/v1/archive/barrier', { timeoutMs: 60_000 })).status).toBe(200)
 }
 
 async function refused(answer: () => Promise<Answer>, code: ErrorCode, about: string): Promise<void> {
