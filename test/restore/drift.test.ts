@@ -101,9 +101,25 @@ test('rows that one table has under two names come back name by name, and are no
 		message: 't and u are one table by now, u',
 	})
 	expect(await scene.sql`select from public.u`).toHaveLength(0)
+	await scene.sql`alter table public.u rename n to m`
+	await expect(preview(scene, { selection: all })).rejects.toMatchObject({ code: 'INVALID' })
+	await scene.sql`alter table public.u rename m to n`
 	expect(await restore(scene, { selection: { table: 'u', ...all } })).toMatchObject({ selected: 2, restored: 2 })
 	expect(await restore(scene, { selection: { table: 't', ...all } })).toMatchObject({ selected: 1, restored: 1 })
 	expect(await scene.sql`select id from public.u order by id`).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }])
+})
+
+test("a name under which a renamed table has nothing to bring back is in nobody's way", async () => {
+	await using scene = await openScene()
+	const { sql, vault } = scene
+	await sql`create table public.t (id int primary key, code text)`
+	await sql`insert into public.t values (1, 'a')`
+	await vault.transaction((await vault.copy(sql, 't', 'true')).map((row) => ({ ...row, op: 2 })))
+	await sql`alter table public.t rename to u`
+	await vault.deleteRows(sql, 'u', 'true')
+	const all = { from: '2000-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' }
+	expect((await preview(scene, { selection: all })).findings.filter(({ code }) => code === 'schemaDrift')).toEqual([])
+	expect(await restore(scene, { selection: all })).toMatchObject({ status: 'succeeded', restored: 1 })
 })
 
 test('a value that no longer fits is refused, and nothing is cut to size', async () => {

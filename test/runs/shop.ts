@@ -15,9 +15,13 @@ export type Shop = AsyncDisposable & {
 	archive(): Promise<number>
 }
 
-/** Opens a shop with tables made by `schema`. */
-export async function openShop(schema: string, options?: TestServicesOptions): Promise<Shop> {
-	const database = await freshDatabase()
+/** Opens a shop with tables made by `schema`, in the suite's cluster or one of its own. */
+export async function openShop(
+	schema: string,
+	options?: TestServicesOptions,
+	cluster?: { url: string },
+): Promise<Shop> {
+	const database = await freshDatabase(cluster)
 	const services = await testServices(database, options)
 	await database.sql.begin((tx) => tx.unsafe(`set local search_path = public; ${schema}`).simple())
 	const stream = await openGate(database, services.lineageId)

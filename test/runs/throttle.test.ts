@@ -1,9 +1,11 @@
 import type { Policy, RunThrottle } from '@reprieve/contracts'
 import { expect, test } from 'vitest'
+import { cancelRun } from '../../apps/service/src/runs/cancel.ts'
 import { getRun } from '../../apps/service/src/runs/get.ts'
 import { pauseRun } from '../../apps/service/src/runs/pause.ts'
 import { startRun } from '../../apps/service/src/runs/start.ts'
 import { startWorkers, type Workers } from '../../apps/service/src/runs/worker/loop.ts'
+import { startCluster } from '../support/postgres.ts'
 import { admin, type TestServicesOptions } from '../support/services.ts'
 import { until } from '../support/wait.ts'
 import { openShop, type Shop } from './shop.ts'
@@ -14,9 +16,13 @@ const events = `create table events (id int primary key, body text);
 const all: Policy = { kind: 'match', table: 'events', where: { and: [] } }
 
 /** A run at work that asks for a throttle, batches of 50 rows; its receipts come only when they are asked for. */
-async function openThrottled(throttle: RunThrottle, options?: TestServicesOptions, schema = events) {
+async function openThrottled(
+	throttle: RunThrottle,
+	options?: TestServicesOptions,
+	{ schema = events, cluster }: { schema?: string; cluster?: { url: string } } = {},
+) {
 	await using stack = new AsyncDisposableStack()
-	const shop: Shop = stack.use(await openShop(schema, options))
+	const shop: Shop = stack.use(await openShop(schema, options, cluster))
 	await shop.protect('events')
 	const planId = await shop.plan(all)
 	const { id } = await startRun(shop.services, admin, { planId, reason: 'test', batch: { rows: 50 }, throttle })
@@ -66,7 +72,9 @@ test('a run that waits for its rate obeys a pause at once', async () => {
 })
 
 test('a run waits while the cluster writes more log than it may, and its batches shrink to that', async () => {
-	await using run = await openThrottled({ logBytesPerSecond: 65_536 })
+	// Others write into the suite's cluster.
+	await using cluster = await startCluster(18)
+	await using run = await openThrottled({ logBytesPerSecond: 65_536 }, {}, { cluster })
 	const { waiting } = await run.waitsFor('logBytesPerSecond')
 	expect(waiting?.limit).toBe(65_536)
 	await until(async () => (await run.state()).batches >= 2, 'the next batch')
@@ -91,7 +99,7 @@ test('a vacuum of a partition is waited for', async () => {
 		'text)',
 		'text) partition by range (id); create table events_all partition of events default',
 	)
-	await using patient = await openThrottled({ waitForVacuum: true, rowsPerSecond: 200 }, {}, parted)
+	await using patient = await openThrottled({ waitForVacuum: true, rowsPerSecond: 200 }, {}, { schema: parted })
 	await using vacuum = await holdAsVacuum(patient.shop, 'events_all')
 	await patient.waitsFor('vacuum')
 	await vacuum[Symbol.asyncDispose]()
@@ -113,31 +121,61 @@ test('a run begins no batch outside its window, and goes on by itself when it op
 	expect(await run.finish()).toMatchObject({ deleted: 400 })
 })
 
-test('runs that wait for their windows keep no other from its turn', async () => {
-	const clock = { now: () => new Date('2026-03-02T12:00:00Z') }
-	const window = { from: '22:00', to: '06:00' }
+/** Starts runs of tables a, b, c under throttles of their own, with a worker that has so many places. */
+async function openThree(concurrency: number, options: TestServicesOptions) {
+	await using stack = new AsyncDisposableStack()
 	const schema = ['a', 'b', 'c'].map((name) => `${events.replaceAll('events', name)};`).join('')
-	await using shop = await openShop(schema, { clock })
-	const { services } = shop
-	const start = async (table: string, throttle?: RunThrottle) => {
-		await shop.protect(table)
-		const planId = await shop.plan({ ...all, table } as Policy)
-		return (await startRun(services, admin, { planId, reason: 'test', throttle })).id
+	const shop = stack.use(await openShop(schema, options))
+	const workers = await startWorkers(shop.services, { pollMs: 50, concurrency })
+	stack.defer(() => workers.stop())
+	const owned = stack.move()
+	const state = (id: string) => getRun(shop.services, admin, { id })
+	return {
+		...{ shop, state },
+		async start(table: string, throttle?: RunThrottle) {
+			await shop.protect(table)
+			const planId = await shop.plan({ ...all, table } as Policy)
+			const batch = { rows: 50 }
+			return (await startRun(shop.services, admin, { planId, reason: 'test', throttle, batch })).id
+		},
+		waitsFor: (id: string, reason: string) =>
+			until(async () => (await state(id)).waiting?.reason === reason, `waiting for ${reason}`),
+		[Symbol.asyncDispose]: () => owned.disposeAsync(),
 	}
-	const waiting = [await start('a', { window }), await start('b', { window })]
-	const workers = await startWorkers(services, { pollMs: 50, concurrency: 2 })
-	try {
-		for (const id of waiting) {
-			await until(async () => (await getRun(services, admin, { id })).waiting?.reason === 'window', 'the window')
-		}
-		const id = await start('c')
-		await until(
-			async () => (await shop.archive()) && (await getRun(services, admin, { id })).deleted === 400,
-			'the third',
-		)
-	} finally {
-		await workers.stop()
-	}
+}
+
+const noon = { now: () => new Date('2026-03-02T12:00:00Z') }
+const window = { from: '22:00', to: '06:00' }
+
+test('runs that wait for their windows keep no other from its turn', async () => {
+	await using three = await openThree(2, { clock: noon })
+	for (const table of ['a', 'b']) await three.waitsFor(await three.start(table, { window }), 'window')
+	const id = await three.start('c')
+	await until(async () => (await three.shop.archive()) && (await three.state(id)).deleted === 400, 'the third')
+})
+
+test('a run that waits for its window obeys a cancel while others have all places', async () => {
+	await using three = await openThree(1, { clock: noon, limits: { exposureBatches: 2 } })
+	const waiting = await three.start('a', { window })
+	await three.waitsFor(waiting, 'window')
+	await three.waitsFor(await three.start('b'), 'exposure')
+	await cancelRun(three.shop.services, admin, { id: waiting })
+	await until(async () => (await three.state(waiting)).status === 'cancelled', 'cancelled')
+})
+
+test('a run whose window has opened comes before those that were queued meanwhile', async () => {
+	let time = new Date('2026-03-02T12:00:00Z')
+	await using three = await openThree(1, { clock: { now: () => time }, limits: { exposureBatches: 2 } })
+	const first = await three.start('a', { window })
+	await three.waitsFor(first, 'window')
+	const second = await three.start('b')
+	await three.waitsFor(second, 'exposure')
+	time = new Date('2026-03-02T22:00:00Z')
+	await three.waitsFor(first, 'otherRuns')
+	const third = await three.start('c')
+	await cancelRun(three.shop.services, admin, { id: second })
+	await until(async () => (await three.state(first)).deleted > 0, 'the first')
+	expect(await three.state(third)).toMatchObject({ status: 'queued', deleted: 0 })
 })
 
 /** Takes the lock that VACUUM takes. */

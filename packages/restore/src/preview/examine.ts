@@ -194,7 +194,7 @@ async function findMissingParents(
 
 function driftFindings(tables: Examined[]): Finding[] {
 	return tables.flatMap((table) => {
-		if (!table.stage) {
+		if (table.isGone) {
 			return [
 				{
 					code: driftCode,
@@ -204,7 +204,7 @@ function driftFindings(tables: Examined[]): Finding[] {
 				},
 			]
 		}
-		const all = table.stage.maps.flatMap((map) => map.findings)
+		const all = table.stage?.maps.flatMap((map) => map.findings) ?? []
 		return all.filter((finding, i) => all.findIndex((other) => other.message === finding.message) === i)
 	})
 }

@@ -16,6 +16,8 @@ export type Gathered = {
 	name: string
 	requests: TableRequest[]
 	stage?: Stage
+	/** There is no live table. */
+	isGone: boolean
 	/** Rows that drift keeps out of the stage. */
 	drifted: number
 }
@@ -48,7 +50,7 @@ export async function gather(tx: Transaction, context: GatherContext, requests: 
 	const gathered: Gathered[] = []
 	for (const [name, of] of byTable) {
 		const stage = stageOf.get(name)
-		const table: Gathered = { name, requests: of, stage, drifted: 0 }
+		const table: Gathered = { name, requests: of, stage, isGone: stage === undefined, drifted: 0 }
 		for (const request of of) await gatherRequest(tx, context, table, request)
 		if (stage && of.length > 1) await dropTwins(tx, stage)
 		gathered.push(table)
@@ -65,7 +67,7 @@ async function requireOneName(tx: Transaction, gathered: Gathered[]): Promise<vo
 	const staged = gathered.filter(({ stage }) => stage)
 	for (const [, tables] of Map.groupBy(staged, ({ stage }) => stage?.live.oid)) {
 		if (tables.length === 1) continue
-		const [first, second] = tables.filter(({ stage }) => (stage?.rows ?? 0) > 0)
+		const [first, second] = tables.filter(({ stage, drifted }) => (stage?.rows ?? 0) + drifted > 0)
 		if (first?.stage && second) {
 			throw new ReprieveError(
 				'INVALID',

@@ -31,7 +31,7 @@ export type ExecuteOptions = {
 	/** The longest pause before something that is waited for is looked at again. */
 	pollMs: number
 	wake: Wake
-	/** Where turns are taken: what waits holds none. */
+	/** Where batches are deleted: who waits for long holds none. */
 	places: Places
 	/** Aborted when the worker stops or the lease is lost. */
 	signal: AbortSignal
@@ -51,28 +51,47 @@ type Hold = {
 /** What is there before the shape is read. */
 type Base = Pick<Hold, 'services' | 'run' | 'options'>
 
-/** What follows a turn: the run is out of this worker's hands, the next turn at once, or one in a while. */
-type Turn = 'over' | 'again' | { waitMs: number }
+/** What follows a turn: the run is out of this worker's hands, the next turn at once, or one in a while, maybe a long one. */
+type Turn = 'over' | 'again' | { waitMs: number; isLong: boolean }
 
 /**
  * Works a claimed run to its end, or until it is paused, cancelled, taken over or the signal is aborted. Everything that
- * matters is in the database: each turn begins by reading it, so a turn may end anywhere.
+ * matters is in the database: each turn begins by reading it, so a turn may end anywhere. What it waits for may be hours away,
+ * its window above all: then it looks from time to time, and others have its place.
  */
 export async function executeRun(services: Services, run: ClaimedRun, options: ExecuteOptions): Promise<void> {
+	const { signal, wake, places } = options
 	let hold: Hold | undefined
-	const turn = async (): Promise<Turn> => {
-		if (options.signal.aborted) return 'again'
+	const take = async (turn: (hold: Hold) => Promise<Turn>): Promise<Turn> => {
 		try {
 			hold ??= await openHold(services, run, options)
-			return await takeTurn(hold)
+			return await turn(hold)
 		} catch (error) {
 			return await settle({ services, run, options }, hold, error)
 		}
 	}
-	while (!options.signal.aborted) {
-		const next = await options.places.use(turn)
-		if (next === 'over') return
-		if (next !== 'again') await options.wake.wait(next.waitMs, options.signal)
+	const work = async (): Promise<Turn> => {
+		for (let next: Turn = 'again'; ; ) {
+			if (next !== 'again') await wake.wait(next.waitMs, signal)
+			if (signal.aborted) return 'again'
+			next = await take(takeTurn)
+			if (next === 'over' || (next !== 'again' && next.isLong)) return next
+		}
+	}
+	const rest = async (next: Turn): Promise<Turn> => {
+		while (typeof next === 'object' && !signal.aborted) {
+			await wake.wait(next.waitMs, signal)
+			next = await take(glance)
+		}
+		return next
+	}
+	try {
+		while (!signal.aborted) {
+			const next = (await places.tryUse(run, work)) ?? (await take(waitForOthers))
+			if (next === 'over' || (await rest(next)) === 'over') return
+		}
+	} finally {
+		places.forget(run)
 	}
 	await releaseRun(services, run.lease)
 }
@@ -96,8 +115,16 @@ async function openHold(services: Services, run: ClaimedRun, options: ExecuteOpt
 	return { services, run, shape, options, attempts: 0 }
 }
 
-/** One turn: settle what was asked, finish, say what is waited for, or delete one batch. */
-async function takeTurn(hold: Hold): Promise<Turn> {
+async function waitForOthers(hold: Hold): Promise<Turn> {
+	const { count } = hold.options.places
+	return await pause(hold, { reason: 'otherRuns', reading: count, limit: count })
+}
+
+/** What a batch that may begin begins with. */
+type Ready = { state: RunState; readings: Taken; now: Moment }
+
+/** Settles what was asked, finishes, or says what is waited for, whatever the next batch is; else it may begin. */
+async function look(hold: Hold): Promise<Exclude<Turn, 'again'> | Ready> {
 	const { services, run, shape } = hold
 	const state = await readRunState(services, run.lease)
 	if (state.status !== 'running') return await leave(hold, 'settle')
@@ -109,15 +136,26 @@ async function takeTurn(hold: Hold): Promise<Turn> {
 	}
 	const now = { atMs: performance.now(), logBytes: readings.logBytes }
 	settleAccount(hold, now)
-	const waitsFor = (rows: number) => throttleRun(hold, { readings, now, rows })
-	const soonMs = untilWithin(now, hold, run.throttle)
-	const early = waitsFor(0)
-	if (early) return await pause(hold, early, soonMs)
+	const waiting = throttleRun(hold, { readings, now, rows: 0 })
+	return waiting ? await pause(hold, waiting, untilWithin(now, hold, run.throttle)) : { state, readings, now }
+}
+
+async function glance(hold: Hold): Promise<Turn> {
+	const seen = await look(hold)
+	return typeof seen === 'object' && 'state' in seen ? 'again' : seen
+}
+
+/** One turn: what {@link look} does, then one batch. */
+async function takeTurn(hold: Hold): Promise<Turn> {
+	const { services, run, shape } = hold
+	const seen = await look(hold)
+	if (typeof seen !== 'object' || !('state' in seen)) return seen
+	const { state, readings, now } = seen
 	const aimed = rowsFor(hold, state)
 	const range = await nextRange(services.pools.delete, shape, state.unit, aimed)
 	if (!range) throw planEnded(run, state)
-	const waiting = waitsFor(range.rows)
-	if (waiting) return await pause(hold, waiting, soonMs)
+	const waiting = throttleRun(hold, { readings, now, rows: range.rows })
+	if (waiting) return await pause(hold, waiting)
 	await deleteOne(hold, { state, range, aimed, now }).catch((error: unknown) => followNames(hold, error))
 	return 'again'
 }
@@ -179,18 +217,19 @@ async function saveSize({ services, run }: Hold, batchRows: number): Promise<voi
 		where id = ${run.lease.runId} and epoch = ${run.lease.epoch}`
 }
 
-async function leave({ services, run }: Hold, event: 'settle' | 'finish'): Promise<Turn> {
+async function leave({ services, run }: Hold, event: 'settle' | 'finish'): Promise<'over'> {
 	await endRun(services, run.lease, event)
 	return 'over'
 }
 
 /** Says why the run waits: until something happens, or for `soonMs` where that is known. */
-async function pause({ services, run, options }: Base, waiting: Waiting, soonMs = 0): Promise<Turn> {
+async function pause({ services, run, options }: Base, waiting: Waiting, soonMs = 0): Promise<Exclude<Turn, string>> {
 	const text = JSON.stringify(waiting)
 	await services.control.sql`
 		update reprieve.runs set waiting = ${text}::text::jsonb
 		where id = ${run.lease.runId} and epoch = ${run.lease.epoch} and waiting is distinct from ${text}::text::jsonb`
-	return { waitMs: soonMs > 0 ? Math.min(soonMs, options.pollMs) : options.pollMs }
+	const isLong = waiting.reason === 'window' || waiting.reason === 'vacuum'
+	return { waitMs: soonMs > 0 ? Math.min(soonMs, options.pollMs) : options.pollMs, isLong }
 }
 
 /** The verdict on an error may meet with an error of its own, such as no connection: then that one is judged. */
@@ -204,7 +243,7 @@ async function settleError(base: Base, hold: Hold | undefined, error: unknown): 
 	const verdict = judgeFailure(error)
 	services.log.warn({ run: run.lease.runId, verdict, err: error }, 'batch rolled back')
 	if (verdict === 'leave') return 'over'
-	if (verdict === 'reconnect') return { waitMs: options.pollMs }
+	if (verdict === 'reconnect') return { waitMs: options.pollMs, isLong: false }
 	if (verdict === 'gate') return await pause(base, gateWaiting(error as GateClosed))
 	if (verdict === 'wait') return await pause(base, diskFull)
 	if (verdict === 'retry' && hold && ++hold.attempts < options.attempts) return await retry(hold)
@@ -225,7 +264,7 @@ async function retry(hold: Hold): Promise<Turn> {
 		update reprieve.runs set batch_rows = greatest(1, batch_rows / 2),
 			waiting = ${JSON.stringify({ reason: 'contention', reading: attempts, limit: options.attempts })}::text::jsonb
 		where id = ${run.lease.runId} and epoch = ${run.lease.epoch}`
-	return { waitMs: Math.min(options.pollMs * 10, 20 * 2 ** attempts) }
+	return { waitMs: Math.min(options.pollMs * 10, 20 * 2 ** attempts), isLong: false }
 }
 
 function lineageClosed(run: ClaimedRun): ReprieveError {

@@ -7,7 +7,7 @@ import { collectReceipts } from './receipts.ts'
 import { createWake, type Wake } from './wake.ts'
 
 export type WorkerOptions = {
-	/** Runs whose turn it is at once. Default 2; below the connections of the delete pool. Many more are held, waiting. */
+	/** Runs at work at once. Default 2; below the connections of the delete pool. Many more are held, waiting. */
 	concurrency?: number
 	/** Without a heartbeat for so long another worker takes the run. Default 30 s. */
 	leaseMs?: number
@@ -28,7 +28,7 @@ export type Workers = { stop(): Promise<void> }
 /** Channels that wake the workers: receipts from capture, runs from the verbs. */
 const channels = ['reprieve_receipts', 'reprieve_runs'] as const
 
-/** Runs that are held for each whose turn it is: one may wait for hours, for its window. */
+/** Runs that are held for each at work: one may wait for hours, for its window. */
 const heldForOne = 50
 
 type Loop = {
@@ -47,7 +47,7 @@ export async function startWorkers(services: Services, options: WorkerOptions = 
 	const all = withDefaults(options)
 	const loop: Loop = {
 		...{ services, options: all, owner: randomUUID(), wake },
-		...{ places: createPlaces(all.concurrency), stopping: stopping.signal },
+		...{ places: createPlaces(all.concurrency, wake.notify), stopping: stopping.signal },
 	}
 	const listening = await Promise.all(
 		channels.map((channel) => services.control.sql.listen(channel, wake.notify, wake.notify)),
