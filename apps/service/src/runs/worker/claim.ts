@@ -49,7 +49,8 @@ export async function claimRun(services: Services, owner: string, leaseMs: numbe
 			where c.status = any(${claimable}) and (c.lease_until is null or c.lease_until < clock_timestamp())
 			order by c.created_at, c.id limit 1 for update skip locked)
 		returning r.id, r.epoch, r.plan_id as "planId", p.lineage, r."table", r.actor, r.reason, p.body,
-			r.exposure_rows as "exposureRows", r.target_ms as "targetMs", r.batch_limit as "batchLimit", coalesce(r.throttle, '{}') as throttle`
+			r.exposure_rows as "exposureRows", r.target_ms as "targetMs", r.batch_limit as "batchLimit",
+			coalesce(r.throttle, '{}') as throttle`
 	if (!row) return undefined
 	const { id, epoch, body, ...run } = row
 	if (epoch > 1) services.log.info({ run: id, epoch }, 'a run goes on where it was left')

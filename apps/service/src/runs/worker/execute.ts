@@ -123,6 +123,10 @@ async function waitForOthers(hold: Hold): Promise<Turn> {
 /** What a batch that may begin begins with. */
 type Ready = { state: RunState; readings: Taken; now: Moment }
 
+function isReady(seen: Turn | Ready): seen is Ready {
+	return typeof seen === 'object' && 'state' in seen
+}
+
 /** Settles what was asked, finishes, or says what is waited for, whatever the next batch is; else it may begin. */
 async function look(hold: Hold): Promise<Exclude<Turn, 'again'> | Ready> {
 	const { services, run, shape } = hold
@@ -142,14 +146,14 @@ async function look(hold: Hold): Promise<Exclude<Turn, 'again'> | Ready> {
 
 async function glance(hold: Hold): Promise<Turn> {
 	const seen = await look(hold)
-	return typeof seen === 'object' && 'state' in seen ? 'again' : seen
+	return isReady(seen) ? 'again' : seen
 }
 
 /** One turn: what {@link look} does, then one batch. */
 async function takeTurn(hold: Hold): Promise<Turn> {
 	const { services, run, shape } = hold
 	const seen = await look(hold)
-	if (typeof seen !== 'object' || !('state' in seen)) return seen
+	if (!isReady(seen)) return seen
 	const { state, readings, now } = seen
 	const aimed = rowsFor(hold, state)
 	const range = await nextRange(services.pools.delete, shape, state.unit, aimed)

@@ -33,20 +33,15 @@ export type ThrottleLimits = {
 	vacuums: number
 }
 
-/** What a run that asks for nothing else leaves to others. */
-const unlimited = {
-	rowsPerSecond: Number.POSITIVE_INFINITY,
-	logBytesPerSecond: Number.POSITIVE_INFINITY,
-	vacuums: Number.POSITIVE_INFINITY,
-}
+type OwnLimits = Pick<ThrottleLimits, 'rowsPerSecond' | 'logBytesPerSecond' | 'vacuums'>
 
-/** The limits that a run was started with. */
-export function limitsOf({ rowsPerSecond, logBytesPerSecond, waitForVacuum }: RunThrottle): typeof unlimited {
-	return {
-		rowsPerSecond: rowsPerSecond ?? unlimited.rowsPerSecond,
-		logBytesPerSecond: logBytesPerSecond ?? unlimited.logBytesPerSecond,
-		vacuums: waitForVacuum ? 0 : unlimited.vacuums,
-	}
+/** The limits that a run was started with; what it was not asked to leave to others is without one. */
+export function limitsOf({
+	rowsPerSecond = Number.POSITIVE_INFINITY,
+	logBytesPerSecond = Number.POSITIVE_INFINITY,
+	waitForVacuum = false,
+}: RunThrottle): OwnLimits {
+	return { rowsPerSecond, logBytesPerSecond, vacuums: waitForVacuum ? 0 : Number.POSITIVE_INFINITY }
 }
 
 /**
