@@ -178,6 +178,22 @@ test('a run whose window has opened comes before those that were queued meanwhil
 	expect(await three.state(third)).toMatchObject({ status: 'queued', deleted: 0 })
 })
 
+test('a run whose window closed before it had a place keeps no place free for itself', async () => {
+	let time = new Date('2026-03-02T12:00:00Z')
+	await using three = await openThree(1, { clock: { now: () => time }, limits: { exposureBatches: 2 } })
+	const first = await three.start('a', { window })
+	await three.waitsFor(first, 'window')
+	const second = await three.start('b')
+	await three.waitsFor(second, 'exposure')
+	time = new Date('2026-03-02T22:00:00Z')
+	await three.waitsFor(first, 'otherRuns')
+	time = new Date('2026-03-02T06:00:00Z')
+	await three.waitsFor(first, 'window')
+	const third = await three.start('c')
+	await cancelRun(three.shop.services, admin, { id: second })
+	await until(async () => (await three.state(third)).deleted > 0, 'the third')
+})
+
 /** Takes the lock that VACUUM takes. */
 async function holdAsVacuum({ database }: Shop, table = 'events'): Promise<AsyncDisposable> {
 	const session = await database.sql.reserve()

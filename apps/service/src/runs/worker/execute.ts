@@ -82,6 +82,7 @@ export async function executeRun(services: Services, run: ClaimedRun, options: E
 		while (typeof next === 'object' && !signal.aborted) {
 			await wake.wait(next.waitMs, signal)
 			next = await take(glance)
+			if (next !== 'again') places.forget(run)
 		}
 		return next
 	}
