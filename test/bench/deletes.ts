@@ -16,6 +16,8 @@ export async function benchDeletes(rows: number, rounds: number): Promise<Outcom
 	await sql`alter table public.bare replica identity full`
 	await client.tables.protect({ tables: ['planned'], wait: 60 })
 	let planId = ''
+	// What fills a table is decoded too, and would be part of what is measured.
+	const settle = async () => void (await client.archive.barrier({ timeoutMs: 600_000 }))
 	const run = async () => {
 		const job = await client.runs.start({ planId, reason: 'bench', batch: { rows: batchRows } })
 		const done = await job.finished()
@@ -31,13 +33,17 @@ export async function benchDeletes(rows: number, rounds: number): Promise<Outcom
 				await fillTable(sql, 'planned', rows)
 				planId = await planRows(client, { kind: 'match', table: 'planned', where: { and: [] } }, rows)
 				await sql`checkpoint`
+				await settle()
 			},
 			run: () => countingLog(sql, rows, run),
 		},
 		yardstick: {
 			command: 'delete from bare',
 			processes: () => processes,
-			prepare: () => fillTable(sql, 'bare', rows),
+			prepare: async () => {
+				await fillTable(sql, 'bare', rows)
+				await settle()
+			},
 			run: () => countingLog(sql, rows, async () => void (await sql`delete from public.bare`)),
 		},
 	})
