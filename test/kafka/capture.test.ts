@@ -383,6 +383,36 @@ testKafka(
 	120_000,
 )
 
+testKafka(
+	'a table that is vacuumed or altered while the vault is away is sent on',
+	async () => {
+		await using ground = await kafkaGround()
+		const { sql, vaultUrl, name } = ground
+		await sql`create table public.t (id int primary key)`
+		await sql`insert into public.t select generate_series(1, 4)`
+		const away = { is: false, refused: 0 }
+		const vault = openVault({ store: unreliable(fileStore(fileURLToPath(vaultUrl)), away), database: name })
+		await ground.capture({ vault })
+		await publish(ground, 'public.t')
+		await sql`delete from public.t where id = 1`
+		await sent(ground)
+		away.is = true
+		// Each of them makes the server describe the table again.
+		for (const [place, change] of ['vacuum analyze public.t', 'alter table public.t add column note text'].entries()) {
+			const refused = away.refused
+			await sql.unsafe(change)
+			await sql`delete from public.t where id = ${place + 2}`
+			await sent(ground)
+			expect(away.refused).toBeGreaterThan(refused)
+		}
+		const frames = await rowsOf(ground, 't')
+		expect(idsOf(frames)).toEqual([1, 2, 3])
+		expect(sessionsOf(frames)).toHaveLength(1)
+		expect(frames.at(-1)?.rows.table.columns.map((column) => column.name)).toEqual(['id', 'note'])
+	},
+	120_000,
+)
+
 /** A store that cannot be reached while `away` says so. */
 function unreliable(store: Store, away: { is: boolean; refused: number }): Store {
 	return new Proxy(store, {

@@ -5,6 +5,7 @@ import { isVisible, type Sql } from '@reprieve/postgres'
 import type { Vault, VaultTable } from '@reprieve/vault'
 import type { TableBuffer } from '../archive/buffer.ts'
 import { adoptRemedy, CaptureStopped } from '../incident.ts'
+import { isVaultAway } from '../vault-away.ts'
 import { type RelationFacts, readRelationFacts, readSlots, readTypeNames } from './catalog.ts'
 import { type Mapping, makeMapping } from './mapping.ts'
 import { type Match, matchAltered, matchDropped, matchRelation } from './match.ts'
@@ -49,8 +50,7 @@ export class Relations<Spilled = unknown> {
 		const facts = await readRelationFacts(this.#options.sql, relation.oid)
 		const name = facts.root ?? (await this.#rootName(relation, facts))
 		const buffer = await this.buffer(name)
-		const versions = await buffer.vault.schemas()
-		const archived = versions.findLast((version) => version.oid === facts.rootOid)
+		const archived = await this.#archivedVersion(buffer, facts.rootOid)
 		const match = await this.#match(relation, { facts, archived, label: buffer.label })
 		const table = this.#oneVersion(buffer.label, match.table)
 		return makeMapping({ relation, facts, match: { ...match, table }, archived, buffer })
@@ -64,6 +64,20 @@ export class Relations<Spilled = unknown> {
 		const buffer = await this.#options.openBuffer(label, vault)
 		this.buffers.set(label, buffer)
 		return buffer
+	}
+
+	/**
+	 * The vault's newest version of a table. While the vault is away, which must not keep frames from Kafka, the newest that this
+	 * session met: the server describes a table again whenever it was altered, vacuumed or analysed.
+	 */
+	async #archivedVersion({ label, vault }: TableBuffer<Spilled>, oid: number): Promise<SourceTable | undefined> {
+		try {
+			return (await vault.schemas()).findLast((version) => version.oid === oid)
+		} catch (error) {
+			const met = this.#versions.get(label)
+			if (!isVaultAway(error) || met?.oid !== oid) throw error
+			return met
+		}
 	}
 
 	async #untilVisible(xid: number): Promise<void> {

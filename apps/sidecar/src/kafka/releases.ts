@@ -1,10 +1,10 @@
-import { ReprieveError } from '@reprieve/contracts'
 import type { Vault } from '@reprieve/vault'
 import type { Logger } from 'pino'
 import { type Clock, systemClock } from '../clock.ts'
 import { Acknowledgement } from '../lineage/acknowledge.ts'
 import type { Lease } from '../lineage/lease.ts'
 import type { NonceChain } from '../lineage/nonce.ts'
+import { isVaultAway } from '../vault-away.ts'
 
 export type ReleasesOptions = {
 	vault: Vault
@@ -80,7 +80,7 @@ export class Releases {
 			this.#archived = (await vault.transactions.archived(lineage)) ?? this.#archived
 			this.#isVaultAway = false
 		} catch (error) {
-			if (!(error instanceof ReprieveError) || error.code !== 'VAULT_UNAVAILABLE') throw error
+			if (!isVaultAway(error)) throw error
 			if (!this.#isVaultAway) log.warn({ err: error }, 'the vault cannot be asked how far it is; frames are sent on')
 			this.#isVaultAway = true
 		}
