@@ -381,8 +381,8 @@ export const captureGuards: Mutant[] = [
 		name: 'takes an old schema version of another table of the same name',
 		rule: '7.5',
 		file: `${capture}/relations.ts`,
-		before: 'versions.findLast((version) => version.oid === facts.rootOid)',
-		after: 'versions.at(-1)',
+		before: 'findLast((version) => version.oid === oid)',
+		after: 'at(-1)',
 		tests: { [partitions]: ['a table made anew under the name of one that was dropped keeps its own columns'] },
 	},
 	{
