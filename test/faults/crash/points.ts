@@ -90,7 +90,7 @@ const servicePoints: readonly Point[] = [
 	{
 		name: 'a run is done, not ended',
 		told: told.runs,
-		file: 'apps/service/src/runs/worker/execute.ts',
+		file: 'apps/service/src/runs/worker/hold.ts',
 		at: 'await endRun(services, run.lease, event)',
 	},
 	{

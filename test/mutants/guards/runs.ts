@@ -220,7 +220,7 @@ export const runGuards: Mutant[] = [
 	{
 		name: 'goes on with a plan whose rows were edited since its run began',
 		rule: '4.6',
-		file: `${worker}/execute.ts`,
+		file: `${worker}/hold.ts`,
 		before: 'if (run.lease.epoch > 1) await checkPlan(services, run.planId)',
 		after: '',
 		tests: { [run]: ['a run taken up again compares the rows of its plan once more'] },
