@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { shareReads } from './share.ts'
+import { gatherReads, shareReads } from './share.ts'
 
 /** Readings that end when they are told to, in the order in which they began. */
 function openReadings() {
@@ -77,4 +77,42 @@ test('a reading that fails or hangs fails and holds nobody else', async () => {
 	} finally {
 		vi.useRealTimers()
 	}
+})
+
+/** Gathered readings that end when they are told to, with the keys that each took. */
+function openGathered() {
+	const begun: (PromiseWithResolvers<ReadonlyMap<string, string>> & { keys: string[] })[] = []
+	const read = gatherReads((_: object) => (keys) => {
+		const reading = { keys, ...Promise.withResolvers<ReadonlyMap<string, string>>() }
+		begun.push(reading)
+		return reading.promise
+	})
+	return { begun, read }
+}
+
+test('a gathered reading takes all keys asked for before it began, once each, and gives each its own', async () => {
+	const { begun, read } = openGathered()
+	const first = [read(context, 'a'), read(context, 'b'), read(context, 'a'), read(context, 'none')]
+	await turn()
+	const later = read(context, 'a')
+	await turn()
+	expect(begun.map(({ keys }) => keys)).toEqual([['a', 'b', 'none']])
+	begun[0]?.resolve(new Map(Object.entries({ a: 'old a', b: 'b' })))
+	expect(await Promise.all(first)).toEqual(['old a', 'b', 'old a', undefined])
+	await vi.waitUntil(() => begun.length === 2)
+	expect(begun[1]?.keys).toEqual(['a'])
+	begun[1]?.resolve(new Map([['a', 'new a']]))
+	expect(await later).toBe('new a')
+})
+
+test('a gathered reading that fails fails for all whose keys it took, and for nobody else', async () => {
+	const { begun, read } = openGathered()
+	const first = Promise.allSettled([read(context, 'a'), read(context, 'b')])
+	await turn()
+	const later = [read(context, 'a'), read({}, 'a')]
+	begun[0]?.reject(new Error('broken'))
+	expect((await first).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+	await vi.waitUntil(() => begun.length === 3)
+	for (const [at, reading] of begun.entries()) reading.resolve(new Map([['a', `${at}`]]))
+	expect((await Promise.all(later)).sort()).toEqual(['1', '2'])
 })

@@ -1,9 +1,10 @@
 import { ReprieveError, type Run } from '@reprieve/contracts'
 import { runs } from '@reprieve/control'
-import { eq, sql } from 'drizzle-orm'
+import { arrayLiteral } from '@reprieve/postgres'
+import { sql } from 'drizzle-orm'
 import { requireTables } from '../access/grants.ts'
 import type { Principal, Services } from '../context.ts'
-import { shareReads } from '../share.ts'
+import { gatherReads } from '../share.ts'
 import { isFinal } from './lifecycle.ts'
 
 type RunRow = typeof runs.$inferSelect
@@ -60,13 +61,16 @@ export async function findRun(services: Services, principal: Principal, id: stri
 	return row
 }
 
-const readRow = shareReads(({ control }: Services) => {
+const readRow = gatherReads(({ control }: Services) => {
 	const found = control.db
 		.select()
 		.from(runs)
-		.where(eq(runs.id, sql.placeholder('id')))
-		.prepare('run')
-	return async (id: string): Promise<RunRow | undefined> => (await found.execute({ id }))[0]
+		.where(sql`${runs.id} = any(${sql.placeholder('ids')}::text::text[])`)
+		.prepare('runs')
+	return async (ids) => {
+		const rows: RunRow[] = await found.execute({ ids: arrayLiteral(ids) })
+		return new Map(rows.map((row) => [row.id, row]))
+	}
 })
 
 /** The error of a run that does not exist. */
