@@ -40,8 +40,8 @@ export function createServer(services: Services, rate: RateLimit): Hono {
 	app.on(bodied, '*', bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }))
 	serveProbes(app, services, metrics, callFor)
 	serveTrpc(app, callFor)
-	serveRest(app, callFor)
 	serveDocument(app)
+	serveRest(app, callFor)
 	serveHome(app)
 	app.notFound((c) => problemResponse(notFound(c.req.path)))
 	app.onError((error) => {
