@@ -105,14 +105,23 @@ test('a gathered reading takes all keys asked for before it began, once each, an
 	expect(await later).toBe('new a')
 })
 
-test('a gathered reading that fails fails for all whose keys it took, and for nobody else', async () => {
+test('a gathered reading that fails is done for each key by itself, once', async () => {
 	const { begun, read } = openGathered()
-	const first = Promise.allSettled([read(context, 'a'), read(context, 'b')])
+	const both = Promise.allSettled([read(context, 'a'), read(context, 'bad')])
 	await turn()
-	const later = [read(context, 'a'), read({}, 'a')]
 	begun[0]?.reject(new Error('broken'))
-	expect((await first).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
 	await vi.waitUntil(() => begun.length === 3)
-	for (const [at, reading] of begun.entries()) reading.resolve(new Map([['a', `${at}`]]))
-	expect((await Promise.all(later)).sort()).toEqual(['1', '2'])
+	expect(begun.map(({ keys }) => keys)).toEqual([['a', 'bad'], ['a'], ['bad']])
+	begun[1]?.resolve(new Map([['a', 'a']]))
+	begun[2]?.reject(new Error('broken again'))
+	expect((await both).map((one) => (one.status === 'fulfilled' ? one.value : one.reason.message))).toEqual([
+		'a',
+		'broken again',
+	])
+	const alone = read(context, 'bad')
+	await vi.waitUntil(() => begun.length === 4)
+	begun[3]?.reject(new Error('broken alone'))
+	await expect(alone).rejects.toThrow('broken alone')
+	await turn()
+	expect(begun).toHaveLength(4)
 })

@@ -22,8 +22,8 @@ function shareOf<T>(read: (key: string) => Promise<T>): (key: string) => Promise
 
 /**
  * As {@link shareReads}, of all keys at once: a reading takes every key that was asked for while the one before it was under
- * way. Each gets what its own key stands for, undefined where that is nothing; a reading that fails fails for all whose
- * keys it took.
+ * way. Each gets what its own key stands for, undefined where that is nothing. Where a reading of several keys fails, each is
+ * read by itself: nobody's key fails because of another's.
  */
 export function gatherReads<Context extends object, T>(
 	open: (context: Context) => (keys: string[]) => Promise<ReadonlyMap<string, T>>,
@@ -35,16 +35,20 @@ export function gatherReads<Context extends object, T>(
 function gatherOf<T>(
 	read: (keys: string[]) => Promise<ReadonlyMap<string, T>>,
 ): (key: string) => Promise<T | undefined> {
-	const share = shareByKey<ReadonlyMap<string, T>>()
+	const share = shareByKey<ReadonlyMap<string, T> | undefined>()
 	let gathered = new Set<string>()
-	const readGathered = () => {
+	const readGathered = async () => {
 		const keys = [...gathered]
 		gathered = new Set()
-		return read(keys)
+		return await read(keys).catch((error: unknown) => {
+			if (keys.length === 1) throw error
+			return undefined
+		})
 	}
 	return async (key) => {
 		gathered.add(key)
-		return (await share('', readGathered)).get(key)
+		const found = (await share('', readGathered)) ?? (await read([key]))
+		return found.get(key)
 	}
 }
 
