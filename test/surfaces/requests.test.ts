@@ -68,6 +68,39 @@ test('equal reads that come at once each count as a call, and each of their refu
 	expect(statuses.toSorted()).toEqual([...Array(11).fill(200), ...Array(3).fill(429)])
 })
 
+test('runs asked for at once come each to who asked for it and may see it', async () => {
+	await using database = await freshDatabase()
+	await using service = await startTestService(database)
+	const ids = ['a', 'b', '}', '"', String.raw`\"`, 'a,b', 'NULL']
+	await database.sql`
+		insert into reprieve.runs (id, plan_id, status, "table", reason, actor, planned, batch_rows, target_ms, exposure_rows, created_at)
+		select id, id, 'succeeded', case when id = 'b' then 'other' else 'one' end, 'test', 'test', 1, 1, 1, 1, now()
+		from json_array_elements_text(${JSON.stringify(ids)}::text::json) id`
+	const key = await service.keyFor('viewer', ['one'])
+	const ask = (id: string, options = {}) =>
+		service.call('GET', `/api/v1/runs/${encodeURIComponent(id)}`, undefined, options)
+	const asked = [...ids, 'a', 'none', 'b}']
+	const answers = await Promise.all([...asked.map((id) => ask(id)), ...asked.map((id) => ask(id, { key }))])
+	const told = answers.map(({ body }) => body.id ?? body.code)
+	const all = [...ids, 'a', 'NOT_FOUND', 'NOT_FOUND']
+	expect(told).toEqual([...all, ...all.map((id) => (id === 'b' ? 'FORBIDDEN' : id))])
+})
+
+test('a run whose id the database cannot write fails nobody who asks for another one at once', async () => {
+	await using database = await freshDatabase()
+	const western = { ...database, url: `${database.url}_western`, name: `${database.name}_western` }
+	await database.sql.unsafe(`create database ${western.name} encoding 'LATIN1' template template0 locale 'C'`)
+	try {
+		await using service = await startTestService(western)
+		const ask = (id: string) => service.call('GET', `/api/v1/runs/${encodeURIComponent(id)}`)
+		const told = async (ids: string[]) => (await Promise.all(ids.map(ask))).map(({ body }) => body.code)
+		expect(await told(['\u2713'])).toEqual(['INTERNAL'])
+		expect(await told(['none', '\u2713', 'neither'])).toEqual(['NOT_FOUND', 'INTERNAL', 'NOT_FOUND'])
+	} finally {
+		await database.sql.unsafe(`drop database ${western.name} with (force)`)
+	}
+})
+
 test('what fails inside is neutral outside', async () => {
 	await using database = await freshDatabase()
 	await using service = await startTestService(database)

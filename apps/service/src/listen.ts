@@ -20,13 +20,18 @@ const patience = {
 /** Every subscription is called `watch`. */
 const isWatch = /^\/trpc\/v1\/\w+\.watch\b/
 
+/** A request as Node has it, and what will answer it. */
+export type Bindings = { incoming: IncomingMessage; outgoing: Answer }
+export type Fetch = (request: Request, env: Bindings) => Response | Promise<Response>
 type Listening = Server<typeof IncomingMessage, typeof Answer>
-type Fetch = (request: Request) => Response | Promise<Response>
 
 /** Serves HTTP at the configured address; `close` takes no more calls and lets those under way end (at most 10 s). */
 export function listen(fetch: Fetch, config: Config): Promise<{ server: Listening; close(): Promise<void> }> {
 	return new Promise((resolve, reject) => {
-		const answer = getRequestListener(fetch, { hostname: config.host, errorHandler: refuseAddress })
+		const answer = getRequestListener((request, env) => fetch(request, env as Bindings), {
+			hostname: config.host,
+			errorHandler: refuseAddress,
+		})
 		const server = createServer({ ...patience, ServerResponse: Answer }, answer)
 		const streams = new Set<ServerResponse>()
 		const answers = new WeakMap<Duplex, ServerResponse[]>()

@@ -2,15 +2,16 @@ import { getConnInfo } from '@hono/node-server/conninfo'
 import { trpcServer } from '@hono/trpc-server'
 import { ReprieveError } from '@reprieve/contracts'
 import type { AnyProcedure } from '@trpc/server'
-import { type Context, Hono, type Next } from 'hono'
+import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import { getPath } from 'hono/utils/url'
 import { authenticate } from './access/authenticate.ts'
 import type { RateLimit } from './access/rate.ts'
-import type { Answer } from './answer.ts'
 import { readText } from './body.ts'
 import type { Principal, Services } from './context.ts'
 import { asReprieveError, asTrpcError } from './errors.ts'
 import { serveHome } from './home/serve.ts'
+import type { Bindings, Fetch } from './listen.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { request } from './request.ts'
 import { notFound, problemResponse } from './rest/answer.ts'
@@ -31,40 +32,39 @@ const maxBatchCalls = 20
 const bodied = ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 /** Everything that the service answers over HTTP. */
-export function createServer(services: Services, rate: RateLimit): Hono {
+export function createServer(services: Services, rate: RateLimit): Fetch {
 	const app = new Hono()
 	const metrics = createMetrics(services)
-	const answers = services.log.child({}, { redact: { paths: [] } })
 	const callFor = (c: Context) => createCall(c, services, rate, metrics)
-	app.use((c, next) => request.run({ id: idOf(c) }, () => observe(c, next, answers, metrics)))
 	app.on(bodied, '*', bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }))
 	serveProbes(app, services, metrics, callFor)
 	serveTrpc(app, callFor)
-	serveRest(app, callFor)
 	serveDocument(app)
+	serveRest(app, callFor)
 	serveHome(app)
 	app.notFound((c) => problemResponse(notFound(c.req.path)))
 	app.onError((error) => {
 		services.log.error({ err: error, requestId: request.getStore()?.id }, 'request failed')
 		return problemResponse(error)
 	})
-	return app
+	return observed(app.fetch, services.log, metrics)
 }
 
-async function observe(c: Context, next: Next, log: Services['log'], metrics: Metrics): Promise<void> {
-	const startedAt = performance.now()
-	const refusal = refuseAmbiguous(c)
-	if (refusal) c.res = refusal
-	else await next()
-	const { method, path } = c.req
-	const { status } = c.res
-	const milliseconds = Math.round(performance.now() - startedAt)
-	metrics.answered(method, path, status, milliseconds / 1000)
-	log.info({ requestId: idOf(c), method, path, status, milliseconds }, 'answered')
-}
-
-function idOf(c: Context): string {
-	return (c.env as { outgoing: Answer }).outgoing.id
+/** Counts and logs each request around whatever answers it: a middleware of the router would cost a chain of its own. */
+function observed(answer: Fetch, log: Services['log'], metrics: Metrics): Fetch {
+	const answers = log.child({}, { redact: { paths: [] } })
+	const observe = async (raw: Request, env: Bindings, requestId: string) => {
+		const startedAt = performance.now()
+		const response = refuseAmbiguous(env.incoming) ?? (await answer(raw, env))
+		const { method } = raw
+		const path = getPath(raw)
+		const { status } = response
+		const milliseconds = Math.round(performance.now() - startedAt)
+		metrics.answered(method, path, status, milliseconds / 1000)
+		answers.info({ requestId, method, path, status, milliseconds }, 'answered')
+		return response
+	}
+	return (raw, env) => request.run({ id: env.outgoing.id }, () => observe(raw, env, env.outgoing.id))
 }
 
 function createCall(c: Context, services: Services, rate: RateLimit, metrics: Metrics): Call {

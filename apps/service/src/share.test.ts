@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { shareReads } from './share.ts'
+import { gatherReads, shareReads } from './share.ts'
 
 /** Readings that end when they are told to, in the order in which they began. */
 function openReadings() {
@@ -77,4 +77,51 @@ test('a reading that fails or hangs fails and holds nobody else', async () => {
 	} finally {
 		vi.useRealTimers()
 	}
+})
+
+/** Gathered readings that end when they are told to, with the keys that each took. */
+function openGathered() {
+	const begun: (PromiseWithResolvers<ReadonlyMap<string, string>> & { keys: string[] })[] = []
+	const read = gatherReads((_: object) => (keys) => {
+		const reading = { keys, ...Promise.withResolvers<ReadonlyMap<string, string>>() }
+		begun.push(reading)
+		return reading.promise
+	})
+	return { begun, read }
+}
+
+test('a gathered reading takes all keys asked for before it began, once each, and gives each its own', async () => {
+	const { begun, read } = openGathered()
+	const first = [read(context, 'a'), read(context, 'b'), read(context, 'a'), read(context, 'none')]
+	await turn()
+	const later = read(context, 'a')
+	await turn()
+	expect(begun.map(({ keys }) => keys)).toEqual([['a', 'b', 'none']])
+	begun[0]?.resolve(new Map(Object.entries({ a: 'old a', b: 'b' })))
+	expect(await Promise.all(first)).toEqual(['old a', 'b', 'old a', undefined])
+	await vi.waitUntil(() => begun.length === 2)
+	expect(begun[1]?.keys).toEqual(['a'])
+	begun[1]?.resolve(new Map([['a', 'new a']]))
+	expect(await later).toBe('new a')
+})
+
+test('a gathered reading that fails is done for each key by itself, once', async () => {
+	const { begun, read } = openGathered()
+	const both = Promise.allSettled([read(context, 'a'), read(context, 'bad')])
+	await turn()
+	begun[0]?.reject(new Error('broken'))
+	await vi.waitUntil(() => begun.length === 3)
+	expect(begun.map(({ keys }) => keys)).toEqual([['a', 'bad'], ['a'], ['bad']])
+	begun[1]?.resolve(new Map([['a', 'a']]))
+	begun[2]?.reject(new Error('broken again'))
+	expect((await both).map((one) => (one.status === 'fulfilled' ? one.value : one.reason.message))).toEqual([
+		'a',
+		'broken again',
+	])
+	const alone = read(context, 'bad')
+	await vi.waitUntil(() => begun.length === 4)
+	begun[3]?.reject(new Error('broken alone'))
+	await expect(alone).rejects.toThrow('broken alone')
+	await turn()
+	expect(begun).toHaveLength(4)
 })

@@ -11,17 +11,55 @@ type Reading<T> = { running?: Promise<T>; next?: Promise<T> }
 export function shareReads<Context extends object, T>(
 	open: (context: Context) => (key: string) => Promise<T>,
 ): (context: Context, key: string) => Promise<T> {
-	const all = new WeakMap<Context, (key: string) => Promise<T>>()
-	return (context, key) => {
-		const share = all.get(context) ?? shareOf(open(context))
-		all.set(context, share)
-		return share(key)
-	}
+	const share = perContext((context: Context) => shareOf(open(context)))
+	return (context, key) => share(context)(key)
 }
 
 function shareOf<T>(read: (key: string) => Promise<T>): (key: string) => Promise<T> {
 	const share = shareByKey<T>()
 	return (key) => share(key, () => read(key))
+}
+
+/**
+ * As {@link shareReads}, of all keys at once: a reading takes every key that was asked for while the one before it was under
+ * way. Each gets what its own key stands for, undefined where that is nothing. Where a reading of several keys fails, each is
+ * read by itself: nobody's key fails because of another's.
+ */
+export function gatherReads<Context extends object, T>(
+	open: (context: Context) => (keys: string[]) => Promise<ReadonlyMap<string, T>>,
+): (context: Context, key: string) => Promise<T | undefined> {
+	const gather = perContext((context: Context) => gatherOf(open(context)))
+	return (context, key) => gather(context)(key)
+}
+
+function gatherOf<T>(
+	read: (keys: string[]) => Promise<ReadonlyMap<string, T>>,
+): (key: string) => Promise<T | undefined> {
+	const share = shareByKey<ReadonlyMap<string, T> | undefined>()
+	let gathered = new Set<string>()
+	const readGathered = async () => {
+		const keys = [...gathered]
+		gathered = new Set()
+		return await read(keys).catch((error: unknown) => {
+			if (keys.length === 1) throw error
+			return undefined
+		})
+	}
+	return async (key) => {
+		gathered.add(key)
+		const found = (await share('', readGathered)) ?? (await read([key]))
+		return found.get(key)
+	}
+}
+
+/** Makes what belongs to a context when it is first asked for. */
+function perContext<Context extends object, T>(make: (context: Context) => T): (context: Context) => T {
+	const all = new WeakMap<Context, T>()
+	return (context) => {
+		const made = all.get(context) ?? make(context)
+		all.set(context, made)
+		return made
+	}
 }
 
 /** As {@link shareReads}, of one context; who asks first reads for all that share. */

@@ -25,7 +25,7 @@ export async function startService(config: Config, dependencies: Dependencies = 
 	const work = await startWork(services)
 	starting.defer(() => work.stop())
 	const rate = createRateLimit(config.rateLimit, () => services.clock.now().getTime())
-	const { server, close } = await listen(createServer(services, rate).fetch, config)
+	const { server, close } = await listen(createServer(services, rate), config)
 	starting.defer(close)
 	const { port } = server.address() as AddressInfo
 	const started = starting.move()

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { STATUS_CODES } from 'node:http'
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type HttpBindings, RequestError } from '@hono/node-server'
+import { RequestError } from '@hono/node-server'
 import { ReprieveError } from '@reprieve/contracts'
-import type { Context } from 'hono'
 import { problemOf } from './errors.ts'
 import { request } from './request.ts'
 import { problemResponse } from './rest/answer.ts'
@@ -12,8 +11,7 @@ import { problemResponse } from './rest/answer.ts'
 const singles = ['host', 'authorization', 'content-type', 'content-encoding', 'idempotency-key'] as const
 
 /** The refusal of a request whose headers leave open what it says; undefined when they do not. */
-export function refuseAmbiguous(c: Context): Response | undefined {
-	const { headersDistinct, httpVersion } = (c.env as HttpBindings).incoming
+export function refuseAmbiguous({ headersDistinct, httpVersion }: IncomingMessage): Response | undefined {
 	if (!headersDistinct.host && httpVersion !== '1.0') {
 		return problemResponse(new ReprieveError('INVALID', 'the header host is missing'))
 	}

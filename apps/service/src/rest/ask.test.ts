@@ -15,7 +15,7 @@ function openReads() {
 		return reading.promise
 	})
 	const ask = (url: string, id = 'key') =>
-		together({ req: { url } } as Context, { rate } as unknown as Call, { id } as Principal)
+		together({ c: { req: { url } } as Context, given: {} }, { rate } as unknown as Call, { id } as Principal)
 	return { asked, taken, ask }
 }
 

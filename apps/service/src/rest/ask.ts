@@ -6,8 +6,11 @@ import type { Call } from '../trpc.ts'
 /** What a procedure answered, as it goes out. */
 export type Answered = { status: number; location?: string | undefined; text: string }
 
+/** A request, and the parameters of its path. */
+export type Asked = { c: Context; given: Record<string, string> }
+
 /** Asks the procedure of a route. */
-export type Ask = (c: Context, call: Call, principal: Principal) => Promise<Answered>
+export type Ask = (asked: Asked, call: Call, principal: Principal) => Promise<Answered>
 
 /**
  * Reads of one address by one key that come at once share an answer, which was asked for after they came. Each counts as a
@@ -16,13 +19,13 @@ export type Ask = (c: Context, call: Call, principal: Principal) => Promise<Answ
  */
 export function askTogether(ask: Ask): Ask {
 	const share = shareByKey<Answered>()
-	return async (c, call, principal) => {
-		const { url } = c.req
-		if (url.includes('?')) return ask(c, call, principal)
+	return async (asked, call, principal) => {
+		const { url } = asked.c.req
+		if (url.includes('?')) return ask(asked, call, principal)
 		let isOwn = false
 		const own = () => {
 			isOwn = true
-			return ask(c, call, principal)
+			return ask(asked, call, principal)
 		}
 		let answered: Answered | undefined
 		try {
@@ -30,7 +33,7 @@ export function askTogether(ask: Ask): Ask {
 		} catch (refusal) {
 			if (isOwn) throw refusal
 		}
-		if (!answered) return ask(c, call, principal)
+		if (!answered) return ask(asked, call, principal)
 		if (!isOwn) call.rate.take(principal.id)
 		return answered
 	}

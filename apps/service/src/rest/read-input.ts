@@ -1,6 +1,7 @@
 import { ReprieveError } from '@reprieve/contracts'
 import type { Context } from 'hono'
 import { readText, refuseRepeatedMembers } from '../body.ts'
+import type { Asked } from './ask.ts'
 import type { QueryType, Route } from './route.ts'
 
 /** A body of another media type than JSON; REST answers 415. */
@@ -12,11 +13,10 @@ export const unsupportedMediaType = 'the body is not application/json'
 export function inputReader(
 	route: Route,
 	hasIdempotencyKey: boolean,
-): (c: Context) => Promise<Record<string, unknown>> {
+): (asked: Asked) => Promise<Record<string, unknown>> {
 	const { method, query = {} } = route
-	const names = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string)
-	return async (c) => {
-		const outside = { ...readPath(c, names), ...readQuery(c.req.queries(), query) }
+	return async ({ c, given }) => {
+		const outside = { ...given, ...readQuery(c.req.queries(), query) }
 		if (method === 'get') return outside
 		const body = await readBody(c)
 		refuseReserved(body, [...Object.keys(outside), ...Object.keys(query), 'idempotencyKey'])
@@ -30,10 +30,6 @@ function refuseReserved(body: Record<string, unknown>, reserved: string[]): void
 	if (strange.length === 0) return
 	const issues = strange.map((path) => ({ path, message: 'does not belong in the body' }))
 	throw new ReprieveError('INVALID', `${strange.join(', ')} does not belong in the body`, { issues })
-}
-
-function readPath(c: Context, names: readonly string[]): Record<string, string> {
-	return Object.fromEntries(names.map((name) => [name, c.req.param(name) ?? '']))
 }
 
 function readQuery(given: Record<string, string[]>, types: Record<string, QueryType>): Record<string, unknown> {

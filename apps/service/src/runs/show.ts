@@ -1,12 +1,37 @@
 import { ReprieveError, type Run } from '@reprieve/contracts'
 import { runs } from '@reprieve/control'
-import { eq, sql } from 'drizzle-orm'
+import { arrayLiteral } from '@reprieve/postgres'
+import { sql } from 'drizzle-orm'
 import { requireTables } from '../access/grants.ts'
 import type { Principal, Services } from '../context.ts'
-import { shareReads } from '../share.ts'
+import { gatherReads } from '../share.ts'
 import { isFinal } from './lifecycle.ts'
 
-type RunRow = typeof runs.$inferSelect
+/** What is shown of a run. Every column read costs each row of it, so the worker's own are left out. */
+const shown = {
+	id: runs.id,
+	planId: runs.planId,
+	status: runs.status,
+	table: runs.table,
+	reason: runs.reason,
+	actor: runs.actor,
+	planned: runs.planned,
+	deleted: runs.deleted,
+	relinked: runs.relinked,
+	archived: runs.archived,
+	drifted: runs.drifted,
+	collateral: runs.collateral,
+	batches: runs.batches,
+	throttle: runs.throttle,
+	waiting: runs.waiting,
+	rowsPerSecond: runs.rowsPerSecond,
+	createdAt: runs.createdAt,
+	startedAt: runs.startedAt,
+	finishedAt: runs.finishedAt,
+	failure: runs.failure,
+}
+
+type RunRow = Pick<typeof runs.$inferSelect, keyof typeof shown>
 
 /** A stored run as surfaces show it. */
 export function toRun(row: RunRow): Run {
@@ -60,13 +85,16 @@ export async function findRun(services: Services, principal: Principal, id: stri
 	return row
 }
 
-const readRow = shareReads(({ control }: Services) => {
+const readRow = gatherReads(({ control }: Services) => {
 	const found = control.db
-		.select()
+		.select(shown)
 		.from(runs)
-		.where(eq(runs.id, sql.placeholder('id')))
+		.where(sql`${runs.id} = any(${sql.placeholder('ids')}::text[])`)
 		.prepare('run')
-	return async (id: string): Promise<RunRow | undefined> => (await found.execute({ id }))[0]
+	return async (ids) => {
+		const rows: RunRow[] = await found.execute({ ids: arrayLiteral(ids) })
+		return new Map(rows.map((row) => [row.id, row]))
+	}
 })
 
 /** The error of a run that does not exist. */
