@@ -38,8 +38,8 @@ export type BatchContext = {
 	turn: Promise<void>
 	/** Aborted when the batch is given up: it stops where it is. */
 	signal: AbortSignal
-	/** Called when the batch goes straight into its table: the next may begin beside it. */
-	goesStraight: () => void
+	/** Called when the batch begins to write: beside one that goes straight into its table the next may begin. */
+	goes: (way: 'straight' | 'staged') => void
 	/** Every batch goes through stages: one could not be copied straight into its table. */
 	isStaged: boolean
 	/** Timeline of transactions that the vault has no record of. */
@@ -71,8 +71,8 @@ export async function restoreBatch(
 	const suppression: Suppression = straight && mayCheckAtOnce(facts) ? { mode: 'replica', hooks: [] } : chosen
 	await suppress(tx, suppression)
 	const xid = await emitTag(tx, context.by, batch)
+	context.goes(straight ? 'straight' : 'staged')
 	if (straight) {
-		context.goesStraight()
 		const counts = await restoreStraight(tx, straight, {
 			turn: context.turn,
 			release: () => releaseChecked(tx, suppression),
