@@ -280,8 +280,8 @@ export const restoreGuards: Mutant[] = [
 		name: 'forgets that a value is NULL when it restores a row',
 		rule: 'P7',
 		file: `${restore}/stage/copy-text.ts`,
-		before: 'const present = column && column.present[row] === 1',
-		after: 'const present = column !== undefined',
+		before: 'const isNull = present[row] !== 1',
+		after: 'const isNull = present.length === 0',
 		tests: {
 			[`${restore}/stage/copy-text.test.ts`]: ['are three different values'],
 		},

@@ -90,9 +90,10 @@ export function* copyText(
 		}
 		for (let column = 0; column < sources.length; column++) {
 			const { bytes, offsets, present, isPlain } = sources[column] as Source
-			begin(isFirst, present[row] !== 1)
+			const isNull = present[row] !== 1
+			begin(isFirst, isNull)
 			isFirst = false
-			if (present[row] !== 1) continue
+			if (isNull) continue
 			const [from, to] = [offsets[row] as number, offsets[row + 1] as number]
 			if (isPlain || (to - from > longBytes && !hasEscaped(bytes.subarray(from, to)))) putPlain(bytes, from, to)
 			else putEscaped(bytes, from, to)
