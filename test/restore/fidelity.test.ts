@@ -76,7 +76,8 @@ test('every such value also comes back through stages, as where triggers are kep
 	await using scene = await openScene()
 	const rows = await restoreEverything(scene, async (sql) => {
 		await sql.unsafe(`create function public.clear() returns trigger language plpgsql as 'begin return null; end';
-			create trigger clear before insert on public.everything for each row execute function public.clear()`)
+			create trigger clear before insert on public.everything for each row execute function public.clear();
+			alter table public.everything enable always trigger clear`)
 	})
 	expect(await scene.sql`select from reprieve.restored_rows`).toHaveLength(rows)
 })

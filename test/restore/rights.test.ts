@@ -34,6 +34,33 @@ test('a role that owns the table but may not set session_replication_role restor
 	}
 })
 
+test('a role that may not lock the parents leaves their check to the server', async () => {
+	await using scene = await openScene()
+	const { sql, vault, services, database } = scene
+	const role = `r_${database.name}`
+	await sql
+		.unsafe(`create role ${role} login password 'x'; grant set on parameter session_replication_role to ${role};
+		create table public.parent (id int primary key); insert into public.parent values (1);
+		create table public.t (id int primary key, parent int references public.parent); insert into public.t values (1, 1);
+		alter table public.t owner to ${role};
+		grant create, usage on schema reprieve to ${role}; grant all on all tables in schema reprieve to ${role};
+		grant select on public.parent to ${role}`)
+		.simple()
+	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
+	const url = new URL(database.url)
+	url.username = role
+	url.password = 'x'
+	const pool = openSessions(url.href, { applicationName: 'restorer' })
+	services.pools.restore = pool
+	try {
+		expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ status: 'succeeded', verified: 1 })
+		expect(await sql`select from reprieve.restored_shares where version is not null`).toHaveLength(1)
+	} finally {
+		await pool.end({ timeout: 5 })
+		await sql.unsafe(`drop owned by ${role} cascade; drop role ${role}`).simple()
+	}
+})
+
 test('a database set to replica mode does not switch the foreign-key checks off', async () => {
 	await using scene = await openScene()
 	const { sql, vault, services, database } = scene

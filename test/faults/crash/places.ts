@@ -21,7 +21,7 @@ export const places = {
 	restoreInserted: {
 		name: 'a batch of a restore has inserted',
 		file: 'packages/restore/src/execute/straight.ts',
-		at: 'if (!(await readsBack(tx, work, sent))) throw',
+		at: 'written = await readBack(',
 	},
 	restoreRecorded: {
 		name: 'a batch of a restore is recorded, not committed',

@@ -3,7 +3,7 @@ import type { Sql } from '@reprieve/postgres'
 /** Tables whose rows go and come back, each with a copy in schema `kept` by which it is judged. */
 export const tables = ['parent', 'child', 'note', 'aside'] as const
 
-/** Rows with dependents by CASCADE, with a trigger that a restore keeps from firing, and by SET NULL, and a table apart. */
+/** Rows with dependents by CASCADE, with a trigger that a restore has to disable, and by SET NULL, and a table apart. */
 export async function fillCrashShop(sql: Sql): Promise<void> {
 	await sql.unsafe(`
 		create table public.parent (id int primary key, name text not null, amount numeric(12, 2), at timestamptz);
@@ -21,6 +21,7 @@ export async function fillCrashShop(sql: Sql): Promise<void> {
 			from generate_series(1, 40) n;
 		create function public.clear() returns trigger language plpgsql as 'begin new.body := null; return new; end';
 		create trigger clear before insert on public.child for each row execute function public.clear();
+		alter table public.child enable always trigger clear;
 		create schema kept;`)
 	for (const name of tables) await sql.unsafe(`create table kept.${name} as table public.${name}`)
 }

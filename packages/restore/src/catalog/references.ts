@@ -23,6 +23,8 @@ export type Reference = {
 	full: boolean
 	/** Temporal foreign keys (PERIOD) compare ranges: left to the server's own check. */
 	period: boolean
+	/** This session may lock the referenced rows, as the foreign key's own check does with its owner's rights. */
+	lockable: boolean
 }
 
 /**
@@ -50,7 +52,9 @@ export async function readReferences(sql: Session, oids: number[]): Promise<Refe
 				from unnest(f.conpfeqop) with ordinality k(operator, place)
 				join pg_operator o on o.oid = k.operator join pg_namespace s on s.oid = o.oprnamespace),
 			'full', f.confmatchtype = 'f',
-			'period', coalesce((to_jsonb(f) ->> 'conperiod')::bool, false)) as reference
+			'period', coalesce((to_jsonb(f) ->> 'conperiod')::bool, false),
+			'lockable', has_schema_privilege(n.oid, 'usage') and has_table_privilege(p.oid, 'select')
+				and has_any_column_privilege(p.oid, 'update') and not row_security_active(p.oid)) as reference
 		from tree cross join lateral (
 			select * from pg_constraint k where k.conrelid = tree.oid and k.contype = 'f' offset 0) f
 		join pg_class p on p.oid = f.confrelid join pg_namespace n on n.oid = p.relnamespace
@@ -64,5 +68,5 @@ export async function readReferences(sql: Session, oids: number[]): Promise<Refe
 
 /** SQL of a stage's rows that a foreign key speaks of. */
 export function referencing(stage: string, { childCondition }: Pick<Reference, 'childCondition'>): string {
-	return childCondition === null ? stage : `(select * from ${stage} where ${childCondition})`
+	return childCondition === null ? stage : `(select * from ${stage} r where ${childCondition})`
 }

@@ -1,14 +1,15 @@
 import { type ChangeRows, quoteTable, ReprieveError, type SourceTable } from '@reprieve/contracts'
 import { describeTables, readIncoming, type Transaction } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
-import { readReferences } from '../catalog/references.ts'
+import { type Reference, readReferences, referencing } from '../catalog/references.ts'
 import { readHooks, readRights } from '../catalog/triggers.ts'
 import { readUniques, type Unique } from '../catalog/uniques.ts'
 import { driftCode, ownEntry } from '../drift/map-columns.ts'
-import { chooseSuppression, type Suppression } from '../order/suppression.ts'
+import { chooseSuppression, mayCheckAtOnce, type Suppression, type SuppressionFacts } from '../order/suppression.ts'
 import { classify } from '../preview/classify.ts'
 import type { RestoreRequest } from '../preview/examine.ts'
 import { openTimelines, type Timelines } from '../selection/timelines.ts'
+import { joinFate } from '../stage/fates.ts'
 import { dropStages, openStages, type Stage, stageRows, versionOf } from '../stage/open.ts'
 import { advanceSequences, restoredOf } from './advance-sequences.ts'
 import { checkReference } from './check-references.ts'
@@ -37,8 +38,8 @@ export type BatchContext = {
 	turn: Promise<void>
 	/** Aborted when the batch is given up: it stops where it is. */
 	signal: AbortSignal
-	/** Called when the batch goes straight into its table: the next may begin beside it. */
-	goesStraight: () => void
+	/** Called when the batch begins to write: beside one that goes straight into its table the next may begin. */
+	goes: (way: 'straight' | 'staged') => void
 	/** Every batch goes through stages: one could not be copied straight into its table. */
 	isStaged: boolean
 	/** Timeline of transactions that the vault has no record of. */
@@ -63,16 +64,19 @@ export async function restoreBatch(
 	const relinks = flags.length > 0 && flags.every((isRelink) => isRelink)
 	const { conflict } = context.request
 	const updating = relinks || conflict === 'overwrite'
-	const suppression = await chooseFor(tx, context, { lives, uniques, updating })
-	const straight = await straightWork(tx, context, { source, lives, uniques, suppression })
+	const facts = await readFacts(tx, context, { lives, uniques, updating })
+	const chosen = chooseFor(facts)
+	const straight = await straightWork(tx, context, { source, lives, uniques, suppression: chosen })
 	if (!straight) await context.turn
+	const suppression: Suppression = straight && mayCheckAtOnce(facts) ? { mode: 'replica', hooks: [] } : chosen
 	await suppress(tx, suppression)
 	const xid = await emitTag(tx, context.by, batch)
+	context.goes(straight ? 'straight' : 'staged')
 	if (straight) {
-		context.goesStraight()
 		const counts = await restoreStraight(tx, straight, {
 			turn: context.turn,
 			release: () => releaseChecked(tx, suppression),
+			unchecked: suppression.mode === 'replica' ? facts.references : [],
 		})
 		return new Map([[straight.archivedName, counts]])
 	}
@@ -89,7 +93,7 @@ export async function restoreBatch(
 		await writeRows(tx, stages, { uniques, conflict })
 		await advanceSequences(tx, stages.map(restoredOf))
 	}
-	if (suppression.mode === 'replica') await checkReferences(tx, stages)
+	if (suppression.mode === 'replica') await checkReferences(tx, stages, facts.references)
 	await releaseChecked(tx, suppression)
 	const counts = new Map<string, BatchCounts>()
 	for (const stage of stages) {
@@ -110,7 +114,7 @@ async function straightWork(
 	const [share, ...others] = source.shares
 	const [live] = lives
 	const read = source.rows.get(share?.t ?? -1)
-	const isPlain = suppression.mode === 'none' && context.request.triggers === 'suppress'
+	const isPlain = suppression.mode !== 'disable' && context.request.triggers === 'suppress'
 	if (context.isStaged || !isPlain || !share || others.length > 0 || !live || !read) return undefined
 	const archivedName = context.cursor.tables[share.t]?.name ?? ''
 	const of = { restoreId: context.by.id, share, archivedName }
@@ -154,14 +158,14 @@ async function lockTables(tx: Transaction, context: BatchContext, shares: Share[
 	)
 }
 
-async function chooseFor(
+async function readFacts(
 	tx: Transaction,
 	context: BatchContext,
 	work: { lives: SourceTable[]; uniques: Unique[]; updating: boolean },
-) {
+): Promise<SuppressionFacts> {
 	const { lives, uniques, updating } = work
 	const oids = lives.map((live) => live.oid)
-	const choice = chooseSuppression({
+	return {
 		tables: lives,
 		hooks: await readHooks(tx, oids),
 		uniques,
@@ -169,7 +173,11 @@ async function chooseFor(
 		rights: await readRights(tx, oids),
 		updated: updating ? await readIncoming(tx, oids) : [],
 		triggers: context.request.triggers,
-	})
+	}
+}
+
+function chooseFor(facts: SuppressionFacts): Suppression {
+	const choice = chooseSuppression(facts)
 	if (!('code' in choice)) return choice
 	throw new ReprieveError('NOT_RESTORABLE', choice.message, { hint: choice.remedy })
 }
@@ -232,13 +240,11 @@ async function fillStage(
 	)
 }
 
-async function checkReferences(tx: Transaction, stages: Stage[]): Promise<void> {
-	const references = await readReferences(
-		tx,
-		stages.map((stage) => stage.live.oid),
-	)
+async function checkReferences(tx: Transaction, stages: Stage[], references: Reference[]): Promise<void> {
 	for (const reference of references) {
 		const stage = stages.find((each) => each.live.oid === reference.child) as Stage
-		await checkReference(tx, stage, reference, "('missing', 'different', 'relinked')")
+		const rows = `from ${referencing(stage.sql, reference)} s ${joinFate(stage)}
+			where f.state in ('missing', 'different', 'relinked')`
+		await checkReference(tx, { archivedName: stage.archivedName, rows }, reference)
 	}
 }

@@ -1,4 +1,4 @@
-import { quoteIdentifier, ReprieveError } from '@reprieve/contracts'
+import { quoteIdentifier, ReprieveError, type SourceTable } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import { type Load, packLoads } from '../order/pack.ts'
 import { relinkStates } from '../preview/classify.ts'
@@ -88,6 +88,7 @@ async function appendInserts(
 	const share = (filter: string, some: number) =>
 		append(tx, list, {
 			...{ parts: partsOf(list, pack, { filter, isPlain }), rows: some, batchRows },
+			isNumbered: isNumbered(list.examination, pack, some),
 			order: 'asc',
 			relink: false,
 		})
@@ -95,6 +96,12 @@ async function appendInserts(
 	const missing = pack.reduce((sum, { tables }) => sum + countMissing(list.examination, tables), 0)
 	await share("f.state = 'missing'", missing)
 	await share(`${inserted} and f.state <> 'missing'`, rows - missing)
+}
+
+/** Whether so many rows are all those of one stage, which came in the order of the log and are numbered from 0 as they came. */
+function isNumbered(examination: Examination, pack: Load[], rows: number): boolean {
+	const [stage, ...others] = stagesOf(examination, pack)
+	return others.length === 0 && stage?.rows === rows && stage.places?.digest() !== undefined
 }
 
 function rowsOf(pack: Load[]): number {
@@ -106,9 +113,12 @@ function countMissing({ tables }: Examination, oids: number[]): number {
 	return own.reduce((sum, { counts }) => sum + (counts.missing ?? 0), 0)
 }
 
+function stagesOf(examination: Examination, pack: Load[]): Stage[] {
+	return pack.flatMap((load) => load.tables.flatMap((oid) => stageOf(examination, oid) ?? []))
+}
+
 function partsOf({ examination }: List, pack: Load[], by: { filter: string; isPlain: boolean }): string[] {
-	const stages = pack.flatMap((load) => load.tables.flatMap((oid) => stageOf(examination, oid) ?? []))
-	return stages.map((stage) =>
+	return stagesOf(examination, pack).map((stage) =>
 		part(
 			stage,
 			examination.tables.findIndex((table) => table.stage === stage),
@@ -166,23 +176,41 @@ function countRows(examination: Examination, oid: number, isRelink: boolean): nu
 /** A batch that is not plain goes through stages, which need no list of its keys. */
 function part(stage: Stage, t: number, { filter, isPlain }: { filter: string; isPlain: boolean }): string {
 	const { book } = stage
-	const columns = keyColumns(stage.live).map(({ name }) => textOf(`s.${quoteIdentifier(name)}`))
-	const key = isPlain ? `array[${columns.join(', ')}]::text[]::text` : 'null::text'
-	return `select ${t} as t, s.${book.timeline} as timeline, s.${book.position} as position,
-		s.${book.ordinal} as ordinal, ${isPlain} and f.state = 'missing' as missing, ${key} as key,
+	return `select ${t} as t, s.${book.n} as n, s.${book.timeline} as timeline, s.${book.position} as position,
+		s.${book.ordinal} as ordinal, ${isPlain} and f.state = 'missing' as missing, ${isPlain ? keyText(stage.live) : 'null::text'} as key,
 		case when f.state = 'different' then f.version end as seen
 		from ${stage.sql} s ${joinFate(stage)} where ${filter}`
 }
 
-type Share = { parts: string[]; rows: number; batchRows: number; order: 'asc' | 'desc'; relink: boolean }
+/** int2, int4, int8, oid and uuid: their text has nothing that an array's text would quote. */
+const bare = new Set([20, 21, 23, 26, 2950])
+
+/** SQL of the text of an array of the key's own texts. */
+function keyText(live: SourceTable): string {
+	const columns = keyColumns(live)
+	const own = columns.map(({ name }) => `s.${quoteIdentifier(name)}`)
+	if (columns.every(({ typeOid }) => bare.has(typeOid))) return `'{' || ${own.join(" || ',' || ")} || '}'`
+	return `array[${own.map(textOf).join(', ')}]::text[]::text`
+}
+
+type Share = {
+	parts: string[]
+	rows: number
+	batchRows: number
+	isNumbered?: boolean
+	order: 'asc' | 'desc'
+	relink: boolean
+}
 
 async function append(tx: Transaction, list: List, share: Share): Promise<void> {
-	const { parts, rows, batchRows, order, relink } = share
+	const { parts, rows, batchRows, isNumbered, order, relink } = share
 	if (rows === 0) return
+	const place = isNumbered
+		? 'n + 1'
+		: `row_number() over (order by position ${order}, timeline ${order}, ordinal ${order})`
 	const placed = `select ${list.seq} + place as seq, ${list.batch} + 1 + ((place - 1) / ${batchRows})::int4 as batch, t, timeline,
 			position, ordinal, ${relink} as relink, seen, missing, key
-		from (select *, row_number() over (order by position ${order}, timeline ${order}, ordinal ${order}) as place
-			from (${parts.join(' union all ')}) all_parts) all_placed`
+		from (select *, ${place} as place from (${parts.join(' union all ')}) all_parts) all_placed`
 	const listed = list.isMoved
 		? (await tx.unsafe(`insert into ${draft} ${placed}`)).count
 		: await packRows(tx, list, `(${placed})`)

@@ -14,14 +14,17 @@ type Written = { restoreId: string; share: Share; live: SourceTable; uniques: Un
 export type Sent = { names: string[]; bytes: number; digest: string }
 
 /**
- * Whether the rows that this transaction wrote under the share's keys come out, in the list's order, as the lines that went in.
- * Where they lie in the table in that order no index has to be asked for each.
+ * Reads the rows back that this transaction wrote under the share's keys: they have to come out, in the list's order, as the lines that
+ * went in. Where they lie in the table in that order no index has to be asked for each. Answers SQL of all of them, as they were
+ * found; undefined when they come out otherwise.
  */
-export async function readsBack(tx: Transaction, written: Written, sent: Sent): Promise<boolean> {
+export async function readBack(tx: Transaction, written: Written, sent: Sent): Promise<string | undefined> {
 	const columns = sent.names.join(', t.')
 	const places = await placesOf(tx, written, sent.bytes)
-	if (places && (await digestRows(tx, rowsBetween(written, places, columns))) === sent.digest) return true
-	return (await digestRows(tx, writtenRows(written, columns))) === sent.digest
+	if (places && (await digestRows(tx, rowsBetween(written, places, columns))) === sent.digest)
+		return rowsBetween(written, places, '*')
+	const isSame = (await digestRows(tx, writtenRows(written, columns))) === sent.digest
+	return isSame ? writtenRows(written, '*') : undefined
 }
 
 async function digestRows(tx: Transaction, rows: string): Promise<string> {
@@ -32,7 +35,7 @@ async function digestRows(tx: Transaction, rows: string): Promise<string> {
 }
 
 /** SQL of the rows that this transaction wrote under the share's keys, in the list's order. */
-export function writtenRows(written: Written, columns: string): string {
+function writtenRows(written: Written, columns: string): string {
 	return `select t.${columns} from reprieve.restored_shares w
 		cross join lateral unnest(w.keys) with ordinality k(key, place)
 		cross join lateral (${rowOf(written, 'k.key')}) t

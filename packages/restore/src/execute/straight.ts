@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type ChangeRows, quoteIdentifier, quoteTable, ReprieveError, type SourceTable } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
+import { type Reference, referencing } from '../catalog/references.ts'
 import type { Unique } from '../catalog/uniques.ts'
 import { driftCode, mapColumns } from '../drift/map-columns.ts'
 import type { Timelines } from '../selection/timelines.ts'
@@ -10,8 +11,9 @@ import { literal } from '../stage/columns.ts'
 import { copyText } from '../stage/copy-text.ts'
 import { partsOf } from '../stage/pieces.ts'
 import { advanceSequences } from './advance-sequences.ts'
+import { checkReference } from './check-references.ts'
 import { mayBeBroughtBack } from './decide.ts'
-import { readsBack, type Sent, writtenRows } from './read-back.ts'
+import { readBack, type Sent } from './read-back.ts'
 import type { BatchCounts } from './record-rows.ts'
 import { markWritten, type Share } from './shares.ts'
 
@@ -48,26 +50,30 @@ export async function mayGoStraight(
 /**
  * Copies a share straight into its table, by PostgreSQL's own input functions, then has the rows that this transaction wrote
  * under the list's keys copied out in the list's order: the same text means the same values. `release` makes the
- * checks that were put off; sequences, which no rollback puts back, wait for the batch's turn. Throws NotStraight when anything
+ * checks that were put off, `unchecked` are foreign keys that nobody looked at; sequences, which no rollback puts back, wait for the
+ * batch's turn. Throws NotStraight when anything
  * is not as plain as that; the caller rolls back.
  */
 export async function restoreStraight(
 	tx: Transaction,
 	work: StraightWork,
-	{ turn, release }: { turn: Promise<void>; release: () => Promise<void> },
+	{ turn, release, unchecked }: { turn: Promise<void>; release: () => Promise<void>; unchecked: Reference[] },
 ): Promise<BatchCounts> {
 	const { share, restoreId } = work
+	let written: string | undefined
 	try {
 		const sent = await copyIn(tx, work)
 		await release()
 		work.signal.throwIfAborted()
-		if (!(await readsBack(tx, work, sent))) throw new NotStraight(`${work.archivedName} reads back otherwise`)
+		written = await readBack(tx, work, sent)
+		if (!written) throw new NotStraight(`${work.archivedName} reads back otherwise`)
+		await checkReferences(tx, work, { written, references: unchecked })
 	} catch (error) {
 		throw isRefusal(error) ? new NotStraight((error as Error).message, { cause: error }) : error
 	}
 	await turn
 	if (!(await mayGoStraight(tx, work))) throw new NotStraight('another restore was quicker')
-	await advanceSequences(tx, [{ table: work.live.oid, rows: `(${writtenRows(work, '*')}) s` }])
+	await advanceSequences(tx, [{ table: work.live.oid, rows: `(${written}) s` }])
 	await markWritten(tx, restoreId, share)
 	const rows = share.seqs.length
 	return { restored: rows, identical: 0, skipped: 0, conflicts: 0, relinked: 0, verified: rows }
@@ -75,9 +81,21 @@ export async function restoreStraight(
 
 /** The server's refusal of a value, a row or the copy itself, or what it led to; not a lost connection, a lock or a full disk. */
 function isRefusal(error: unknown): boolean {
+	if (error instanceof ReprieveError && error.code === 'PARENT_MISSING') return true
 	const code =
 		error instanceof ReprieveError ? (error.cause as { code?: string })?.code : (error as { code?: string }).code
 	return /^(0A|22|23|42|54000|P0)/.test(code ?? '')
+}
+
+async function checkReferences(
+	tx: Transaction,
+	{ archivedName }: StraightWork,
+	{ written, references }: { written: string; references: Reference[] },
+): Promise<void> {
+	for (const reference of references) {
+		const rows = `from (select * from ${referencing(`(${written})`, reference)} w) s where true`
+		await checkReference(tx, { archivedName, rows }, reference)
+	}
 }
 
 async function copyIn(tx: Transaction, work: StraightWork): Promise<Sent> {

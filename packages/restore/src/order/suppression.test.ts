@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { Reference } from '../catalog/references.ts'
 import type { Hook } from '../catalog/triggers.ts'
 import type { Unique } from '../catalog/uniques.ts'
-import { chooseSuppression, type SuppressionFacts } from './suppression.ts'
+import { chooseSuppression, mayCheckAtOnce, type SuppressionFacts } from './suppression.ts'
 
 const table = { oid: 1, schema: 'public', name: 't', key: ['id'] as string[] } as SourceTable
 const hook: Hook = { root: 1, relation: 'public.t', name: 'touch', kind: 'trigger', enabled: 'O' }
@@ -18,18 +18,18 @@ const unique: Unique = {
 	deferrable: false,
 }
 
+const usual: SuppressionFacts = {
+	tables: [table],
+	hooks: [hook],
+	uniques: [unique],
+	references: [],
+	rights: { replica: true, owned: new Set([1]) },
+	updated: [],
+	triggers: 'suppress',
+}
+
 function choose(facts: Partial<SuppressionFacts>) {
-	const rights = { replica: true, owned: new Set([1]) }
-	return chooseSuppression({
-		tables: [table],
-		hooks: [hook],
-		uniques: [unique],
-		references: [],
-		rights,
-		updated: [],
-		triggers: 'suppress',
-		...facts,
-	})
+	return chooseSuppression({ ...usual, ...facts })
 }
 
 test('without triggers nothing is suppressed, so that the server makes every check itself', () => {
@@ -52,6 +52,16 @@ test.each<[string, Partial<SuppressionFacts>]>([
 	['it would skip a temporal foreign key', { references: [{ child: 1, period: true } as Reference] }],
 ])('triggers are disabled where replica mode will not do: %s', (_, facts) => {
 	expect(choose(facts)).toMatchObject({ mode: 'disable', hooks: facts.hooks ?? [hook] })
+})
+
+test('foreign keys are checked at once only where all parents can be locked and replica mode loses nothing', () => {
+	const reference = { child: 1, period: false, lockable: true } as Reference
+	const may = (facts: Partial<SuppressionFacts>) =>
+		mayCheckAtOnce({ ...usual, hooks: [], references: [reference], ...facts })
+	expect(may({})).toBe(true)
+	expect(may({ references: [] })).toBe(false)
+	expect(may({ references: [reference, { ...reference, lockable: false }] })).toBe(false)
+	expect(may({ uniques: [{ ...unique, deferrable: true }] })).toBe(false)
 })
 
 test('what can be neither is a finding', () => {

@@ -41,6 +41,16 @@ export function chooseSuppression(facts: SuppressionFacts): Suppression | Findin
 	return { mode: 'disable', hooks }
 }
 
+/**
+ * Whether rows may be written without their foreign keys' own triggers, each of which looks up one row's parent: one statement for all
+ * of them costs half as much.
+ */
+export function mayCheckAtOnce(facts: SuppressionFacts): boolean {
+	const { references } = facts
+	const isCheckable = references.length > 0 && references.every(({ lockable }) => lockable)
+	return isCheckable && replicaObstacle(facts) === undefined
+}
+
 /** Why `session_replication_role=replica` will not do; undefined when it will. */
 function replicaObstacle(facts: SuppressionFacts): string | undefined {
 	const oids = new Set(facts.tables.map((table) => table.oid))

@@ -157,10 +157,10 @@ async function markTaken(tx: Transaction, stage: Stage, unique: Unique): Promise
 /** Counts by state. */
 export async function countFates(tx: Transaction, stage: Stage): Promise<Record<string, number>> {
 	if (stage.rows === 0) return {}
+	if (stage.areMissing) return { missing: stage.rows }
 	// No row has a fate that is not in the stage: nothing is joined for counts.
-	const fates = stage.areMissing ? `(select 'missing'::text as state from ${stage.bookTable})` : stage.fate
 	const rows = await tx.unsafe<{ state: string; rows: number }[]>(
-		`select f.state, count(*)::int4 as rows from ${fates} f group by f.state`,
+		`select f.state, count(*)::int4 as rows from ${stage.fate} f group by f.state`,
 	)
 	return Object.fromEntries(rows.map((row) => [row.state, row.rows]))
 }

@@ -1,4 +1,4 @@
-import { formatTableName, ReprieveError, type SourceTable, type TableName } from '@reprieve/contracts'
+import { type ChangeRows, formatTableName, ReprieveError, type SourceTable, type TableName } from '@reprieve/contracts'
 import { arrayLiteral, describeTables, findTables, type Transaction } from '@reprieve/postgres'
 import type { Vault } from '@reprieve/vault'
 import { readReferences } from '../catalog/references.ts'
@@ -99,9 +99,10 @@ async function readCompared(
 /** Two requests may have brought the same change. */
 async function dropTwins(tx: Transaction, stage: Stage): Promise<void> {
 	const { bookTable, book } = stage
-	await tx.unsafe(`delete from ${bookTable} a using ${bookTable} b
+	const twins = await tx.unsafe(`delete from ${bookTable} a using ${bookTable} b
 		where a.${book.position} = b.${book.position} and a.${book.ordinal} = b.${book.ordinal}
 			and ${changeOf(stage, 'a')} = ${changeOf(stage, 'b')} and a.${book.n} > b.${book.n}`)
+	stage.rows -= twins.count
 }
 
 /** The live table of each archived one: the same OID under whatever name, else the same name. */
@@ -133,7 +134,8 @@ async function gatherRequest(
 	const { stage } = table
 	const rename = ownEntry(context.rename, table.name) ?? {}
 	const columns = stage?.only && !request.where && ((of: SourceTable) => wantedOf(stage, of, rename))
-	for await (const rows of context.vault.table(request.table).read({ ...request.query, ...(columns && { columns }) })) {
+	const read = context.vault.table(request.table).read({ ...request.query, ...(columns && { columns }) })
+	for await (const rows of oneAhead(read)) {
 		const wanted = await wantedRows(tx, request, rows)
 		const at = await context.timelines.choose({ rows, at: wanted }, request.timeline)
 		if (at.length === 0) continue
@@ -144,6 +146,19 @@ async function gatherRequest(
 			continue
 		}
 		await stageRows(tx, stage, { rows, at, timeline: (row) => context.timelines.of(rows, row) }, version)
+	}
+}
+
+/** Reads the next chunk while the server takes the one before. */
+async function* oneAhead(chunks: AsyncIterable<ChangeRows>): AsyncGenerator<ChangeRows> {
+	const rest = chunks[Symbol.asyncIterator]()
+	for (let next = rest.next(); ; ) {
+		const { done, value } = await next
+		if (done) return
+		next = rest.next()
+		// Thrown when it is asked for, which is never where the server has refused the one before.
+		next.catch(() => {})
+		yield value
 	}
 }
 

@@ -17,7 +17,7 @@ export class RestoreLeaseLost extends Error {}
 /** Counts per archived table. */
 export type Counts = Map<string, BatchCounts>
 
-type BatchWork = Pick<BatchContext, 'isStaged' | 'turn' | 'goesStraight' | 'signal'> & {
+type BatchWork = Pick<BatchContext, 'isStaged' | 'turn' | 'goes' | 'signal'> & {
 	cursor: RestoreCursor
 	source: BatchSource
 }
