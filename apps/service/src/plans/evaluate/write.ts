@@ -2,7 +2,7 @@ import { formatTableName, type SourceTable } from '@reprieve/contracts'
 import type { PlannedTable } from '@reprieve/control'
 import type { Transaction } from '@reprieve/postgres'
 import type { Candidates } from '../candidates/candidates.ts'
-import { type KeyColumn, numbered } from '../source.ts'
+import type { KeyColumn } from '../source.ts'
 import type { Filled } from './follow.ts'
 import { refuseMatches, storedColumns } from './match.ts'
 import { type Relink, rowKey } from './relink.ts'
@@ -13,7 +13,7 @@ const collatedTypes = /^(text|character varying|character|bpchar|name)(\[\])?$/
 
 type Rows = { table: SourceTable; key: KeyColumn[]; hasKeeper: boolean }
 
-/** Writes the rows of a table that nothing references straight from the policy, each a unit of its own. */
+/** Writes the rows of a table that nothing references straight from the policy, each a unit of its own, as they come. */
 export async function writeMatches(
 	work: Workspace,
 	candidates: Candidates,
@@ -21,14 +21,13 @@ export async function writeMatches(
 ): Promise<PlannedTable[]> {
 	const root = work.staged[0] as StagedTable
 	const name = `${options.prefix}_0`
-	const order = [...numbered(root.key.length, 'k'), 'leaf'].join(', ')
 	const names = storedColumns(root.key.length, root.hasKeeper)
 	const values = storedValues(root, 'm').map((value, index) => `${value} as ${names[index]}`)
-	// Unlike INSERT, it may scan and sort in parallel.
+	// Unlike INSERT, it may scan in parallel.
 	const written = await work.sql.unsafe(
 		`create table reprieve.${name} as
-		select row_number() over (order by ${order}) as unit, 1 as n, ${values.join(', ')}
-		from (${candidates.text}) m order by ${order} limit ${options.limit + 1}`,
+		select row_number() over () as unit, 1 as n, ${values.join(', ')}
+		from (${candidates.text}) m limit ${options.limit + 1}`,
 		candidates.params,
 	)
 	if (written.count > options.limit) await refuseMatches(work, candidates, options.limit)
