@@ -61,6 +61,11 @@ const edits: [what: string, sql: (id: string, rows: string) => string][] = [
 			`update reprieve.plans set body = jsonb_set(body, '{tables,0,oid}', to_jsonb('public.secrets'::regclass::oid::int8)) where id = '${id}'`,
 	],
 	[
+		'another leaf of its rows',
+		(id) =>
+			`update reprieve.plans set body = jsonb_set(body, '{tables,0,same,leaf}', to_jsonb('public.secrets'::regclass::oid::int8)) where id = '${id}'`,
+	],
+	[
 		'one row more',
 		(_, rows) =>
 			`insert into reprieve.${rows} select (jsonb_populate_record(r, jsonb_build_object('k1', 999, 'unit', 999, 'n', 999))).* from reprieve.${rows} r limit 1`,

@@ -92,7 +92,7 @@ test('rows that were edited, added or dropped are noticed', async () => {
 	const edits = [
 		(name: string) => `update reprieve.${name} set k1 = 99 where unit = 3`,
 		(name: string) => `update reprieve.${name} set version = '1' where unit = 3`,
-		(name: string) => `insert into reprieve.${name} select 7, 1, leaf, 100, version from reprieve.${name} limit 1`,
+		(name: string) => `insert into reprieve.${name} select 7, 100, version from reprieve.${name} limit 1`,
 		(name: string) => `delete from reprieve.${name} where unit = 1`,
 		(name: string) => `drop table reprieve.${name}`,
 	]

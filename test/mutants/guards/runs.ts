@@ -77,6 +77,18 @@ export const runGuards: Mutant[] = [
 		tests: { [batch]: ['inheritance children with the same key are told apart'] },
 	},
 	{
+		name: 'plans a row of a child table that is attached meanwhile under its parent',
+		rule: '4.1',
+		file: 'apps/service/src/plans/evaluate/evaluate.ts',
+		before: "work.isOneLeaf ? 'only ' : ''",
+		after: "''",
+		tests: {
+			'test/plans/leaf.test.ts': [
+				'an inheritance child that is attached while a plan is made is not planned under its parent',
+			],
+		},
+	},
+	{
 		name: 'deletes a duplicate whose keeper is gone',
 		rule: '5.2',
 		file: `${worker}/drift.ts`,

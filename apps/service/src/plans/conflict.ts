@@ -4,6 +4,7 @@ import { type PlanBody, type PlannedTable, plans, runs } from '@reprieve/control
 import { and, eq, gt, inArray, isNotNull, ne, notInArray, or } from 'drizzle-orm'
 import type { Services } from '../context.ts'
 import { usableStatuses } from './lifecycle.ts'
+import { scanRows } from './scan-rows.ts'
 
 type OpenPlan = { id: string; body: PlanBody; policy: Policy }
 
@@ -51,7 +52,7 @@ async function meets(services: Services, keeping: PlanBody, deleting: PlanBody):
 	if (keeping.witness.kind !== 'keeper' || !kept) return undefined
 	for (const victims of deleting.tables.filter((table) => table.action === 'delete' && table.oid === kept.oid)) {
 		const [row] = await services.pools.plan.unsafe(
-			`select from reprieve.${kept.rowsTable} k join reprieve.${victims.rowsTable} v on v.leaf = k.wleaf and ${sameKeys(kept)} limit 1`,
+			`select from ${scanRows(kept)} k join ${scanRows(victims)} v on v.leaf = k.wleaf and ${sameKeys(kept)} limit 1`,
 		)
 		if (row) return kept.table
 	}

@@ -3,6 +3,7 @@ import type { Plan, Policy } from '@reprieve/contracts'
 import type { PlanBody, PlannedTable } from '@reprieve/control'
 import type { Session } from '@reprieve/postgres'
 import { canonicalJson } from '../audit/chain.ts'
+import { scanRows } from './scan-rows.ts'
 
 /** Units, and rows of each, that are digested together: no string gets longer than PostgreSQL can hold. */
 const [unitsAtOnce, rowsAtOnce] = [10_000, 100]
@@ -15,13 +16,14 @@ const parts = 4
 /** Number of rows and digest over every column of the per-plan tables, in order, computed by PostgreSQL. */
 export async function digestRows(
 	sql: Session,
-	tables: Pick<PlannedTable, 'rowsTable' | 'rows'>[],
+	tables: Pick<PlannedTable, 'rowsTable' | 'rows' | 'same'>[],
 ): Promise<RowsDigest> {
 	const digest = createHash('sha256')
 	let rows = 0
-	for (const { rowsTable, rows: planned } of tables) {
+	for (const table of tables) {
+		const { rowsTable, rows: planned } = table
 		const conditions = planned < parts * unitsAtOnce ? ['true'] : await readParts(sql, rowsTable)
-		const slices = conditions.map((within) => slicesOf(rowsTable, within))
+		const slices = conditions.map((within) => slicesOf(scanRows(table), within))
 		const [row] = await sql.unsafe<{ rows: string; hash: string | null }[]>(`
 			select coalesce(sum(rows), 0)::text as rows, encode(sha256(string_agg(digest, ''::bytea order by part, slice)), 'hex') as hash
 			from (${slices.join(' union all ')}) slices`)
@@ -42,10 +44,10 @@ async function readParts(sql: Session, rowsTable: string): Promise<string[]> {
 	return [`unit < ${width}`, ...inner, `unit >= ${(parts - 1) * width}`]
 }
 
-function slicesOf(rowsTable: string, within: string): string {
+function slicesOf(rows: string, within: string): string {
 	return `select unit / ${unitsAtOnce} as part, n / ${rowsAtOnce} as slice, count(*) as rows,
 			sha256(convert_to(string_agg(r::text, E'\\n' order by unit, n), 'UTF8')) as digest
-		from reprieve.${rowsTable} r where ${within} group by 1, 2`
+		from ${rows} r where ${within} group by 1, 2`
 }
 
 /** What a principal consents to: which rows of which tables, why, and what goes with them. */

@@ -65,6 +65,8 @@ export type PlannedTable = {
 	foreignKey?: string
 	/** Unquoted name in schema reprieve of the per-plan table that holds the rows. */
 	rowsTable: string
+	/** Columns that have one value in all rows, which the rows table therefore does not hold. */
+	same?: { n?: number; leaf?: number; wleaf?: number }
 	/** Key columns of the source table; the rows table has k1..kn, in this order, of `type`. */
 	key: { column: string; typeName: string }[]
 	/** Columns that a relink rewrites. */

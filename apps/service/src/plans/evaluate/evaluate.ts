@@ -1,9 +1,10 @@
-import type { Policy, Row } from '@reprieve/contracts'
+import { type Policy, quoteTable, type Row } from '@reprieve/contracts'
 import type { PlanBody, PlannedTable } from '@reprieve/control'
 import { closureHash, readColumnNumbers, readIncoming, type Transaction } from '@reprieve/postgres'
 import type { Candidates } from '../candidates/candidates.ts'
 import { compileCandidates } from '../candidates/compile.ts'
 import { digestRows } from '../hash.ts'
+import { scanRows } from '../scan-rows.ts'
 import { findPolicyTable, keyColumns } from '../source.ts'
 import { settleClosure } from './hold.ts'
 import { matchRows } from './match.ts'
@@ -44,8 +45,10 @@ export async function evaluatePolicy(
 	await sql.unsafe('set local parallel_tuple_cost = 0.01')
 	const { scanned, root } = await findPolicyTable(sql, policy.table)
 	const incoming = await readIncoming(sql, [root.oid])
-	const candidates = await compileCandidates(policy, { sql, table: scanned, key: root.key, incoming })
 	const work = await openWorkspace(sql, root, policy)
+	// An inheritance child that is attached meanwhile must not be scanned where each row's leaf is left out.
+	const scan = `${work.isOneLeaf ? 'only ' : ''}${quoteTable(scanned)}`
+	const candidates = await compileCandidates(policy, { sql, table: scanned, scan, key: root.key, incoming })
 	const written =
 		work.keys.length === 0
 			? await writeAlone(work, candidates, options)
@@ -116,7 +119,7 @@ function measure(work: Workspace, planned: PlannedTable): MeasuredTable {
 }
 
 async function readLargestUnit({ sql }: Workspace, tables: PlannedTable[]): Promise<number> {
-	const counts = tables.map(({ rowsTable }) => `select unit, count(*) as rows from reprieve.${rowsTable} group by unit`)
+	const counts = tables.map((table) => `select unit, count(*) as rows from ${scanRows(table)} p group by unit`)
 	const [row] = await sql.unsafe<{ rows: string }[]>(`
 		select coalesce(max(rows), 0)::text as rows
 		from (select sum(rows) as rows from (${counts.join(' union all ')}) counted group by unit) units`)

@@ -21,18 +21,23 @@ export async function writeMatches(
 ): Promise<PlannedTable[]> {
 	const root = work.staged[0] as StagedTable
 	const name = `${options.prefix}_0`
+	const same = {
+		n: 1,
+		...(work.isOneLeaf && { leaf: root.table.oid, ...(root.hasKeeper && { wleaf: root.table.oid }) }),
+	}
 	const names = storedColumns(root.key.length, root.hasKeeper)
 	const values = storedValues(root, 'm').map((value, index) => `${value} as ${names[index]}`)
+	const stored = values.filter((_, index) => !Object.hasOwn(same, names[index] ?? ''))
 	// Unlike INSERT, it may scan in parallel.
 	const written = await work.sql.unsafe(
 		`create table reprieve.${name} as
-		select row_number() over () as unit, 1 as n, ${values.join(', ')}
+		select row_number() over () as unit, ${stored.join(', ')}
 		from (${candidates.text}) m limit ${options.limit + 1}`,
 		candidates.params,
 	)
 	if (written.count > options.limit) await refuseMatches(work, candidates, options.limit)
-	await finishRows(work.sql, name)
-	return [planned(root.table, root.key, { name, rows: written.count, action: 'delete', rewrites: [] })]
+	await finishRows(work.sql, name, 'unit')
+	return [planned(root.table, root.key, { name, same, rows: written.count, action: 'delete', rewrites: [] })]
 }
 
 /**
@@ -94,7 +99,7 @@ async function writeStaged(work: Workspace, { staged, ids, name }: StagedRows & 
 		insert into reprieve.${name} (unit, n, ${names.join(', ')})
 		select u.unit, row_number() over (partition by u.unit order by s.id), ${storedValues(staged, 's').join(', ')}
 		from ${staged.stage} s join pg_temp.plan_units u on u.id = s.id where ${within} order by 1, 2`)
-	await finishRows(work.sql, name)
+	await finishRows(work.sql, name, 'unit, n')
 	return written.count
 }
 
@@ -110,7 +115,7 @@ async function writeRelink(work: Workspace, relink: Relink, name: string): Promi
 			group by ${key} having array_agg(distinct r.fk order by r.fk) = $1::text::int[]) g order by 1, 2`,
 		[relink.fks],
 	)
-	await finishRows(work.sql, name)
+	await finishRows(work.sql, name, 'unit, n')
 	return written.count
 }
 
@@ -131,8 +136,8 @@ async function createRows(sql: Transaction, name: string, rows: Rows): Promise<v
 	await sql.unsafe(`create table reprieve.${name} (${columns.join(', ')})`)
 }
 
-async function finishRows(sql: Transaction, name: string): Promise<void> {
-	await sql.unsafe(`alter table reprieve.${name} add primary key (unit, n)`)
+async function finishRows(sql: Transaction, name: string, key: string): Promise<void> {
+	await sql.unsafe(`alter table reprieve.${name} add primary key (${key})`)
 	await sql.unsafe(`analyze reprieve.${name}`)
 }
 
@@ -149,7 +154,7 @@ function storedValues(rows: Rows, alias: string): string[] {
 function planned(
 	table: SourceTable,
 	key: KeyColumn[],
-	rest: Pick<PlannedTable, 'action' | 'rewrites' | 'rows' | 'foreignKey'> & { name: string },
+	rest: Pick<PlannedTable, 'action' | 'rewrites' | 'rows' | 'foreignKey' | 'same'> & { name: string },
 ): PlannedTable {
 	const { name, ...fields } = rest
 	return {

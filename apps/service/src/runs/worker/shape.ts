@@ -9,12 +9,14 @@ import {
 	readIncoming,
 	type Session,
 } from '@reprieve/postgres'
+import { scanRows } from '../../plans/scan-rows.ts'
 
 /** One planned table as SQL needs it. */
 export type TableShape = {
 	planned: PlannedTable
-	/** Quoted names of the source table and of the per-plan table. */
+	/** Quoted name of the source table. */
 	source: string
+	/** Its planned rows, as an item of FROM that needs an alias. */
 	rows: string
 	/** Key columns of the source, quoted. */
 	key: string[]
@@ -123,7 +125,7 @@ function tableShape(planned: PlannedTable, source: string, columns: KeyColumn[])
 	return {
 		planned,
 		source,
-		rows: quoteTable({ schema: 'reprieve', name: planned.rowsTable }),
+		rows: scanRows(planned),
 		key: planned.key.map(({ column }) => quoteIdentifier(column)),
 		match: (alias, plan) => `${alias}.tableoid = ${plan}.leaf and ${matchKey(alias, plan, 'k')}`,
 		matchKeeper: (alias, plan) => `${alias}.tableoid = ${plan}.wleaf and ${matchKey(alias, plan, 'w')}`,

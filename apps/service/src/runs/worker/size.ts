@@ -35,9 +35,11 @@ export async function nextRange(
 	rows: number,
 ): Promise<BatchRange | undefined> {
 	const each = (select: (table: TableShape) => string) => shape.tables.map((table) => `(${select(table)})`)
-	const units = each(({ rows: of }) => `select unit from ${of} where unit > $1::int8 order by unit limit $2::int8 + 1`)
-	const ends = each(({ rows: of }) => `select max(unit) from ${of}`)
-	const counts = each(({ rows: of }) => `select count(*) from ${of} where unit between $1::int8 + 1 and cut.unit`)
+	const units = each(
+		({ rows: of }) => `select unit from ${of} p where unit > $1::int8 order by unit limit $2::int8 + 1`,
+	)
+	const ends = each(({ rows: of }) => `select max(unit) from ${of} p`)
+	const counts = each(({ rows: of }) => `select count(*) from ${of} p where unit between $1::int8 + 1 and cut.unit`)
 	// The unit of the first row too many is left out, unless it is the first of all.
 	const [cut] = await sql.unsafe<{ to: string; rows: string }[]>(
 		`with beyond as materialized (
