@@ -230,6 +230,18 @@ export const runGuards: Mutant[] = [
 		tests: { [life]: ['rows that were edited, added or dropped are noticed'] },
 	},
 	{
+		name: 'digests no row outside the units that were planned',
+		rule: '4.6',
+		file: 'apps/service/src/plans/hash.ts',
+		before: 'when ${last} then 9223372036854775807',
+		after: 'when -1 then 0',
+		tests: {
+			'test/plans/digest.test.ts': [
+				'of a large plan %s dependents a row that is edited, added or gets another unit is noticed',
+			],
+		},
+	},
+	{
 		name: 'goes on with a plan whose rows were edited since its run began',
 		rule: '4.6',
 		file: `${worker}/execute.ts`,

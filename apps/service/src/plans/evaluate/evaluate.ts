@@ -3,7 +3,6 @@ import type { PlanBody, PlannedTable } from '@reprieve/control'
 import { closureHash, readColumnNumbers, readIncoming, type Transaction } from '@reprieve/postgres'
 import type { Candidates } from '../candidates/candidates.ts'
 import { compileCandidates } from '../candidates/compile.ts'
-import { digestRows } from '../hash.ts'
 import { scanRows } from '../scan-rows.ts'
 import { findPolicyTable, keyColumns } from '../source.ts'
 import { settleClosure } from './hold.ts'
@@ -17,7 +16,6 @@ import { writeClosure, writeMatches } from './write.ts'
 
 export type Evaluation = {
 	body: PlanBody
-	rowsHash: string
 	/** Rows of the policy's own that are planned. */
 	rows: number
 	/** All planned rows. */
@@ -97,7 +95,6 @@ async function describeWritten(work: Workspace, candidates: Candidates, written:
 	}
 	return {
 		body,
-		rowsHash: (await digestRows(sql, tables)).hash,
 		rows,
 		total: tables.reduce((sum, table) => sum + table.rows, 0),
 		blocked,
