@@ -39,8 +39,9 @@ export async function evaluatePolicy(
 ): Promise<Evaluation> {
 	await sql.unsafe(`set local work_mem = '64MB'`)
 	await sql.unsafe('set local jit = off')
-	// Of a row nothing but its key and version goes from a worker to the plan; the default stands for whole rows.
-	await sql.unsafe('set local parallel_tuple_cost = 0.01')
+	// Workers sort duplicates, and few columns of a row go on from them: the default stands for whole rows. Where rows are
+	// only filtered it is right: to hand many on costs more than workers save.
+	if (policy.kind === 'duplicates') await sql.unsafe('set local parallel_tuple_cost = 0.01')
 	const { scanned, root } = await findPolicyTable(sql, policy.table)
 	const incoming = await readIncoming(sql, [root.oid])
 	const work = await openWorkspace(sql, root, policy)
