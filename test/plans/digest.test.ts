@@ -105,7 +105,7 @@ test('a plan whose rows are changed or dropped before it is ready is refused, an
 	await discardPlan(services, admin, { id: made.id })
 	const added = 'insert into reprieve.%I select 7, 100, xmin from public.t limit 1'
 	await expect(attempt(added)).rejects.toMatchObject({
-		code: 'PLAN_DRIFTED',
+		code: 'CONFLICT',
 		message: expect.stringMatching(/7 rows.*6/),
 	})
 	await expect(attempt('drop table reprieve.%I')).rejects.toMatchObject({ code: 'CONFLICT' })

@@ -56,7 +56,7 @@ async function digest(services: Services, plan: PlanRow, { body, total }: Evalua
 		return await digestRows(tx, body.tables)
 	})
 	if (found.rows === total) return found.hash
-	throw new ReprieveError('PLAN_DRIFTED', `plan ${plan.id} holds ${found.rows} rows, written were ${total}`, {
+	throw new ReprieveError('CONFLICT', `plan ${plan.id} holds ${found.rows} rows, written were ${total}`, {
 		hint: 'The rows of the plan were changed while it was made. Make it again.',
 	})
 }
