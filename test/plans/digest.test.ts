@@ -22,33 +22,38 @@ test.each(['without', 'with'])(
 			await sql`insert into public.c values (1, 1)`
 		}
 		const made = await plan(ground.services, all)
-		const rowsTable = `reprieve.${(await bodyOf(ground.services, made.id)).tables[0]?.rowsTable}`
+		const planned = (await bodyOf(ground.services, made.id)).tables[0]
+		const rowsTable = `reprieve.${planned?.rowsTable}`
+		const together = planned?.packed?.rows ?? 1
+		const unitColumn = planned?.packed ? 'first' : 'unit'
+		const rowOf = (unit: number) => unit - ((unit - 1) % together)
 		const noticed = async (what: string, edit: string, undo: string) => {
 			await sql.unsafe(`update ${rowsTable} ${edit}`)
 			await expect(checkPlan(ground.services, made.id), what).rejects.toMatchObject({ code: 'PLAN_DRIFTED' })
 			await sql.unsafe(`update ${rowsTable} ${undo}`)
 		}
 		for (const unit of [1, 9_999, 10_000, 19_999, 20_000, 29_999, 30_000, 40_000, 45_000]) {
-			const edit = (by: number) => `set k1 = k1 + ${by} where unit = ${unit}`
+			const value = planned?.packed ? `k1[${unit - rowOf(unit) + 1}]` : 'k1'
+			const edit = (by: number) => `set ${value} = ${value} + ${by} where ${unitColumn} = ${rowOf(unit)}`
 			await noticed(`${unit}`, edit(100_000), edit(-100_000))
 		}
 		for (const [unit, moved] of [
 			[1, -1],
 			[1, 45_001],
 			[45_000, '9223372036854775807'],
-		]) {
+		] as const) {
 			await noticed(
 				`${unit} to ${moved}`,
-				`set unit = ${moved} where unit = ${unit}`,
-				`set unit = ${unit} where unit = ${moved}`,
+				`set ${unitColumn} = ${moved} where ${unitColumn} = ${rowOf(unit)}`,
+				`set ${unitColumn} = ${rowOf(unit)} where ${unitColumn} = ${moved}`,
 			)
 		}
 		for (const unit of [-1, 60_000]) {
 			await sql.unsafe(
-				`insert into ${rowsTable} select (jsonb_populate_record(r, jsonb_build_object('unit', ${unit}))).* from ${rowsTable} r where unit = 1`,
+				`insert into ${rowsTable} select (jsonb_populate_record(r, jsonb_build_object('${unitColumn}', ${unit}))).* from ${rowsTable} r where ${unitColumn} = 1`,
 			)
 			await expect(checkPlan(ground.services, made.id), `${unit}`).rejects.toMatchObject({ code: 'PLAN_DRIFTED' })
-			await sql.unsafe(`delete from ${rowsTable} where unit = ${unit}`)
+			await sql.unsafe(`delete from ${rowsTable} where ${unitColumn} = ${unit}`)
 		}
 		await checkPlan(ground.services, made.id)
 	},
@@ -66,13 +71,11 @@ test('an edit of a key of any kind is noticed', async () => {
 	const rowsTable = `reprieve.${(await bodyOf(ground.services, made.id)).tables[0]?.rowsTable}`
 	const others = ['{2}', 1.1, 'x', 'd', '11', 'b', '13:00+01', '[1,3)', 7]
 	for (const [at, other] of others.entries()) {
-		const column = at === 8 ? 'version' : `k${at + 1}`
-		const [before] = await sql.unsafe<{ value: string }[]>(
-			`select ${column}::text as value from ${rowsTable} where unit = 2`,
-		)
-		await sql.unsafe(`update ${rowsTable} set ${column} = '${other}' where unit = 2`)
+		const column = at === 8 ? 'version[2]' : `k${at + 1}[2]`
+		const [before] = await sql.unsafe<{ value: string }[]>(`select ${column}::text as value from ${rowsTable}`)
+		await sql.unsafe(`update ${rowsTable} set ${column} = '${other}'`)
 		await expect(checkPlan(ground.services, made.id), column).rejects.toMatchObject({ code: 'PLAN_DRIFTED' })
-		await sql.unsafe(`update ${rowsTable} set ${column} = '${before?.value.replaceAll("'", "''")}' where unit = 2`)
+		await sql.unsafe(`update ${rowsTable} set ${column} = '${before?.value.replaceAll("'", "''")}'`)
 		await checkPlan(ground.services, made.id)
 	}
 })
@@ -103,7 +106,7 @@ test('a plan whose rows are changed or dropped before it is ready is refused, an
 	const made = await attempt('select 1 from reprieve.%I')
 	expect(made).toMatchObject({ status: 'ready', rows: 6 })
 	await discardPlan(services, admin, { id: made.id })
-	const added = 'insert into reprieve.%I select 7, 100, xmin from public.t limit 1'
+	const added = 'insert into reprieve.%I select 7, array[100], array[xmin] from public.t limit 1'
 	await expect(attempt(added)).rejects.toMatchObject({
 		code: 'CONFLICT',
 		message: expect.stringMatching(/7 rows.*6/),

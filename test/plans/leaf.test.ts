@@ -26,19 +26,20 @@ test('the leaf is stored with each row where a table has more than one, and once
 	await sql`create table public.t (id int primary key)`
 	await sql`insert into public.t values (1), (2)`
 	const alone = await plannedTable(ground)
-	expect(alone.same).toEqual({ n: 1, leaf: alone.oid })
+	expect(alone.packed).toMatchObject({ columns: ['k1', 'version'], leaf: alone.oid })
 	expect(await leavesOf(ground, alone)).toEqual(['t 1', 't 2'])
 	await sql`create table public.child (primary key (id)) inherits (public.t)`
 	await sql`insert into public.child values (1)`
 	const parent = await plannedTable(ground)
-	expect(parent.same).toEqual({ n: 1 })
+	expect(parent.packed?.columns).toEqual(['leaf', 'k1', 'version'])
+	expect(parent.packed?.leaf).toBeUndefined()
 	expect(await leavesOf(ground, parent)).toEqual(['child 1', 't 1', 't 2'])
 	await sql`create table public.parted (id int primary key) partition by list (id)`
 	await sql`create table public.one partition of public.parted for values in (1)`
 	await sql`create table public.two partition of public.parted for values in (2)`
 	await sql`insert into public.parted values (1), (2)`
 	const parted = await plannedTable(ground, { ...all, table: 'parted' })
-	expect(parted.same).toEqual({ n: 1 })
+	expect(parted.packed?.columns).toEqual(['leaf', 'k1', 'version'])
 	expect(await leavesOf(ground, parted)).toEqual(['one 1', 'two 2'])
 	const leaf = await plannedTable(ground, { ...all, table: 'two' })
 	expect(await leavesOf(ground, leaf)).toEqual(['two 2'])

@@ -90,10 +90,10 @@ test('rows that were edited, added or dropped are noticed', async () => {
 	await using ground = await openGround()
 	await fill(ground)
 	const edits = [
-		(name: string) => `update reprieve.${name} set k1 = 99 where unit = 3`,
-		(name: string) => `update reprieve.${name} set version = '1' where unit = 3`,
-		(name: string) => `insert into reprieve.${name} select 7, 100, version from reprieve.${name} limit 1`,
-		(name: string) => `delete from reprieve.${name} where unit = 1`,
+		(name: string) => `update reprieve.${name} set k1[3] = 99`,
+		(name: string) => `update reprieve.${name} set version[3] = '1'`,
+		(name: string) => `insert into reprieve.${name} select 7, k1, version from reprieve.${name} limit 1`,
+		(name: string) => `delete from reprieve.${name} where first = 1`,
 		(name: string) => `drop table reprieve.${name}`,
 	]
 	for (const edit of edits) {

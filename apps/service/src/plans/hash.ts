@@ -9,7 +9,7 @@ const [unitsAtOnce, rowsAtOnce] = [10_000, 100]
 
 export type RowsDigest = { rows: number; hash: string }
 
-type Digested = Pick<PlannedTable, 'rowsTable' | 'rows' | 'same'>
+type Digested = Pick<PlannedTable, 'rowsTable' | 'rows' | 'packed'>
 
 /** Parts of a large table that are digested side by side, by parallel workers where there are any. */
 const parts = 4
@@ -23,7 +23,7 @@ export async function digestRows(sql: Session, tables: Digested[]): Promise<Rows
 	let rows = 0
 	for (const table of tables) {
 		const { rowsTable } = table
-		const slices = table.same?.n === 1 ? await slicesOfSingles(sql, table) : await slicesOfUnits(sql, table)
+		const slices = table.packed ? slicesOfPacked(table) : await slicesOfUnits(sql, table)
 		const [row] = await sql.unsafe<{ rows: string; hash: string | null }[]>(`
 			select coalesce(sum(rows), 0)::text as rows, encode(sha256(string_agg(digest, ''::bytea order by part, slice)), 'hex') as hash
 			from (${slices}) slices`)
@@ -33,30 +33,14 @@ export async function digestRows(sql: Session, tables: Digested[]): Promise<Rows
 	return { rows, hash: digest.digest('hex') }
 }
 
-/**
- * Where each row is a unit of its own, the index has them in order already. A slice is all its values column by column, each
- * with its length: cheaper than row by row. The first and the last slice take whatever lies outside.
- */
-async function slicesOfSingles(sql: Session, { rowsTable, rows }: Digested): Promise<Slices> {
-	const values = await readValues(sql, rowsTable)
+/** Of packed rows the index has the order already. The first and the last slice take whatever lies outside. */
+function slicesOfPacked({ rowsTable, rows }: Digested): Slices {
 	const last = Math.floor(rows / unitsAtOnce)
 	const from = `case part when 0 then -9223372036854775808 else part * ${unitsAtOnce}::int8 end`
 	const to = `case part when ${last} then 9223372036854775807 else (part + 1) * ${unitsAtOnce}::int8 - 1 end`
-	const sent = values.map((value) => `array_send(array_agg(${value}))`)
 	return `select part, 0 as slice, rows, digest from generate_series(0, ${last}) part, lateral (
-			select count(*) as rows, sha256(${sent.join(' || ')}) as digest
-			from (select * from reprieve.${rowsTable} where unit between ${from} and ${to} order by unit) r) sliced`
-}
-
-/** Every column of a rows table; as text where its values cannot be elements of an array that is sent. */
-async function readValues(sql: Session, rowsTable: string): Promise<string[]> {
-	const columns = await sql<{ value: string }[]>`
-		select quote_ident(a.attname) || case when t.typcategory = 'A' or t.typsend = 0 then '::text' else '' end as value
-		from pg_class c join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'reprieve'
-		join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-		join pg_type t on t.oid = a.atttypid
-		where c.relname = ${rowsTable} order by a.attnum`
-	return columns.map(({ value }) => value)
+			select sum(cardinality(version)) as rows, sha256(string_agg(record_send(r), ''::bytea)) as digest
+			from (select * from reprieve.${rowsTable} where first between ${from} and ${to} order by first) r) sliced`
 }
 
 async function slicesOfUnits(sql: Session, { rowsTable, rows }: Digested): Promise<Slices> {

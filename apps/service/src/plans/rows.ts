@@ -64,9 +64,11 @@ async function readRows(
 	planned: PlannedTable,
 	{ names, place, wanted }: { names: string[]; place: Place; wanted: number },
 ): Promise<StoredRow[]> {
+	const from = '$1::text::bigint'
+	const units = { from, to: `${from} + ${wanted}` }
 	try {
 		return await services.pools.plan.unsafe<StoredRow[]>(
-			`select unit::text as unit, n, ${names.join(', ')} from ${scanRows(planned)} p
+			`select unit::text as unit, n, ${names.join(', ')} from ${scanRows(planned, units)} p
 			where (unit, n) > ($1::text::bigint, $2::text::int) order by p.unit, n limit ${wanted}`,
 			[place.unit, place.n],
 		)

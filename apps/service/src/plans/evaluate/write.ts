@@ -1,6 +1,6 @@
 import { formatTableName, type SourceTable } from '@reprieve/contracts'
 import type { PlannedTable } from '@reprieve/control'
-import type { Transaction } from '@reprieve/postgres'
+import { arrayLiteral, type Transaction } from '@reprieve/postgres'
 import type { Candidates } from '../candidates/candidates.ts'
 import type { KeyColumn } from '../source.ts'
 import type { Filled } from './follow.ts'
@@ -21,23 +21,51 @@ export async function writeMatches(
 ): Promise<PlannedTable[]> {
 	const root = work.staged[0] as StagedTable
 	const name = `${options.prefix}_0`
-	const same = {
-		n: 1,
-		...(work.isOneLeaf && { leaf: root.table.oid, ...(root.hasKeeper && { wleaf: root.table.oid }) }),
-	}
+	const packed = await packRows(work, root)
+	const { columns, rows: together } = packed
 	const names = storedColumns(root.key.length, root.hasKeeper)
 	const values = storedValues(root, 'm').map((value, index) => `${value} as ${names[index]}`)
-	const stored = values.filter((_, index) => !Object.hasOwn(same, names[index] ?? ''))
 	// Unlike INSERT, it may scan in parallel.
-	const written = await work.sql.unsafe(
+	await work.sql.unsafe(
 		`create table reprieve.${name} as
-		select row_number() over () as unit, ${stored.join(', ')}
-		from (${candidates.text}) m limit ${options.limit + 1}`,
+		select (unit - 1) / ${together} * ${together} + 1 as first, ${columns.map((column) => `array_agg(${elementOf(root, column)}) as ${column}`).join(', ')}
+		from (select row_number() over () as unit, ${values.join(', ')}
+			from (${candidates.text}) m limit ${options.limit + 1}) numbered group by 1`,
 		candidates.params,
 	)
-	if (written.count > options.limit) await refuseMatches(work, candidates, options.limit)
-	await finishRows(work.sql, name, 'unit')
-	return [planned(root.table, root.key, { name, same, rows: written.count, action: 'delete', rewrites: [] })]
+	const [counted] = await work.sql.unsafe<{ rows: string }[]>(
+		`select coalesce(sum(cardinality(version)), 0)::text as rows from reprieve.${name}`,
+	)
+	const rows = Number(counted?.rows)
+	if (rows > options.limit) await refuseMatches(work, candidates, options.limit)
+	await work.sql.unsafe(`alter table reprieve.${name} add primary key (first)`)
+	await work.sql.unsafe(`analyze reprieve.${name} (first)`)
+	return [planned(root.table, root.key, { name, packed, rows, action: 'delete', rewrites: [] })]
+}
+
+/** Bytes of values that a packed row holds at most: longer ones would be compressed, or stored out of line. */
+const packedBytes = 1500
+const mostTogether = 100
+
+/** What a row of a rows table holds, by the width of the key. */
+async function packRows(work: Workspace, root: StagedTable): Promise<NonNullable<PlannedTable['packed']>> {
+	const [width] = await work.sql<{ bytes: number }[]>`
+		select sum(case when a.attlen > 0 then a.attlen else coalesce((select max(s.avg_width) from pg_stats s
+			where s.schemaname = ${root.table.schema} and s.tablename = ${root.table.name} and s.attname = a.attname), 32) + 4 end)::int as bytes
+		from pg_attribute a where a.attrelid = ${root.table.oid}::int8::oid
+			and a.attname = any(${arrayLiteral(root.table.key)}::name[])`
+	const bytes = (width?.bytes ?? 0) * (root.hasKeeper ? 2 : 1) + 12
+	const columns = storedColumns(root.key.length, root.hasKeeper).filter(
+		(name) => !work.isOneLeaf || !/leaf$/.test(name),
+	)
+	const rows = Math.max(1, Math.min(mostTogether, Math.floor(packedBytes / bytes)))
+	return { rows, columns, ...(work.isOneLeaf && { leaf: root.table.oid }) }
+}
+
+/** An array's elements cannot be arrays of their own dimensions: those are packed as text. */
+function elementOf({ key }: StagedTable, column: string): string {
+	const storedType = /^[kw]\d+$/.test(column) ? key[Number(column.slice(1)) - 1]?.storedType : undefined
+	return storedType && /\[\]$|^(int2|oid)vector$/.test(storedType) ? `${column}::text` : column
 }
 
 /**
@@ -99,7 +127,7 @@ async function writeStaged(work: Workspace, { staged, ids, name }: StagedRows & 
 		insert into reprieve.${name} (unit, n, ${names.join(', ')})
 		select u.unit, row_number() over (partition by u.unit order by s.id), ${storedValues(staged, 's').join(', ')}
 		from ${staged.stage} s join pg_temp.plan_units u on u.id = s.id where ${within} order by 1, 2`)
-	await finishRows(work.sql, name, 'unit, n')
+	await finishRows(work.sql, name)
 	return written.count
 }
 
@@ -115,7 +143,7 @@ async function writeRelink(work: Workspace, relink: Relink, name: string): Promi
 			group by ${key} having array_agg(distinct r.fk order by r.fk) = $1::text::int[]) g order by 1, 2`,
 		[relink.fks],
 	)
-	await finishRows(work.sql, name, 'unit, n')
+	await finishRows(work.sql, name)
 	return written.count
 }
 
@@ -136,8 +164,8 @@ async function createRows(sql: Transaction, name: string, rows: Rows): Promise<v
 	await sql.unsafe(`create table reprieve.${name} (${columns.join(', ')})`)
 }
 
-async function finishRows(sql: Transaction, name: string, key: string): Promise<void> {
-	await sql.unsafe(`alter table reprieve.${name} add primary key (${key})`)
+async function finishRows(sql: Transaction, name: string): Promise<void> {
+	await sql.unsafe(`alter table reprieve.${name} add primary key (unit, n)`)
 	await sql.unsafe(`analyze reprieve.${name}`)
 }
 
@@ -154,7 +182,7 @@ function storedValues(rows: Rows, alias: string): string[] {
 function planned(
 	table: SourceTable,
 	key: KeyColumn[],
-	rest: Pick<PlannedTable, 'action' | 'rewrites' | 'rows' | 'foreignKey' | 'same'> & { name: string },
+	rest: Pick<PlannedTable, 'action' | 'rewrites' | 'rows' | 'foreignKey' | 'packed'> & { name: string },
 ): PlannedTable {
 	const { name, ...fields } = rest
 	return {
