@@ -61,14 +61,19 @@ const edits: [what: string, sql: (id: string, rows: string) => string][] = [
 			`update reprieve.plans set body = jsonb_set(body, '{tables,0,oid}', to_jsonb('public.secrets'::regclass::oid::int8)) where id = '${id}'`,
 	],
 	[
+		'another leaf of its rows',
+		(id) =>
+			`update reprieve.plans set body = jsonb_set(body, '{tables,0,packed,leaf}', to_jsonb('public.secrets'::regclass::oid::int8)) where id = '${id}'`,
+	],
+	[
 		'one row more',
 		(_, rows) =>
-			`insert into reprieve.${rows} select (jsonb_populate_record(r, jsonb_build_object('k1', 999, 'unit', 999, 'n', 999))).* from reprieve.${rows} r limit 1`,
+			`insert into reprieve.${rows} select (jsonb_populate_record(r, jsonb_build_object('first', 999))).* from reprieve.${rows} r limit 1`,
 	],
 	['one row less', (_, rows) => `delete from reprieve.${rows} where ctid = (select min(ctid) from reprieve.${rows})`],
 	[
 		'another row',
-		(_, rows) => `update reprieve.${rows} set k1 = 500 where ctid = (select min(ctid) from reprieve.${rows})`,
+		(_, rows) => `update reprieve.${rows} set k1[1] = 500 where ctid = (select min(ctid) from reprieve.${rows})`,
 	],
 	['no rows', (_, rows) => `truncate reprieve.${rows}`],
 	['no table of rows', (_, rows) => `drop table reprieve.${rows}`],

@@ -1,6 +1,8 @@
 import type { PolicyInput } from '@reprieve/contracts'
+import type { PlannedTable } from '@reprieve/control'
 import { expect, test } from 'vitest'
-import { openGround, plan, plannedKeys, rowsOf } from './support.ts'
+import { scanRows } from '../../apps/service/src/plans/scan-rows.ts'
+import { bodyOf, openGround, plan, plannedKeys, rowsOf } from './support.ts'
 
 test('match plans the rows for which the predicate is true, with keys and versions of one snapshot', async () => {
 	await using ground = await openGround()
@@ -24,8 +26,9 @@ test('match plans the rows for which the predicate is true, with keys and versio
 	expect(made.estimate.bytes).toBeGreaterThan(9 * 20)
 	const rows = await rowsOf(ground.services, made.id)
 	expect(rows.map((row) => row.key.id)).toEqual([1, 10, 11, 13, 14, 16, 17, 19, 100])
+	const planned = (await bodyOf(ground.services, made.id)).tables[0] as PlannedTable
 	const versions = await sql.unsafe(
-		`select from reprieve.plan_${made.id.replaceAll('-', '')}_0 p join public.t t on t.id = p.k1 and t.xmin = p.version and t.tableoid = p.leaf`,
+		`select from ${scanRows(planned)} p join public.t t on t.id = p.k1 and t.xmin = p.version and t.tableoid = p.leaf`,
 	)
 	expect(versions).toHaveLength(9)
 	expect(await plannedKeys(ground.services, { kind: 'match', table: 'public.t', where: { and: [] } })).toHaveLength(100)

@@ -90,10 +90,10 @@ test('rows that were edited, added or dropped are noticed', async () => {
 	await using ground = await openGround()
 	await fill(ground)
 	const edits = [
-		(name: string) => `update reprieve.${name} set k1 = 99 where unit = 3`,
-		(name: string) => `update reprieve.${name} set version = '1' where unit = 3`,
-		(name: string) => `insert into reprieve.${name} select 7, 1, leaf, 100, version from reprieve.${name} limit 1`,
-		(name: string) => `delete from reprieve.${name} where unit = 1`,
+		(name: string) => `update reprieve.${name} set k1[3] = 99`,
+		(name: string) => `update reprieve.${name} set version[3] = '1'`,
+		(name: string) => `insert into reprieve.${name} select 7, k1, version from reprieve.${name} limit 1`,
+		(name: string) => `delete from reprieve.${name} where first = 1`,
 		(name: string) => `drop table reprieve.${name}`,
 	]
 	for (const edit of edits) {
@@ -102,22 +102,6 @@ test('rows that were edited, added or dropped are noticed', async () => {
 		await ground.database.sql.unsafe(edit((await bodyOf(ground.services, made.id)).tables[0]?.rowsTable ?? ''))
 		await expect(checkPlan(ground.services, made.id)).rejects.toMatchObject({ code: 'PLAN_DRIFTED' })
 	}
-})
-
-test('of a plan that is digested in parts, an edit of any row is noticed', async () => {
-	await using ground = await openGround()
-	const { sql } = ground.database
-	await sql`create table public.t (id int primary key)`
-	await sql`insert into public.t select generate_series(1, 45000)`
-	const made = await plan(ground.services, all)
-	const rowsTable = `reprieve.${(await bodyOf(ground.services, made.id)).tables[0]?.rowsTable}`
-	for (const unit of [1, 9_999, 10_000, 19_999, 20_000, 29_999, 30_000, 40_000, 45_000]) {
-		const edit = (by: number) => sql.unsafe(`update ${rowsTable} set k1 = k1 + ${by} where unit = ${unit}`)
-		await edit(100_000)
-		await expect(checkPlan(ground.services, made.id), `${unit}`).rejects.toMatchObject({ code: 'PLAN_DRIFTED' })
-		await edit(-100_000)
-	}
-	await checkPlan(ground.services, made.id)
 })
 
 test('newest and oldest of one table cannot both be planned, in either order', async () => {

@@ -1,5 +1,6 @@
 import type { Sql } from '@reprieve/postgres'
 import { expect, test } from 'vitest'
+import { scanRows } from '../../apps/service/src/plans/scan-rows.ts'
 import { bodyOf, type Ground, openGround, plan, unitsOf } from './support.ts'
 
 type Key = { child: number; parent: number; action: string; column: string }
@@ -87,15 +88,13 @@ async function execute(ground: Ground, id: string): Promise<Set<string>> {
 	const body = await bodyOf(ground.services, id)
 	for (let unit = 1; unit <= body.units; unit++) {
 		const steps = body.tables.map((table, index) => {
-			const rows = `reprieve.${table.rowsTable} p where t.id = p.k1 and t.xmin = p.version and p.unit = ${unit}`
+			const rows = `${scanRows(table)} p where t.id = p.k1 and t.xmin = p.version and p.unit = ${unit}`
 			return table.action === 'delete'
 				? `d${index} as (delete from public.${table.table} t using ${rows} returning 1)`
 				: `d${index} as (update public.${table.table} t set ${table.rewrites.map((column) => `${column} = null`).join(', ')} from ${rows} returning 1)`
 		})
 		const counts = body.tables.map((_, index) => `(select count(*) from d${index})`)
-		const planned = body.tables.map(
-			(table) => `(select count(*) from reprieve.${table.rowsTable} where unit = ${unit})`,
-		)
+		const planned = body.tables.map((table) => `(select count(*) from ${scanRows(table)} p where unit = ${unit})`)
 		const [row] = await sql.unsafe<{ done: number; planned: number }[]>(
 			`with ${steps.join(', ')} select (${counts.join('+')})::int as done, (${planned.join('+')})::int as planned`,
 		)

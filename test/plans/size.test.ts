@@ -37,6 +37,6 @@ test("a plan's rows are marked as committed before anybody uses them: a run logs
 	const [page] = await sql<{ rows: number; marked: number }[]>`
 		select count(*)::int as rows, count(*) filter (where t_infomask & 256 <> 0)::int as marked
 		from heap_page_items(get_raw_page(${`reprieve.plan_${id.replaceAll('-', '')}_0`}, 0))`
-	expect(page?.rows).toBeGreaterThan(100)
+	expect(page?.rows).toBeGreaterThan(5)
 	expect(page?.marked).toBe(page?.rows)
 })

@@ -4,6 +4,7 @@ import { type PlanBody, plans } from '@reprieve/control'
 import { eq } from 'drizzle-orm'
 import { createPlan } from '../../apps/service/src/plans/create.ts'
 import { listPlanRows } from '../../apps/service/src/plans/rows.ts'
+import { scanRows } from '../../apps/service/src/plans/scan-rows.ts'
 import { freshDatabase, type TestDatabase } from '../support/postgres.ts'
 import { admin, type TestServices, type TestServicesOptions, testServices } from '../support/services.ts'
 
@@ -64,7 +65,7 @@ export async function unitsOf(
 	for (const table of (await bodyOf(services, id)).tables) {
 		const keys = table.key.map((_, index) => `k${index + 1}::text`).join(` || ',' || `)
 		const rows = await services.pools.plan.unsafe<{ key: string; unit: string }[]>(
-			`select ${keys} as key, unit::text as unit from reprieve.${table.rowsTable}`,
+			`select ${keys} as key, unit::text as unit from ${scanRows(table)} p`,
 		)
 		for (const row of rows) units.set(`${table.table}:${row.key}`, { unit: Number(row.unit), action: table.action })
 	}

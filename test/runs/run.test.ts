@@ -226,7 +226,7 @@ test('a run taken up again compares the rows of its plan once more', async () =>
 	const { id } = await startStale(shop)
 	const taken = await claimRun(services, 'first', 60_000)
 	const rows = taken?.body.tables[0]?.rowsTable ?? ''
-	await database.sql.unsafe(`update reprieve.${rows} set k1 = 501 where unit = 1`)
+	await database.sql.unsafe(`update reprieve.${rows} set k1[1] = 501`)
 	await database.sql`update reprieve.runs set lease_until = clock_timestamp() - interval '1 s'`
 	const workers = await startWorkers(services, { pollMs: 50 })
 	try {

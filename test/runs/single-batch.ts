@@ -1,3 +1,4 @@
+import { scanRows } from '../../apps/service/src/plans/scan-rows.ts'
 import { startRun } from '../../apps/service/src/runs/start.ts'
 import { type ClaimedRun, claimRun } from '../../apps/service/src/runs/worker/claim.ts'
 import { type BatchDone, deleteBatch } from '../../apps/service/src/runs/worker/delete-batch.ts'
@@ -27,7 +28,7 @@ export async function deleteUnits(shop: Shop, run: ClaimedRun, to = run.body.uni
 /** Planned rows of the units up to one. */
 export async function countPlanned(shop: Shop, { body }: ClaimedRun, to: number): Promise<number> {
 	const counts = await Promise.all(
-		body.tables.map(({ rowsTable }) => countRows(shop, `reprieve.${rowsTable} where unit <= ${to}`)),
+		body.tables.map((table) => countRows(shop, `${scanRows(table)} p where unit <= ${to}`)),
 	)
 	return counts.reduce((sum, count) => sum + count, 0)
 }

@@ -54,7 +54,7 @@ const servicePoints: readonly Point[] = [
 		name: 'the rows of a plan are written, the plan is not ready',
 		told: told.calls,
 		file: 'apps/service/src/plans/make.ts',
-		at: 'await settlePlan(services, plan, evaluation)',
+		at: 'await settlePlan(services, plan, { ...evaluation, rowsHash })',
 	},
 	unsettled('plans.create'),
 	unsettled('plans.approve'),

@@ -77,6 +77,18 @@ export const runGuards: Mutant[] = [
 		tests: { [batch]: ['inheritance children with the same key are told apart'] },
 	},
 	{
+		name: 'plans a row of a child table that is attached meanwhile under its parent',
+		rule: '4.1',
+		file: 'apps/service/src/plans/evaluate/evaluate.ts',
+		before: "work.isOneLeaf ? 'only ' : ''",
+		after: "''",
+		tests: {
+			'test/plans/leaf.test.ts': [
+				'an inheritance child that is attached while a plan is made is not planned under its parent',
+			],
+		},
+	},
+	{
 		name: 'deletes a duplicate whose keeper is gone',
 		rule: '5.2',
 		file: `${worker}/drift.ts`,
@@ -216,6 +228,18 @@ export const runGuards: Mutant[] = [
 		before: 'found.rows === planned && found.hash === plan.rowsHash',
 		after: 'found.rows >= 0',
 		tests: { [life]: ['rows that were edited, added or dropped are noticed'] },
+	},
+	{
+		name: 'digests no row outside the units that were planned',
+		rule: '4.6',
+		file: 'apps/service/src/plans/hash.ts',
+		before: 'when ${last} then 9223372036854775807',
+		after: 'when -1 then 0',
+		tests: {
+			'test/plans/digest.test.ts': [
+				'of a large plan %s dependents a row that is edited, added or gets another unit is noticed',
+			],
+		},
 	},
 	{
 		name: 'goes on with a plan whose rows were edited since its run began',

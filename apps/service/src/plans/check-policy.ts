@@ -1,4 +1,4 @@
-import type { Policy, Where } from '@reprieve/contracts'
+import { type Policy, quoteTable, type Where } from '@reprieve/contracts'
 import { checkWhere, readIncoming, type Sql } from '@reprieve/postgres'
 import { compileCandidates } from './candidates/compile.ts'
 import { toPlanError } from './failure.ts'
@@ -21,7 +21,8 @@ async function check(sql: Sql, policy: Policy): Promise<PolicyTable> {
 	const { scanned, root } = found
 	if (policy.where !== undefined) await checkWhere(sql, policy.where as Where, scanned)
 	const incoming = await readIncoming(sql, [root.oid])
-	const candidates = await compileCandidates(withoutCap(policy), { sql, table: scanned, key: root.key, incoming })
+	const context = { sql, table: scanned, scan: quoteTable(scanned), key: root.key, incoming }
+	const candidates = await compileCandidates(withoutCap(policy), context)
 	await sql.unsafe(`select from (${candidates.text}) candidates limit 0`, candidates.params)
 	return found
 }

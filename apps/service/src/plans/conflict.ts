@@ -4,6 +4,7 @@ import { type PlanBody, type PlannedTable, plans, runs } from '@reprieve/control
 import { and, eq, gt, inArray, isNotNull, ne, notInArray, or } from 'drizzle-orm'
 import type { Services } from '../context.ts'
 import { usableStatuses } from './lifecycle.ts'
+import { scanRows } from './scan-rows.ts'
 
 type OpenPlan = { id: string; body: PlanBody; policy: Policy }
 
@@ -50,14 +51,19 @@ async function meets(services: Services, keeping: PlanBody, deleting: PlanBody):
 	const kept = keeping.tables[0]
 	if (keeping.witness.kind !== 'keeper' || !kept) return undefined
 	for (const victims of deleting.tables.filter((table) => table.action === 'delete' && table.oid === kept.oid)) {
-		const [row] = await services.pools.plan.unsafe(
-			`select from reprieve.${kept.rowsTable} k join reprieve.${victims.rowsTable} v on v.leaf = k.wleaf and ${sameKeys(kept)} limit 1`,
+		// Counted, not searched for the first: of packed rows the server cannot tell how rare a match is, and would nest loops.
+		const [row] = await services.pools.plan.unsafe<{ meets: boolean }[]>(
+			`select count(*) > 0 as meets from ${scanRows(kept)} k join ${scanRows(victims)} v on v.leaf = k.wleaf and ${sameKeys(kept)}`,
 		)
-		if (row) return kept.table
+		if (row?.meets) return kept.table
 	}
 	return undefined
 }
 
 function sameKeys(table: PlannedTable): string {
-	return table.key.map((_, index) => `v.k${index + 1} = k.w${index + 1}`).join(' and ')
+	// Packed, an array is text.
+	const cast = (typeName: string) => (typeName.endsWith('[]') ? '::text' : '')
+	return table.key
+		.map(({ typeName }, index) => `v.k${index + 1}${cast(typeName)} = k.w${index + 1}${cast(typeName)}`)
+		.join(' and ')
 }

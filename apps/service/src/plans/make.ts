@@ -8,7 +8,7 @@ import { refuseCrossing } from './conflict.ts'
 import { dropPlanRows, rowsPrefix } from './drop-rows.ts'
 import { type Evaluation, evaluatePolicy, touchedTables } from './evaluate/evaluate.ts'
 import { toFailure, toPlanError } from './failure.ts'
-import { hashPlan } from './hash.ts'
+import { digestRows, hashPlan } from './hash.ts'
 import { livenessLock } from './liveness.ts'
 import { ruleFindings } from './rules.ts'
 import type { PlanRow } from './show.ts'
@@ -24,8 +24,8 @@ export async function makePlan(
 ): Promise<ReprieveError | undefined> {
 	try {
 		const evaluation = await evaluate(services, principal, plan)
-		await readOnce(services, evaluation)
-		await settlePlan(services, plan, evaluation)
+		const rowsHash = await digest(services, plan, evaluation)
+		await settlePlan(services, plan, { ...evaluation, rowsHash })
 		return undefined
 	} catch (thrown) {
 		const error = toPlanError(thrown)
@@ -47,19 +47,24 @@ async function evaluate(services: Services, principal: Principal, plan: PlanRow)
 }
 
 /**
- * Whoever reads a row first after its commit marks it as committed. Done now that is free; after the next checkpoint, in the
- * run, each page so marked would be logged whole where the cluster has checksums.
+ * The digest of the rows once they are committed: whoever reads a row first then marks it so. Done now that is free; after the
+ * next checkpoint, in the run, each page so marked would be logged whole where the cluster has checksums.
  */
-async function readOnce(services: Services, { body }: Evaluation): Promise<void> {
-	for (const { rowsTable } of body.tables) {
-		await services.pools.plan
-			.unsafe(`select count(version) from reprieve.${rowsTable}`)
-			.catch((err: unknown) => services.log.warn({ err, rowsTable }, 'the rows of a plan could not be read once'))
-	}
+async function digest(services: Services, plan: PlanRow, { body, total }: Evaluation): Promise<string> {
+	const found = await services.pools.plan.begin('read only', async (tx) => {
+		await tx.unsafe(livenessLock, [plan.id])
+		return await digestRows(tx, body.tables)
+	})
+	if (found.rows === total) return found.hash
+	throw new ReprieveError('CONFLICT', `plan ${plan.id} holds ${found.rows} rows, written were ${total}`, {
+		hint: 'The rows of the plan were changed while it was made. Make it again.',
+	})
 }
 
+type Digested = Evaluation & { rowsHash: string }
+
 /** One plan after the other, so that of two that cross each other the second is refused. */
-async function settlePlan(services: Services, plan: PlanRow, evaluation: Evaluation): Promise<void> {
+async function settlePlan(services: Services, plan: PlanRow, evaluation: Digested): Promise<void> {
 	const findings = await readFindings(services, evaluation)
 	await services.control.db.transaction(async (tx) => {
 		await tx.execute(sql`select pg_advisory_xact_lock(hashtext('reprieve.plans'), 0)`)
@@ -73,7 +78,7 @@ async function settlePlan(services: Services, plan: PlanRow, evaluation: Evaluat
 	})
 }
 
-function toColumns(services: Services, plan: PlanRow, evaluation: Evaluation) {
+function toColumns(services: Services, plan: PlanRow, evaluation: Digested) {
 	const { body, rowsHash, rows, total, blocked, dependents, sample, estimate } = evaluation
 	const { approvalRows } = services.limits
 	const status = approvalRows > 0 && total > approvalRows ? ('awaitingApproval' as const) : ('ready' as const)

@@ -10,6 +10,7 @@ import type { PlannedTable } from '@reprieve/control'
 import type { z } from 'zod'
 import type { Principal, Services } from '../context.ts'
 import { readCursor } from '../page.ts'
+import { scanRows } from './scan-rows.ts'
 import { readPlan } from './show.ts'
 import { numbered } from './source.ts'
 
@@ -63,10 +64,12 @@ async function readRows(
 	planned: PlannedTable,
 	{ names, place, wanted }: { names: string[]; place: Place; wanted: number },
 ): Promise<StoredRow[]> {
+	const from = '$1::text::bigint'
+	const units = { from, to: `${from} + ${wanted}` }
 	try {
 		return await services.pools.plan.unsafe<StoredRow[]>(
-			`select unit::text as unit, n, ${names.join(', ')} from reprieve.${planned.rowsTable}
-			where (unit, n) > ($1::text::bigint, $2::text::int) order by reprieve.${planned.rowsTable}.unit, n limit ${wanted}`,
+			`select unit::text as unit, n, ${names.join(', ')} from ${scanRows(planned, units)} p
+			where (unit, n) > ($1::text::bigint, $2::text::int) order by p.unit, n limit ${wanted}`,
 			[place.unit, place.n],
 		)
 	} catch (error) {

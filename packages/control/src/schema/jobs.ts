@@ -65,6 +65,11 @@ export type PlannedTable = {
 	foreignKey?: string
 	/** Unquoted name in schema reprieve of the per-plan table that holds the rows. */
 	rowsTable: string
+	/**
+	 * Set where each planned row is a unit of its own: a row of the rows table holds up to `rows` of them, from unit `first` on,
+	 * each of `columns` as an array; `leaf` (the keeper's too) is not among them where it is the same for all.
+	 */
+	packed?: { rows: number; columns: string[]; leaf?: number }
 	/** Key columns of the source table; the rows table has k1..kn, in this order, of `type`. */
 	key: { column: string; typeName: string }[]
 	/** Columns that a relink rewrites. */

@@ -1,4 +1,4 @@
-import { quoteTable, type SourceTable, type Where } from '@reprieve/contracts'
+import type { SourceTable, Where } from '@reprieve/contracts'
 import type { Witness } from '@reprieve/control'
 import { compileWhere, type IncomingForeignKey, type Session } from '@reprieve/postgres'
 import { keyOf } from '../source.ts'
@@ -8,6 +8,8 @@ export type CandidateContext = {
 	sql: Session
 	/** The table as the policy names it. */
 	table: SourceTable
+	/** SQL of what is scanned, without alias. */
+	scan: string
 	/** Key columns of its partition root: what names a row. */
 	key: string[]
 	/** Foreign keys that point at the table. */
@@ -32,7 +34,7 @@ export function matchingRows(
 	const filter = withWhere(context, condition, options.where)
 	const key = keyOf(context, 't').map((column, index) => `${column} as k${index + 1}`)
 	return {
-		text: `select t.tableoid as leaf, ${key.join(', ')}, t.xmin as version from ${quoteTable(context.table)} t where ${filter.text}`,
+		text: `select t.tableoid as leaf, ${key.join(', ')}, t.xmin as version from ${context.scan} t where ${filter.text}`,
 		params: filter.params,
 		witness: options.witness ?? { kind: 'none' },
 	}

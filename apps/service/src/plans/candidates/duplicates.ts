@@ -1,11 +1,4 @@
-import {
-	formatTableName,
-	type Policy,
-	quoteIdentifier,
-	quoteTable,
-	ReprieveError,
-	type SourceColumn,
-} from '@reprieve/contracts'
+import { formatTableName, type Policy, quoteIdentifier, ReprieveError, type SourceColumn } from '@reprieve/contracts'
 import { isTextual, requireColumn } from '@reprieve/postgres'
 import { keyOf, numbered } from '../source.ts'
 import { type CandidateContext, type Candidates, type Condition, withWhere } from './candidates.ts'
@@ -49,7 +42,7 @@ function clusterQuery(expressions: string[], filter: string, policy: Duplicates,
 	return `select leaf, ${names.join(', ')} from (
 		select t.tableoid as leaf, t.xmin as version, ${columns.join(', ')},
 			first_value(t.tableoid) over w as wleaf, row_number() over w as place
-		from ${quoteTable(context.table)} t ${keep.joins} where ${filter}
+		from ${context.scan} t ${keep.joins} where ${filter}
 		window w as (partition by ${expressions.join(', ')} order by ${[...keep.order, ...key, 't.tableoid'].join(', ')})
 		) clusters where place > 1`
 }
@@ -79,7 +72,7 @@ async function refuseLargeCluster(
 ): Promise<void> {
 	const shown = expressions.map((expression) => `(${expression})::text`).join(', ')
 	const [largest] = await context.sql.unsafe<{ key: string; size: string }[]>(
-		`select json_build_array(${shown})::text as key, count(*) as size from ${quoteTable(context.table)} t where ${filter.text}
+		`select json_build_array(${shown})::text as key, count(*) as size from ${context.scan} t where ${filter.text}
 		group by ${expressions.join(', ')} having count(*) > ${limit} order by 2 desc, 1 limit 1`,
 		filter.params,
 	)

@@ -1,9 +1,9 @@
-import type { Policy, Row } from '@reprieve/contracts'
+import { type Policy, quoteTable, type Row } from '@reprieve/contracts'
 import type { PlanBody, PlannedTable } from '@reprieve/control'
 import { closureHash, readColumnNumbers, readIncoming, type Transaction } from '@reprieve/postgres'
 import type { Candidates } from '../candidates/candidates.ts'
 import { compileCandidates } from '../candidates/compile.ts'
-import { digestRows } from '../hash.ts'
+import { scanRows } from '../scan-rows.ts'
 import { findPolicyTable, keyColumns } from '../source.ts'
 import { settleClosure } from './hold.ts'
 import { matchRows } from './match.ts'
@@ -16,7 +16,6 @@ import { writeClosure, writeMatches } from './write.ts'
 
 export type Evaluation = {
 	body: PlanBody
-	rowsHash: string
 	/** Rows of the policy's own that are planned. */
 	rows: number
 	/** All planned rows. */
@@ -40,12 +39,15 @@ export async function evaluatePolicy(
 ): Promise<Evaluation> {
 	await sql.unsafe(`set local work_mem = '64MB'`)
 	await sql.unsafe('set local jit = off')
-	// Of a row nothing but its key and version goes from a worker to the plan; the default stands for whole rows.
-	await sql.unsafe('set local parallel_tuple_cost = 0.01')
+	// Workers sort duplicates, and few columns of a row go on from them: the default stands for whole rows. Where rows are
+	// only filtered it is right: to hand many on costs more than workers save.
+	if (policy.kind === 'duplicates') await sql.unsafe('set local parallel_tuple_cost = 0.01')
 	const { scanned, root } = await findPolicyTable(sql, policy.table)
 	const incoming = await readIncoming(sql, [root.oid])
-	const candidates = await compileCandidates(policy, { sql, table: scanned, key: root.key, incoming })
 	const work = await openWorkspace(sql, root, policy)
+	// An inheritance child that is attached meanwhile must not be scanned where each row's leaf is left out.
+	const scan = `${work.isOneLeaf ? 'only ' : ''}${quoteTable(scanned)}`
+	const candidates = await compileCandidates(policy, { sql, table: scanned, scan, key: root.key, incoming })
 	const written =
 		work.keys.length === 0
 			? await writeAlone(work, candidates, options)
@@ -94,7 +96,6 @@ async function describeWritten(work: Workspace, candidates: Candidates, written:
 	}
 	return {
 		body,
-		rowsHash: (await digestRows(sql, tables)).hash,
 		rows,
 		total: tables.reduce((sum, table) => sum + table.rows, 0),
 		blocked,
@@ -116,7 +117,7 @@ function measure(work: Workspace, planned: PlannedTable): MeasuredTable {
 }
 
 async function readLargestUnit({ sql }: Workspace, tables: PlannedTable[]): Promise<number> {
-	const counts = tables.map(({ rowsTable }) => `select unit, count(*) as rows from reprieve.${rowsTable} group by unit`)
+	const counts = tables.map((table) => `select unit, count(*) as rows from ${scanRows(table)} p group by unit`)
 	const [row] = await sql.unsafe<{ rows: string }[]>(`
 		select coalesce(max(rows), 0)::text as rows
 		from (select sum(rows) as rows from (${counts.join(' union all ')}) counted group by unit) units`)

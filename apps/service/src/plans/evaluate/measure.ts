@@ -1,6 +1,7 @@
 import { cellFromText, quoteIdentifier, quoteTable, type Row, type SourceTable } from '@reprieve/contracts'
 import type { PlannedTable } from '@reprieve/control'
 import type { Transaction } from '@reprieve/postgres'
+import { scanRows, type Units } from '../scan-rows.ts'
 import { isSameRow, type KeyColumn } from '../source.ts'
 
 /** Rows shown of a plan. */
@@ -22,13 +23,17 @@ export async function readSample(sql: Transaction, { planned, table, key }: Meas
 		(column, index) => `left(t.${quoteIdentifier(column.name)}::text, ${shownCharacters}) as c${index}`,
 	)
 	const rows = await sql.unsafe<Record<string, string | null>[]>(`
-		select ${columns.join(', ')} from (select * from reprieve.${planned.rowsTable} order by unit, n limit ${sampleRows}) p
+		select ${columns.join(', ')} from (select * from ${scanRows(planned, firstUnits(sampleRows))} stored order by unit, n limit ${sampleRows}) p
 		join ${quoteTable(table)} t on t.tableoid = p.leaf and ${isSameRow(key, 't', 'p')} order by p.unit, p.n`)
 	return rows.map((row) =>
 		Object.fromEntries(
 			table.columns.map((column, index) => [column.name, cellFromText(row[`c${index}`] ?? null, column.typeOid)]),
 		),
 	)
+}
+
+function firstUnits(rows: number): Units {
+	return { from: '1', to: String(rows) }
 }
 
 /** Seconds and bytes that the deletion takes, by the weight of some rows of each table. */
@@ -38,7 +43,7 @@ export async function estimate(sql: Transaction, tables: MeasuredTable[]): Promi
 	for (const { planned, table, key } of tables) {
 		const [weight] = await sql.unsafe<{ bytes: number }[]>(`
 			select coalesce(avg(pg_column_size(t.*)), 0)::float8 as bytes
-			from (select * from reprieve.${planned.rowsTable} order by unit, n limit ${weighedRows}) p
+			from (select * from ${scanRows(planned, firstUnits(weighedRows))} stored order by unit, n limit ${weighedRows}) p
 			join ${quoteTable(table)} t on t.tableoid = p.leaf and ${isSameRow(key, 't', 'p')}`)
 		bytes += Number(weight?.bytes) * planned.rows
 		rows += planned.rows

@@ -1,5 +1,6 @@
 import { quoteIdentifier, quoteTable, ReprieveError, type SourceColumn } from '@reprieve/contracts'
 import { longestRowBytes, type Transaction } from '@reprieve/postgres'
+import { scanRows } from '../scan-rows.ts'
 import { isSameRow } from '../source.ts'
 import type { MeasuredTable } from './measure.ts'
 
@@ -45,7 +46,7 @@ async function refuseLongest(sql: Transaction, measured: MeasuredTable, columns:
 	const rows = sql.unsafe<{ bytes: string; key: string[]; sizes: string[] }[]>(
 		`select bytes::text as bytes, to_json(key) as key, to_json(sizes::text[]) as sizes from (
 			select array[${keys.join(', ')}]::text[] as key, array[${texts.join(', ')}]::int8[] as sizes, ${texts.join(' + ')} as bytes
-			from reprieve.${planned.rowsTable} p
+			from ${scanRows(planned)} p
 			join ${quoteTable(table)} t on t.tableoid = p.leaf and ${isSameRow(key, 't', 'p')}) weighed
 		where bytes > ${longestRowBytes} order by bytes desc limit 1`,
 	)

@@ -19,6 +19,8 @@ export type Workspace = {
 	staged: StagedTable[]
 	/** Every foreign key by which a row of another table, or of the same, may depend on one of a staged table. */
 	keys: IncomingForeignKey[]
+	/** Whether the policy's own table is neither partitioned, nor a partition, nor has inheritance children. */
+	isOneLeaf: boolean
 	/** The staged table of an OID, a leaf's or inheritance child's included; undefined when none of its rows is planned. */
 	stageOf(oid: number): StagedTable | undefined
 	describe(oid: number): SourceTable | undefined
@@ -55,6 +57,7 @@ export async function openWorkspace(
 		sql,
 		staged,
 		keys,
+		isOneLeaf: root.kind === 'r' && family.size === 1,
 		stageOf: (oid) => (family.has(oid) ? staged[0] : staged.find((each) => each.table.oid === oid)),
 		describe: (oid) => byOid.get(oid),
 		forces: (key) => named(key) && forces(key),

@@ -18,7 +18,7 @@ export type Deleted = { counts: LeafCount[]; missing: PlannedRow[] }
 export async function deleteRows(
 	tx: Transaction,
 	shape: RunShape,
-	range: BatchRange,
+	batch: BatchRange,
 	dropped: readonly number[],
 ): Promise<Deleted> {
 	const steps = shape.tables.map((table, index) => statement(table, index, !needsLocks(shape)))
@@ -26,7 +26,7 @@ export async function deleteRows(
 		(_, index) => `select ${index} as i, leaf, count(*) as rows from d${index} group by leaf`,
 	)
 	const missing = shape.tables.map(
-		(table, index) => `select ${index} as i, p.unit, p.n from ${table.rows} p where ${inRange}
+		(table, index) => `select ${index} as i, p.unit, p.n from ${table.rows(range)} p where ${inRange}
 			and not exists (select from d${index} d where d.unit = p.unit and d.n = p.n)`,
 	)
 	const [row] = await tx.unsafe(
@@ -36,11 +36,12 @@ export async function deleteRows(
 			case when (select sum(rows) from counts) = $4::int8 then '[]' else
 				(select coalesce(json_agg(json_build_object('table', i, 'unit', unit, 'n', n)), '[]')
 				from (${missing.join(' union all ')}) m) end as missing`,
-		[range.from, range.to, arrayLiteral(dropped), dropped.length > 0 ? null : range.rows],
+		[batch.from, batch.to, arrayLiteral(dropped), dropped.length > 0 ? null : batch.rows],
 	)
 	return row as unknown as Deleted
 }
 
+const range = { from: '$1::int8', to: '$2::int8' }
 const inRange = 'p.unit between $1::int8 and $2::int8 and p.unit <> all($3::int8[])'
 
 function statement(table: TableShape, index: number, testsVersion: boolean): string {
@@ -48,10 +49,10 @@ function statement(table: TableShape, index: number, testsVersion: boolean): str
 	const returning = 'returning t.tableoid as leaf, p.unit, p.n'
 	const { action, rewrites } = table.planned
 	if (action === 'delete')
-		return `d${index} as (delete from ${table.source} t using ${table.rows} p where ${where} ${returning})`
+		return `d${index} as (delete from ${table.source} t using ${table.rows(range)} p where ${where} ${returning})`
 	const value = action === 'setNull' ? 'null' : 'default'
 	const set = rewrites.map((column) => `${quoteIdentifier(column)} = ${value}`).join(', ')
-	return `d${index} as (update ${table.source} t set ${set} from ${table.rows} p where ${where} ${returning})`
+	return `d${index} as (update ${table.source} t set ${set} from ${table.rows(range)} p where ${where} ${returning})`
 }
 
 /**
@@ -68,8 +69,14 @@ export async function classifyMissing(
 		`select m.unit, m.n, case
 				when exists (select from ${table.source} t where ${table.match('t', 'p')} and t.xmin = p.version) then 'suppressed'
 				when exists (select from ${table.source} t where ${table.match('t', 'p')}) then 'changed' else 'gone' end as why
-		from unnest($1::int8[], $2::int4[]) m(unit, n) join ${table.rows} p on p.unit = m.unit and p.n = m.n`,
-		[arrayLiteral(missing.map((row) => row.unit)), arrayLiteral(missing.map((row) => row.n))],
+		from unnest($1::int8[], $2::int4[]) m(unit, n) join ${table.rows({ from: '$3::int8', to: '$4::int8' })} p on p.unit = m.unit and p.n = m.n
+		where p.unit between $3::int8 and $4::int8`,
+		[
+			arrayLiteral(missing.map((row) => row.unit)),
+			arrayLiteral(missing.map((row) => row.n)),
+			Math.min(...missing.map((row) => row.unit)),
+			Math.max(...missing.map((row) => row.unit)),
+		],
 	)
 	const drifted: DriftedRow[] = []
 	const suppressed: PlannedRow[] = []

@@ -5,6 +5,9 @@ import type { RunShape, TableShape } from './shape.ts'
 /** Consecutive units of one batch, both inclusive. */
 export type UnitRange = { from: number; to: number }
 
+/** The range, as every statement here takes it. */
+const inRange = { from: '$1::int8', to: '$2::int8' }
+
 /** A planned row that is not deleted; `table` is its index in the plan's body. */
 export type DriftedRow = { table: number; unit: number; n: number; why: DriftReason }
 type DriftReason =
@@ -24,7 +27,7 @@ export async function lockRows(tx: Transaction, shape: RunShape, range: UnitRang
 	const statements = shape.tables.map((table) =>
 		tx.unsafe(
 			`select count(*) from (
-				select from ${table.source} t join ${table.rows} p on ${table.match('t', 'p')} and t.xmin = p.version
+				select from ${table.source} t join ${table.rows(inRange)} p on ${table.match('t', 'p')} and t.xmin = p.version
 				where p.unit between $1::int8 and $2::int8 order by ${orderBy(table, 't')} for update of t) held`,
 			[range.from, range.to],
 		),
@@ -36,7 +39,7 @@ export async function lockRows(tx: Transaction, shape: RunShape, range: UnitRang
 async function lockKeepers(tx: Transaction, table: TableShape, range: UnitRange): Promise<void> {
 	await tx.unsafe(
 		`select count(*) from (
-			select from ${table.source} t join ${table.rows} p on ${table.matchKeeper('t', 'p')}
+			select from ${table.source} t join ${table.rows(inRange)} p on ${table.matchKeeper('t', 'p')}
 			where p.unit between $1::int8 and $2::int8 order by ${orderBy(table, 't')} for share of t) held`,
 		[range.from, range.to],
 	)
@@ -78,7 +81,7 @@ function versionQuery(shape: RunShape, index: number): string {
 	const table = shape.tables[index] as TableShape
 	return `select ${index} as "table", p.unit, p.n,
 			case when exists (select from ${table.source} t where ${table.match('t', 'p')}) then 'changed' else 'gone' end as why
-		from ${table.rows} p
+		from ${table.rows(inRange)} p
 		where p.unit between $1::int8 and $2::int8
 			and not exists (select from ${table.source} t where ${table.match('t', 'p')} and t.xmin = p.version)`
 }
@@ -91,7 +94,7 @@ function witnessQueries(shape: RunShape): string[] {
 	// A parent table that was dropped cannot come back under its OID.
 	if (!shape.parentCame) return []
 	return [
-		`select 0, p.unit, p.n, 'parentCame' from ${table.rows} p
+		`select 0, p.unit, p.n, 'parentCame' from ${table.rows(inRange)} p
 		join ${table.source} t on ${table.match('t', 'p')} and t.xmin = p.version
 		where p.unit between $1::int8 and $2::int8 and ${shape.parentCame}`,
 	]
@@ -100,7 +103,7 @@ function witnessQueries(shape: RunShape): string[] {
 /** A dependent in the policy's own table has no keeper. Compares records, not columns: that takes each type's own equality, wherever its operator lies. */
 function keeperQuery(table: TableShape, expressions: string[]): string {
 	const image = `row(${expressions.join(', ')})`
-	return `select 0, p.unit, p.n, case when keeper.found then 'keeperChanged' else 'keeperGone' end from ${table.rows} p
+	return `select 0, p.unit, p.n, case when keeper.found then 'keeperChanged' else 'keeperGone' end from ${table.rows(inRange)} p
 		cross join lateral (select ${image} as image from ${table.source} t
 			where ${table.match('t', 'p')} and t.xmin = p.version) victim
 		left join lateral (select ${image} as image, true as found from ${table.source} t
@@ -115,15 +118,15 @@ function dependentQueries(shape: RunShape, index: number): string[] {
 	return incomingOf(shape, table).map((key) => {
 		const planned = plannedChildren(shape, key)
 		const covered = planned.map(
-			(child) => `and not exists (select from ${child.rows} q
+			(child) => `and not exists (select from ${child.rows(inRange)} q
 				where ${child.match('c', 'q')} and c.xmin = q.version and q.unit between $1::int8 and $2::int8)`,
 		)
-		const once = planned.map((child) => `exists (select from ${child.rows} q where ${child.match('c', 'q')})`)
+		const once = planned.map((child) => `exists (select from ${child.rows()} q where ${child.match('c', 'q')})`)
 		const why =
 			once.length > 0
 				? `case when ${once.join(' or ')} then 'dependentDrifted' else 'newDependent' end`
 				: `'newDependent'`
-		return `select ${index}, p.unit, p.n, ${why} from ${table.rows} p
+		return `select ${index}, p.unit, p.n, ${why} from ${table.rows(inRange)} p
 			join ${parentOf(key, table)} t on ${table.match('t', 'p')} and t.xmin = p.version
 			join ${childOf(key)} c on ${refers(key, 'c', 't')}
 			where p.unit between $1::int8 and $2::int8 and ${within(key)} ${covered.join(' ')}`
@@ -206,10 +209,12 @@ function spreadQueries(shape: RunShape, index: number): string[] {
 	if (table.planned.action !== 'delete') return []
 	return incomingOf(shape, table).flatMap((key) =>
 		plannedChildren(shape, key).map(
-			(child) => `select distinct ${index} as "table", p.unit, p.n, 'dependentDrifted' as why from ${table.rows} p
+			(
+				child,
+			) => `select distinct ${index} as "table", p.unit, p.n, 'dependentDrifted' as why from ${table.rows(inRange)} p
 			join ${parentOf(key, table)} t on ${table.match('t', 'p')} and t.xmin = p.version
 			join ${childOf(key)} c on ${refers(key, 'c', 't')}
-			join ${child.rows} q on ${child.match('c', 'q')}
+			join ${child.rows()} q on ${child.match('c', 'q')}
 			where p.unit between $1::int8 and $2::int8 and ${within(key)}
 				and p.unit <> all($3::int8[]) and q.unit = any($3::int8[])`,
 		),

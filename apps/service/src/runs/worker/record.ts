@@ -67,9 +67,9 @@ async function recordDrifted(tx: Transaction, shape: RunShape, { batch, drifted 
 			`insert into reprieve.drifted_rows (run_id, batch, n, "table", key, why)
 			select $1, $2::int4, $3::int4 + row_number() over (order by p.unit, p.n), $4, ${keyJson(table.planned, 'p')},
 				coalesce(w.why, 'dependentDrifted')
-			from ${table.rows} p
+			from ${table.rows({ from: '$9::int8', to: '$10::int8' })} p
 			left join unnest($5::int8[], $6::int4[], $7::text[]) w(unit, n, why) on w.unit = p.unit and w.n = p.n
-			where ${needsLocks(shape) ? 'p.unit = any($8::int8[])' : 'w.why is not null and p.unit = any($8::int8[])'}`,
+			where p.unit between $9::int8 and $10::int8 and ${needsLocks(shape) ? 'p.unit = any($8::int8[])' : 'w.why is not null and p.unit = any($8::int8[])'}`,
 			[
 				batch.lease.runId,
 				batch.number,
@@ -79,6 +79,8 @@ async function recordDrifted(tx: Transaction, shape: RunShape, { batch, drifted 
 				arrayLiteral(own.map((row) => row.n)),
 				arrayLiteral(own.map((row) => row.why)),
 				arrayLiteral(droppedUnits(drifted)),
+				batch.range.from,
+				batch.range.to,
 			],
 		)
 		written += inserted.count
@@ -90,7 +92,7 @@ async function recordDrifted(tx: Transaction, shape: RunShape, { batch, drifted 
 export async function readPlannedKey(tx: Transaction, shape: RunShape, row: PlannedRow): Promise<Row> {
 	const table = shape.tables[row.table] as TableShape
 	const [found] = await tx.unsafe<{ key: Row }[]>(
-		`select ${keyJson(table.planned, 'p')} as key from ${table.rows} p where p.unit = $1::int8 and p.n = $2::int4`,
+		`select ${keyJson(table.planned, 'p')} as key from ${table.rows({ from: '$1::int8', to: '$1::int8' })} p where p.unit = $1::int8 and p.n = $2::int4`,
 		[row.unit, row.n],
 	)
 	return found?.key ?? {}

@@ -9,13 +9,15 @@ import {
 	readIncoming,
 	type Session,
 } from '@reprieve/postgres'
+import { scanRows, type Units } from '../../plans/scan-rows.ts'
 
 /** One planned table as SQL needs it. */
 export type TableShape = {
 	planned: PlannedTable
-	/** Quoted names of the source table and of the per-plan table. */
+	/** Quoted name of the source table. */
 	source: string
-	rows: string
+	/** Its planned rows, as an item of FROM that needs an alias; of packed ones those of `units`, and some beside them. */
+	rows(units?: Units): string
 	/** Key columns of the source, quoted. */
 	key: string[]
 	/** Condition that row `alias` is the one that row `plan` of the rows table names, by leaf and key. */
@@ -123,7 +125,7 @@ function tableShape(planned: PlannedTable, source: string, columns: KeyColumn[])
 	return {
 		planned,
 		source,
-		rows: quoteTable({ schema: 'reprieve', name: planned.rowsTable }),
+		rows: (units) => scanRows(planned, units),
 		key: planned.key.map(({ column }) => quoteIdentifier(column)),
 		match: (alias, plan) => `${alias}.tableoid = ${plan}.leaf and ${matchKey(alias, plan, 'k')}`,
 		matchKeeper: (alias, plan) => `${alias}.tableoid = ${plan}.wleaf and ${matchKey(alias, plan, 'w')}`,

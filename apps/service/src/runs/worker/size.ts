@@ -1,6 +1,6 @@
 import type { Sql } from '@reprieve/postgres'
 import type { UnitRange } from './drift.ts'
-import type { RunShape, TableShape } from './shape.ts'
+import type { RunShape } from './shape.ts'
 
 /** Units of a batch, and how many planned rows they hold. */
 export type BatchRange = UnitRange & { rows: number }
@@ -34,10 +34,12 @@ export async function nextRange(
 	done: number,
 	rows: number,
 ): Promise<BatchRange | undefined> {
-	const each = (select: (table: TableShape) => string) => shape.tables.map((table) => `(${select(table)})`)
-	const units = each(({ rows: of }) => `select unit from ${of} where unit > $1::int8 order by unit limit $2::int8 + 1`)
-	const ends = each(({ rows: of }) => `select max(unit) from ${of}`)
-	const counts = each(({ rows: of }) => `select count(*) from ${of} where unit between $1::int8 + 1 and cut.unit`)
+	const [only] = shape.tables
+	if (only?.planned.packed) return rangeOfSingles(only.planned.rows, done, rows)
+	const each = (select: (rows: string) => string) => shape.tables.map((table) => `(${select(table.rows())})`)
+	const units = each((of) => `select unit from ${of} p where unit > $1::int8 order by unit limit $2::int8 + 1`)
+	const ends = each((of) => `select max(unit) from ${of} p`)
+	const counts = each((of) => `select count(*) from ${of} p where unit between $1::int8 + 1 and cut.unit`)
 	// The unit of the first row too many is left out, unless it is the first of all.
 	const [cut] = await sql.unsafe<{ to: string; rows: string }[]>(
 		`with beyond as materialized (
@@ -48,4 +50,10 @@ export async function nextRange(
 	)
 	const counted = Number(cut?.rows)
 	return counted > 0 ? { from: done + 1, to: Number(cut?.to), rows: counted } : undefined
+}
+
+/** Where each planned row is a unit of its own. */
+function rangeOfSingles(planned: number, done: number, rows: number): BatchRange | undefined {
+	const to = Math.min(done + Math.max(rows, 1), planned)
+	return to > done ? { from: done + 1, to, rows: to - done } : undefined
 }
