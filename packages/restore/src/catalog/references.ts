@@ -20,6 +20,8 @@ export type Reference = {
 	referenceTypes: number[]
 	/** parent OPERATOR child, per column. */
 	operators: string[]
+	/** SQL behind the child's column, per column: what the operator takes, under the parent's collation. */
+	casts: string[]
 	full: boolean
 	/** Temporal foreign keys (PERIOD) compare ranges: left to the server's own check. */
 	period: boolean
@@ -51,6 +53,12 @@ export async function readReferences(sql: Session, oids: number[]): Promise<Refe
 			'operators', (select json_agg(format('OPERATOR(%I.%s)', s.nspname, o.oprname) order by k.place)
 				from unnest(f.conpfeqop) with ordinality k(operator, place)
 				join pg_operator o on o.oid = k.operator join pg_namespace s on s.oid = o.oprnamespace),
+			'casts', (select json_agg(case when t.typtype = 'p' then '' else format('::%I.%I', ts.nspname, t.typname) end
+					|| coalesce((select format(' collate %I.%I', cs.nspname, c.collname)
+						from pg_collation c join pg_namespace cs on cs.oid = c.collnamespace where c.oid = a.attcollation), '') order by k.place)
+				from unnest(f.conpfeqop, f.confkey) with ordinality k(operator, attnum, place)
+				join pg_operator o on o.oid = k.operator join pg_type t on t.oid = o.oprright join pg_namespace ts on ts.oid = t.typnamespace
+				join pg_attribute a on a.attrelid = f.confrelid and a.attnum = k.attnum),
 			'full', f.confmatchtype = 'f',
 			'period', coalesce((to_jsonb(f) ->> 'conperiod')::bool, false),
 			'lockable', has_schema_privilege(n.oid, 'usage') and has_table_privilege(p.oid, 'select')

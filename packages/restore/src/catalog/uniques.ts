@@ -18,7 +18,7 @@ export type Unique = {
 
 /**
  * Unique indexes and exclusion constraints of the tables and of their partitions alone, with operators fully qualified,
- * key indexes first.
+ * key indexes first. A partition's own stands for itself until all of its root's are there.
  */
 export async function readUniques(sql: Session, oids: number[]): Promise<Unique[]> {
 	const rows = await sql<{ unique: Omit<Unique, 'predicate'> & { predicate: string | null } }[]>`
@@ -42,7 +42,8 @@ export async function readUniques(sql: Session, oids: number[]): Promise<Unique[
 		from tree join pg_index i on i.indrelid = tree.oid join pg_class c on c.oid = i.indexrelid
 		left join pg_constraint x on x.conindid = i.indexrelid and x.conrelid = i.indrelid and x.contype in ('p', 'u', 'x')
 		where (i.indisunique or i.indisexclusion) and i.indisvalid
-			and not exists (select from pg_inherits h where h.inhrelid = i.indexrelid)
+			and not exists (select from pg_inherits h join pg_index above on above.indexrelid = h.inhparent
+				where h.inhrelid = i.indexrelid and above.indisvalid)
 		order by tree.oid, i.indisprimary desc, i.indnkeyatts, i.indexrelid`
 	return rows.map(({ unique }) => ({ ...unique, predicate: unique.predicate ?? undefined }))
 }

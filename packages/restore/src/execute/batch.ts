@@ -5,7 +5,13 @@ import { type Reference, readReferences, referencing } from '../catalog/referenc
 import { readHooks, readRights } from '../catalog/triggers.ts'
 import { readUniques, type Unique } from '../catalog/uniques.ts'
 import { driftCode, ownEntry } from '../drift/map-columns.ts'
-import { chooseSuppression, mayCheckAtOnce, type Suppression, type SuppressionFacts } from '../order/suppression.ts'
+import {
+	chooseSuppression,
+	mayCheckAtOnce,
+	replicaObstacle,
+	type Suppression,
+	type SuppressionFacts,
+} from '../order/suppression.ts'
 import { classify } from '../preview/classify.ts'
 import type { RestoreRequest } from '../preview/examine.ts'
 import { openTimelines, type Timelines } from '../selection/timelines.ts'
@@ -58,13 +64,13 @@ export async function restoreBatch(
 ): Promise<Map<string, BatchCounts>> {
 	const { batch, shares } = source
 	const lives = await lockTables(tx, context, shares)
-	const oids = lives.map((live) => live.oid)
-	const uniques = await readUniques(tx, oids)
 	const flags = shares.flatMap((share) => share.relinks)
 	const relinks = flags.length > 0 && flags.every((isRelink) => isRelink)
 	const { conflict } = context.request
 	const updating = relinks || conflict === 'overwrite'
-	const facts = await readFacts(tx, context, { lives, uniques, updating })
+	const known = () => readFacts(tx, context, { lives, updating })
+	const facts = await known()
+	const { uniques } = facts
 	const chosen = chooseFor(facts)
 	const straight = await straightWork(tx, context, { source, lives, uniques, suppression: chosen })
 	if (!straight) await context.turn
@@ -76,7 +82,7 @@ export async function restoreBatch(
 		const counts = await restoreStraight(tx, straight, {
 			turn: context.turn,
 			release: () => releaseChecked(tx, suppression),
-			unchecked: suppression.mode === 'replica' ? facts.references : [],
+			readUnchecked: () => readUnchecked(suppression, known),
 		})
 		return new Map([[straight.archivedName, counts]])
 	}
@@ -93,7 +99,7 @@ export async function restoreBatch(
 		await writeRows(tx, stages, { uniques, conflict })
 		await advanceSequences(tx, stages.map(restoredOf))
 	}
-	if (suppression.mode === 'replica') await checkReferences(tx, stages, facts.references)
+	await checkReferences(tx, stages, await readUnchecked(suppression, known))
 	await releaseChecked(tx, suppression)
 	const counts = new Map<string, BatchCounts>()
 	for (const stage of stages) {
@@ -161,19 +167,33 @@ async function lockTables(tx: Transaction, context: BatchContext, shares: Share[
 async function readFacts(
 	tx: Transaction,
 	context: BatchContext,
-	work: { lives: SourceTable[]; uniques: Unique[]; updating: boolean },
+	work: { lives: SourceTable[]; updating: boolean },
 ): Promise<SuppressionFacts> {
-	const { lives, uniques, updating } = work
+	const { lives, updating } = work
 	const oids = lives.map((live) => live.oid)
 	return {
 		tables: lives,
 		hooks: await readHooks(tx, oids),
-		uniques,
+		uniques: await readUniques(tx, oids),
 		references: await readReferences(tx, oids),
 		rights: await readRights(tx, oids),
 		updated: updating ? await readIncoming(tx, oids) : [],
 		triggers: context.request.triggers,
 	}
+}
+
+/**
+ * Foreign keys that nobody has looked at for what is written by now, when the partitions that took it can change no more: one that was
+ * attached while it was written has keys and triggers of its own. Throws SCHEMA_DRIFT where replica mode was no choice then.
+ */
+async function readUnchecked(suppression: Suppression, known: () => Promise<SuppressionFacts>): Promise<Reference[]> {
+	if (suppression.mode !== 'replica') return []
+	const facts = await known()
+	const obstacle = replicaObstacle(facts)
+	if (obstacle === undefined) return facts.references
+	throw new ReprieveError('SCHEMA_DRIFT', `${obstacle}: the tables changed while a batch was written`, {
+		hint: 'Start the restore again.',
+	})
 }
 
 function chooseFor(facts: SuppressionFacts): Suppression {

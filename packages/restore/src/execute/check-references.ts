@@ -1,7 +1,7 @@
 import { formatTableName, quoteIdentifier, ReprieveError } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import type { Reference } from '../catalog/references.ts'
-import { allPresent } from '../preview/parents.ts'
+import { allPresent, pointsAt } from '../preview/parents.ts'
 import { textOf } from '../stage/columns.ts'
 
 /** Rows of which a foreign key speaks and that were written without triggers: SQL of the FROM and WHERE that give them as `s`. */
@@ -15,16 +15,13 @@ export type Unchecked = { archivedName: string; rows: string }
 export async function checkReference(tx: Transaction, unchecked: Unchecked, reference: Reference): Promise<void> {
 	if (reference.full) await refusePartialNull(tx, unchecked, reference)
 	const columns = reference.columns.map(quoteIdentifier)
-	const pairs = columns.map(
-		(column, i) => `p.${quoteIdentifier(reference.references[i] ?? '')} ${reference.operators[i]} w.${column}`,
-	)
 	const wanted = `select ${columns.map((column) => `s.${column}`).join(', ')} ${unchecked.rows}
 		and ${allPresent(reference.columns, 's')}`
 	// Row by row, as the trigger does: a join is planned badly where the parents came since their table was analyzed.
 	const [absent] = await tx.unsafe<{ key: (string | null)[] }[]>(
 		`select json_build_array(${columns.map((column) => textOf(`w.${column}`)).join(', ')}) as key from (${wanted}) w
 		left join lateral (
-			select true as is_held from ${reference.parentSql} p where ${pairs.join(' and ')} for key share) h on true
+			select true as is_held from ${reference.parentSql} p where ${pointsAt(reference, 'p', 'w')} for key share) h on true
 		where h.is_held is null limit 1`,
 	)
 	if (absent) throw parentMissing(unchecked, reference, absent.key)

@@ -50,28 +50,27 @@ export async function mayGoStraight(
 /**
  * Copies a share straight into its table, by PostgreSQL's own input functions, then has the rows that this transaction wrote
  * under the list's keys copied out in the list's order: the same text means the same values. `release` makes the
- * checks that were put off, `unchecked` are foreign keys that nobody looked at; sequences, which no rollback puts back, wait for the
- * batch's turn. Throws NotStraight when anything
- * is not as plain as that; the caller rolls back.
+ * checks that were put off, `readUnchecked` says which foreign keys nobody looked at; sequences, which no rollback puts back, wait for
+ * the batch's turn. Throws NotStraight when anything is not as plain as that; the caller rolls back.
  */
 export async function restoreStraight(
 	tx: Transaction,
 	work: StraightWork,
-	{ turn, release, unchecked }: { turn: Promise<void>; release: () => Promise<void>; unchecked: Reference[] },
+	steps: { turn: Promise<void>; release: () => Promise<void>; readUnchecked: () => Promise<Reference[]> },
 ): Promise<BatchCounts> {
 	const { share, restoreId } = work
 	let written: string | undefined
 	try {
 		const sent = await copyIn(tx, work)
-		await release()
+		await steps.release()
 		work.signal.throwIfAborted()
 		written = await readBack(tx, work, sent)
 		if (!written) throw new NotStraight(`${work.archivedName} reads back otherwise`)
-		await checkReferences(tx, work, { written, references: unchecked })
+		await checkReferences(tx, work, { written, references: await steps.readUnchecked() })
 	} catch (error) {
 		throw isRefusal(error) ? new NotStraight((error as Error).message, { cause: error }) : error
 	}
-	await turn
+	await steps.turn
 	if (!(await mayGoStraight(tx, work))) throw new NotStraight('another restore was quicker')
 	await advanceSequences(tx, [{ table: work.live.oid, rows: `(${written}) s` }])
 	await markWritten(tx, restoreId, share)
@@ -81,7 +80,7 @@ export async function restoreStraight(
 
 /** The server's refusal of a value, a row or the copy itself, or what it led to; not a lost connection, a lock or a full disk. */
 function isRefusal(error: unknown): boolean {
-	if (error instanceof ReprieveError && error.code === 'PARENT_MISSING') return true
+	if (error instanceof ReprieveError && ['PARENT_MISSING', 'SCHEMA_DRIFT'].includes(error.code)) return true
 	const code =
 		error instanceof ReprieveError ? (error.cause as { code?: string })?.code : (error as { code?: string }).code
 	return /^(0A|22|23|42|54000|P0)/.test(code ?? '')

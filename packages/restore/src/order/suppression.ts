@@ -52,7 +52,7 @@ export function mayCheckAtOnce(facts: SuppressionFacts): boolean {
 }
 
 /** Why `session_replication_role=replica` will not do; undefined when it will. */
-function replicaObstacle(facts: SuppressionFacts): string | undefined {
+export function replicaObstacle(facts: SuppressionFacts): string | undefined {
 	const oids = new Set(facts.tables.map((table) => table.oid))
 	if (!facts.rights.replica) return 'session_replication_role is not granted'
 	const firing = facts.hooks.find((hook) => hook.enabled !== 'O')

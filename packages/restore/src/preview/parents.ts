@@ -35,17 +35,18 @@ function isPartly(columns: string[], alias: string): string {
 	return `num_nulls(${values.join(', ')}) between 1 and ${columns.length - 1}`
 }
 
-/** SQL of "none of the columns is NULL", over an alias. */
+/** SQL of "none of the columns is NULL", over an alias. A composite value with a NULL in it is one, though it is not IS NOT NULL. */
 export function allPresent(columns: string[], alias: string): string {
-	return columns.map((column) => `${alias}.${quoteIdentifier(column)} is not null`).join(' and ')
+	return `num_nulls(${columns.map((column) => `${alias}.${quoteIdentifier(column)}`).join(', ')}) = 0`
 }
 
-/** SQL of the foreign key's own comparison, parent alias first. */
-function pointsAt(reference: Reference, parent: string, child: string): string {
-	return reference.columns
+/** SQL of the foreign key's own comparison: under the parent's collation, and by its index also where types differ. */
+export function pointsAt(reference: Reference, parent: string, child: string): string {
+	const { columns, references, operators, casts } = reference
+	return columns
 		.map((column, i) => {
-			const referenced = `${parent}.${quoteIdentifier(reference.references[i] ?? '')}`
-			return `${referenced} ${reference.operators[i]} ${child}.${quoteIdentifier(column)}`
+			const referenced = `${parent}.${quoteIdentifier(references[i] ?? '')}`
+			return `${referenced} ${operators[i]} ${child}.${quoteIdentifier(column)}${casts[i]}`
 		})
 		.join(' and ')
 }
