@@ -118,7 +118,7 @@ const servicePoints: readonly Point[] = [
 		name: 'a batch of a restore has relinked',
 		told: told.restores,
 		file: restoreBatch,
-		at: "if (suppression.mode === 'replica') await",
+		at: 'await checkReferences(tx, stages',
 		when: 'relinks',
 	},
 	{
