@@ -64,3 +64,24 @@ test('an inheritance child that is attached while a plan is made is not planned 
 	expect(await leavesOf(ground, planned as PlannedTable)).toEqual(['t 1'])
 	await plannedTable(ground).then((now) => expect(now.rows).toBe(3))
 })
+
+test('tables that are swapped while a plan is made are not taken for each other', async () => {
+	await using ground = await openGround()
+	const { sql } = ground.database
+	await sql`create table public.t (id int primary key)`
+	await sql`create table public.made_anew (id int primary key)`
+	await sql`insert into public.made_anew values (1)`
+	const swap = async () => {
+		await sql`alter table public.t rename to old`
+		await sql`alter table public.made_anew rename to t`
+	}
+	const evaluated = ground.services.pools.plan.begin('isolation level repeatable read', async (tx) => {
+		const unsafe = async (text: string, ...rest: []) => {
+			if (text.startsWith('lock table')) await swap()
+			return await tx.unsafe(text, ...rest)
+		}
+		const swapping = new Proxy(tx, { get: (of, name) => (name === 'unsafe' ? unsafe : Reflect.get(of, name)) })
+		return await evaluatePolicy(swapping as Transaction, all, { prefix: 'plan_swapped', limit: 100 })
+	})
+	await expect(evaluated).rejects.toMatchObject({ code: 'CONFLICT' })
+})

@@ -9,7 +9,7 @@ import { dropPlanRows, rowsPrefix } from './drop-rows.ts'
 import { type Evaluation, evaluatePolicy, touchedTables } from './evaluate/evaluate.ts'
 import { toFailure, toPlanError } from './failure.ts'
 import { digestRows, hashPlan } from './hash.ts'
-import { livenessLock } from './liveness.ts'
+import { livenessLock, lockLiveness } from './liveness.ts'
 import { ruleFindings } from './rules.ts'
 import type { PlanRow } from './show.ts'
 
@@ -65,8 +65,9 @@ type Digested = Evaluation & { rowsHash: string }
 
 /** One plan after the other, so that of two that cross each other the second is refused. */
 async function settlePlan(services: Services, plan: PlanRow, evaluation: Digested): Promise<void> {
-	const findings = await readFindings(services, evaluation)
 	await services.control.db.transaction(async (tx) => {
+		await tx.execute(lockLiveness(plan.id))
+		const findings = await readFindings(services, evaluation)
 		await tx.execute(sql`select pg_advisory_xact_lock(hashtext('reprieve.plans'), 0)`)
 		await refuseCrossing(services, tx, { id: plan.id, body: evaluation.body })
 		const settled = await tx

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { ReprieveError } from '@reprieve/contracts'
 import { plans, runs } from '@reprieve/control'
 import { and, eq, inArray, lt, lte } from 'drizzle-orm'
@@ -9,6 +10,9 @@ import { isWorkedAt } from './liveness.ts'
 
 /** A plan is given so long between being stored and being worked at. */
 const startWithinMs = 60_000
+
+/** Who makes a plan holds nothing between two of its transactions: nobody is at it only where two looks say so. */
+const lookAgainMs = 1_000
 
 export type Swept = { expired: number; abandoned: number; dropped: number }
 
@@ -40,6 +44,8 @@ async function failAbandoned(services: Services): Promise<number> {
 		.where(and(eq(plans.status, 'planning'), lt(plans.createdAt, before)))
 	let failed = 0
 	for (const { id } of old) {
+		if (await isWorkedAt(services, id)) continue
+		await setTimeout(lookAgainMs)
 		if (await isWorkedAt(services, id)) continue
 		const failure = toFailure(
 			new ReprieveError('UNAVAILABLE', `the process that made plan ${id} ended`, { hint: 'Make the plan again.' }),

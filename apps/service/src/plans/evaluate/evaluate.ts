@@ -1,4 +1,11 @@
-import { type Policy, quoteTable, type Row } from '@reprieve/contracts'
+import {
+	formatTableName,
+	type Policy,
+	quoteTable,
+	ReprieveError,
+	type Row,
+	type SourceTable,
+} from '@reprieve/contracts'
 import type { PlanBody, PlannedTable } from '@reprieve/control'
 import { closureHash, readColumnNumbers, readIncoming, type Transaction } from '@reprieve/postgres'
 import type { Candidates } from '../candidates/candidates.ts'
@@ -47,12 +54,27 @@ export async function evaluatePolicy(
 	const work = await openWorkspace(sql, root, policy)
 	// An inheritance child that is attached meanwhile must not be scanned where each row's leaf is left out.
 	const scan = `${work.isOneLeaf ? 'only ' : ''}${quoteTable(scanned)}`
+	await holdNamed(sql, scanned)
 	const candidates = await compileCandidates(policy, { sql, table: scanned, scan, key: root.key, incoming })
 	const written =
 		work.keys.length === 0
 			? await writeAlone(work, candidates, options)
 			: await writeWithDependents(work, candidates, { ...options, policy })
 	return describeWritten(work, candidates, written)
+}
+
+/**
+ * A statement takes the table that has a name by now, the snapshot's catalog the one that had it: of tables that were swapped, rows of
+ * one would be planned as rows of the other. Held, the name stays.
+ */
+async function holdNamed(sql: Transaction, table: SourceTable): Promise<void> {
+	const name = quoteTable(table)
+	await sql.unsafe(`lock table only ${name} in access share mode`)
+	const [row] = await sql<{ same: boolean }[]>`select to_regclass(${name}::text)::oid = ${table.oid}::int8::oid as same`
+	if (row?.same) return
+	throw new ReprieveError('CONFLICT', `${formatTableName(table)} is another table by now`, {
+		hint: 'It was renamed while the plan was made. Make the plan again.',
+	})
 }
 
 async function writeAlone(
