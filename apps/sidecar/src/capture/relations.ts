@@ -6,7 +6,7 @@ import type { Vault, VaultTable } from '@reprieve/vault'
 import type { TableBuffer } from '../archive/buffer.ts'
 import { adoptRemedy, CaptureStopped } from '../incident.ts'
 import { isVaultAway } from '../vault-away.ts'
-import { type RelationFacts, readRelationFacts, readSlots, readTypeNames } from './catalog.ts'
+import { type RelationFacts, readRelationFacts, readSlots, readTypeNames, readUnprovenColumns } from './catalog.ts'
 import { type Mapping, makeMapping } from './mapping.ts'
 import { type Match, matchAltered, matchDropped, matchRelation } from './match.ts'
 
@@ -42,18 +42,22 @@ export class Relations<Spilled = unknown> {
 	/** Maps a relation for the rows that follow in a transaction, whose own changes of the catalog are seen. */
 	async resolve(relation: Relation, xid: number): Promise<void> {
 		await this.#untilVisible(xid)
-		this.#mappings.set(relation.oid, await this.map(relation))
+		this.#mappings.set(relation.oid, await this.map(relation, xid))
 	}
 
-	/** What a relation is in the vault as of now. Throws SCHEMA_DRIFT (which stops capture) rather than guess. */
-	async map(relation: Relation): Promise<Mapping> {
+	/**
+	 * What a relation is in the vault as of now, for rows that transaction `xid` took out of it, if they are to be judged.
+	 * Throws SCHEMA_DRIFT (which stops capture) rather than guess.
+	 */
+	async map(relation: Relation, xid?: number): Promise<Mapping> {
 		const facts = await readRelationFacts(this.#options.sql, relation.oid)
 		const name = facts.root ?? (await this.#rootName(relation, facts))
 		const buffer = await this.buffer(name)
 		const archived = await this.#archivedVersion(buffer, facts.rootOid)
 		const match = await this.#match(relation, { facts, archived, label: buffer.label })
 		const table = this.#oneVersion(buffer.label, match.table)
-		return makeMapping({ relation, facts, match: { ...match, table }, archived, buffer })
+		const unproven = xid === undefined ? [] : await readUnprovenColumns(this.#options.sql, facts.rootOid, xid)
+		return makeMapping({ relation, facts, match: { ...match, table }, archived, unproven, buffer })
 	}
 
 	async buffer(name: { schema: string; name: string }): Promise<TableBuffer<Spilled>> {
