@@ -25,8 +25,8 @@ export type RelationsOptions<Spilled> = {
 export class Relations<Spilled = unknown> {
 	readonly buffers = new Map<string, TableBuffer<Spilled>>()
 	readonly #mappings = new Map<number, Mapping>()
-	/** The newest schema version of each root. */
-	readonly #versions = new Map<string, SourceTable>()
+	/** The newest schema version of each root that this session met, by the root's OID. */
+	readonly #versions = new Map<number, SourceTable>()
 	readonly #options: RelationsOptions<Spilled>
 	/** The transaction that was last seen to have taken effect. */
 	#visible: number | undefined
@@ -55,7 +55,7 @@ export class Relations<Spilled = unknown> {
 		const buffer = await this.buffer(name)
 		const archived = await this.#archivedVersion(buffer, facts.rootOid)
 		const match = await this.#match(relation, { facts, archived, label: buffer.label })
-		const table = this.#oneVersion(buffer.label, match.table)
+		const table = this.#oneVersion(facts.rootOid, match.table)
 		const unproven = xid === undefined ? [] : await readUnprovenColumns(this.#options.sql, facts.rootOid, xid)
 		return makeMapping({ relation, facts, match: { ...match, table }, archived, unproven, buffer })
 	}
@@ -72,13 +72,14 @@ export class Relations<Spilled = unknown> {
 
 	/**
 	 * The vault's newest version of a table. While the vault is away, which must not keep frames from Kafka, the newest that this
-	 * session met: the server describes a table again whenever it was altered, vacuumed or analysed.
+	 * session met: the server describes a table again whenever it was altered, renamed, vacuumed or analysed. A table that the
+	 * session has not met before waits for the vault, and the stream with it.
 	 */
-	async #archivedVersion({ label, vault }: TableBuffer<Spilled>, oid: number): Promise<SourceTable | undefined> {
+	async #archivedVersion({ vault }: TableBuffer<Spilled>, oid: number): Promise<SourceTable | undefined> {
 		try {
 			return (await vault.schemas()).findLast((version) => version.oid === oid)
 		} catch (error) {
-			const met = this.#versions.get(label)
+			const met = this.#versions.get(oid)
 			if (!isVaultAway(error) || met?.oid !== oid) throw error
 			return met
 		}
@@ -95,10 +96,10 @@ export class Relations<Spilled = unknown> {
 	}
 
 	/** Equal versions are one object, so that leaves of a root share one builder. */
-	#oneVersion(label: string, table: SourceTable): SourceTable {
-		const known = this.#versions.get(label)
+	#oneVersion(oid: number, table: SourceTable): SourceTable {
+		const known = this.#versions.get(oid)
 		if (known && JSON.stringify(known) === JSON.stringify(table)) return known
-		this.#versions.set(label, table)
+		this.#versions.set(oid, table)
 		return table
 	}
 
