@@ -413,6 +413,42 @@ testKafka(
 	120_000,
 )
 
+testKafka(
+	'a table that is renamed while the vault is away is sent on, and NULL from before a NOT NULL is no incident',
+	async () => {
+		await using ground = await kafkaGround()
+		const { sql, vaultUrl, name } = ground
+		await sql`create table public.p (id int primary key, note text) partition by range (id)`
+		await sql`create table public.p_low partition of public.p for values from (0) to (10)`
+		await sql`create table public.p_high partition of public.p for values from (10) to (20)`
+		await sql`insert into public.p values (1, 'a'), (2, null), (3, 'c'), (11, 'a'), (12, null), (13, 'c')`
+		const away = { is: false, refused: 0 }
+		const vault = openVault({ store: unreliable(fileStore(fileURLToPath(vaultUrl)), away), database: name })
+		await ground.capture({ vault })
+		await publish(ground, 'public.p_low', 'public.p_high')
+		await sql`delete from public.p where id in (1, 11)`
+		await sent(ground)
+		away.is = true
+		await sql.begin(async (tx) => {
+			// Has both leaves described again for the rows that go before the ALTER.
+			await tx`alter table public.p alter note set default 'none'`
+			await tx`delete from public.p where note is null`
+			await tx`alter table public.p alter note set not null`
+		})
+		await sent(ground)
+		expect(away.refused).toBeGreaterThan(0)
+		await sql`alter table public.p rename to q`
+		await sql`delete from public.q`
+		await sent(ground)
+		expect(idsOf(await rowsOf(ground, 'p'))).toEqual([1, 11, 2, 12])
+		expect(idsOf(await rowsOf(ground, 'q'))).toEqual([3, 13])
+		expect(sessionsOf([...(await rowsOf(ground, 'p')), ...(await rowsOf(ground, 'q'))])).toHaveLength(1)
+		const transactions = (await transactionsOf(ground)).flatMap((frame) => frame.transactions)
+		expect(transactions.flatMap(({ incidents }) => incidents)).toEqual([])
+	},
+	120_000,
+)
+
 /** A store that cannot be reached while `away` says so. */
 function unreliable(store: Store, away: { is: boolean; refused: number }): Store {
 	return new Proxy(store, {

@@ -315,6 +315,29 @@ export const captureGuards: Mutant[] = [
 		tests: { [`${capture}/tripwires.test.ts`]: ['a NULL in a column that is NOT NULL is an incident'] },
 	},
 	{
+		name: 'believes the NOT NULL of now of rows from before it',
+		rule: 'P1',
+		file: `${capture}/mapping.ts`,
+		before: ' && !unproven?.includes(name)',
+		after: '',
+		tests: {
+			[tripwires]: [
+				'a row may have NULL in a column that became NOT NULL with its transaction or after it',
+				'a row may have NULL in a column whose NOT NULL has not been validated',
+			],
+		},
+	},
+	{
+		name: 'believes no NOT NULL, however old',
+		rule: 'P1',
+		file: `${capture}/catalog.ts`,
+		before: '(age(a.xmin) between 0 and since.age or exists (',
+		after: '(age(a.xmin) >= 0 or exists (',
+		tests: {
+			[tripwires]: ['a NULL in a column that was NOT NULL before the transaction is an incident from its first row on'],
+		},
+	},
+	{
 		name: 'says nothing of an identity that is not full',
 		rule: 'P1',
 		file: `${capture}/tripwires.ts`,

@@ -45,6 +45,19 @@ export async function readRelationFacts(sql: Sql, oid: number): Promise<Relation
 	return { ...row, rootOid, table: byOid(oid), root: byOid(rootOid) }
 }
 
+/**
+ * Columns whose NOT NULL, as the catalog has it, says nothing of a transaction's rows: what the catalog has was written by
+ * it or after it, or is not validated. A number that seems to lie ahead is of a row frozen long ago.
+ */
+export async function readUnprovenColumns(sql: Sql, oid: number, xid: number): Promise<string[]> {
+	const rows = await sql<{ name: string }[]>`
+		select a.attname as name from pg_attribute a cross join (select age(${String(xid)}::text::xid)) since(age)
+		where a.attrelid = ${oid}::oid and a.attnum > 0 and (age(a.xmin) between 0 and since.age or exists (
+			select from pg_constraint n where n.conrelid = a.attrelid and n.contype = 'n' and a.attnum = any(n.conkey)
+				and (not n.convalidated or age(n.xmin) between 0 and since.age)))`
+	return rows.map((row) => row.name)
+}
+
 /** Types by name; of one that is gone, `text`. */
 export async function readTypeNames(sql: Sql, columns: { typeOid: number; typmod: number }[]): Promise<TypeName[]> {
 	return await sql<TypeName[]>`

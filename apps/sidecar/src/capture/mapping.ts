@@ -33,11 +33,13 @@ export type MappingInput = {
 	facts: RelationFacts
 	match: Match
 	archived?: SourceTable
+	/** Columns whose NOT NULL may be younger than the rows. */
+	unproven?: string[]
 	buffer: TableBuffer<unknown>
 }
 
 /** Puts a mapping together. Pure. */
-export function makeMapping({ relation, facts, match, archived, buffer }: MappingInput): Mapping {
+export function makeMapping({ relation, facts, match, archived, unproven, buffer }: MappingInput): Mapping {
 	const placeOf = (name: string) => relation.columns.findIndex((column) => column.name === name)
 	return {
 		relation,
@@ -48,7 +50,7 @@ export function makeMapping({ relation, facts, match, archived, buffer }: Mappin
 		places: match.places,
 		buffer,
 		notNull: match.table.columns
-			.filter((column) => column.notNull && isNotNull(archived, column.name))
+			.filter(({ name, notNull }) => notNull && isNotNull(archived, name) && !unproven?.includes(name))
 			.map((column) => placeOf(column.name))
 			.filter((place) => place >= 0),
 		staying: facts.isPartition ? stayingPlaces(relation, facts, match.table) : undefined,

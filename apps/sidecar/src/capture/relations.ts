@@ -6,7 +6,7 @@ import type { Vault, VaultTable } from '@reprieve/vault'
 import type { TableBuffer } from '../archive/buffer.ts'
 import { adoptRemedy, CaptureStopped } from '../incident.ts'
 import { isVaultAway } from '../vault-away.ts'
-import { type RelationFacts, readRelationFacts, readSlots, readTypeNames } from './catalog.ts'
+import { type RelationFacts, readRelationFacts, readSlots, readTypeNames, readUnprovenColumns } from './catalog.ts'
 import { type Mapping, makeMapping } from './mapping.ts'
 import { type Match, matchAltered, matchDropped, matchRelation } from './match.ts'
 
@@ -25,8 +25,8 @@ export type RelationsOptions<Spilled> = {
 export class Relations<Spilled = unknown> {
 	readonly buffers = new Map<string, TableBuffer<Spilled>>()
 	readonly #mappings = new Map<number, Mapping>()
-	/** The newest schema version of each root. */
-	readonly #versions = new Map<string, SourceTable>()
+	/** The newest schema version of each root that this session met, by the root's OID. */
+	readonly #versions = new Map<number, SourceTable>()
 	readonly #options: RelationsOptions<Spilled>
 	/** The transaction that was last seen to have taken effect. */
 	#visible: number | undefined
@@ -42,18 +42,22 @@ export class Relations<Spilled = unknown> {
 	/** Maps a relation for the rows that follow in a transaction, whose own changes of the catalog are seen. */
 	async resolve(relation: Relation, xid: number): Promise<void> {
 		await this.#untilVisible(xid)
-		this.#mappings.set(relation.oid, await this.map(relation))
+		this.#mappings.set(relation.oid, await this.map(relation, xid))
 	}
 
-	/** What a relation is in the vault as of now. Throws SCHEMA_DRIFT (which stops capture) rather than guess. */
-	async map(relation: Relation): Promise<Mapping> {
+	/**
+	 * What a relation is in the vault as of now, for rows that transaction `xid` took out of it, if they are to be judged.
+	 * Throws SCHEMA_DRIFT (which stops capture) rather than guess.
+	 */
+	async map(relation: Relation, xid?: number): Promise<Mapping> {
 		const facts = await readRelationFacts(this.#options.sql, relation.oid)
 		const name = facts.root ?? (await this.#rootName(relation, facts))
 		const buffer = await this.buffer(name)
 		const archived = await this.#archivedVersion(buffer, facts.rootOid)
 		const match = await this.#match(relation, { facts, archived, label: buffer.label })
-		const table = this.#oneVersion(buffer.label, match.table)
-		return makeMapping({ relation, facts, match: { ...match, table }, archived, buffer })
+		const table = this.#oneVersion(facts.rootOid, match.table)
+		const unproven = xid === undefined ? [] : await readUnprovenColumns(this.#options.sql, facts.rootOid, xid)
+		return makeMapping({ relation, facts, match: { ...match, table }, archived, unproven, buffer })
 	}
 
 	async buffer(name: { schema: string; name: string }): Promise<TableBuffer<Spilled>> {
@@ -68,13 +72,14 @@ export class Relations<Spilled = unknown> {
 
 	/**
 	 * The vault's newest version of a table. While the vault is away, which must not keep frames from Kafka, the newest that this
-	 * session met: the server describes a table again whenever it was altered, vacuumed or analysed.
+	 * session met: the server describes a table again whenever it was altered, renamed, vacuumed or analysed. A table that the
+	 * session has not met before waits for the vault, and the stream with it.
 	 */
-	async #archivedVersion({ label, vault }: TableBuffer<Spilled>, oid: number): Promise<SourceTable | undefined> {
+	async #archivedVersion({ vault }: TableBuffer<Spilled>, oid: number): Promise<SourceTable | undefined> {
 		try {
 			return (await vault.schemas()).findLast((version) => version.oid === oid)
 		} catch (error) {
-			const met = this.#versions.get(label)
+			const met = this.#versions.get(oid)
 			if (!isVaultAway(error) || met?.oid !== oid) throw error
 			return met
 		}
@@ -91,10 +96,10 @@ export class Relations<Spilled = unknown> {
 	}
 
 	/** Equal versions are one object, so that leaves of a root share one builder. */
-	#oneVersion(label: string, table: SourceTable): SourceTable {
-		const known = this.#versions.get(label)
+	#oneVersion(oid: number, table: SourceTable): SourceTable {
+		const known = this.#versions.get(oid)
 		if (known && JSON.stringify(known) === JSON.stringify(table)) return known
-		this.#versions.set(label, table)
+		this.#versions.set(oid, table)
 		return table
 	}
 
