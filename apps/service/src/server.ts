@@ -1,19 +1,19 @@
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { trpcServer } from '@hono/trpc-server'
-import { ReprieveError } from '@reprieve/contracts'
+import { httpStatus, ReprieveError } from '@reprieve/contracts'
 import type { AnyProcedure } from '@trpc/server'
-import { type Context, Hono } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { getPath } from 'hono/utils/url'
 import { authenticate } from './access/authenticate.ts'
 import type { RateLimit } from './access/rate.ts'
-import { readText } from './body.ts'
+import { readText, refuseBroken } from './body.ts'
 import type { Principal, Services } from './context.ts'
 import { asReprieveError, asTrpcError } from './errors.ts'
 import { serveHome } from './home/serve.ts'
 import type { Bindings, Fetch } from './listen.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
-import { request } from './request.ts'
+import { request, requestId } from './request.ts'
 import { notFound, problemResponse } from './rest/answer.ts'
 import { openApiDocument } from './rest/openapi.ts'
 import { serveRest } from './rest/serve.ts'
@@ -36,7 +36,7 @@ export function createServer(services: Services, rate: RateLimit): Fetch {
 	const app = new Hono()
 	const metrics = createMetrics(services)
 	const callFor = (c: Context) => createCall(c, services, rate, metrics)
-	app.on(bodied, '*', bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }))
+	app.on(bodied, '*', limitBody)
 	serveProbes(app, services, metrics, callFor)
 	serveTrpc(app, callFor)
 	serveDocument(app)
@@ -44,7 +44,8 @@ export function createServer(services: Services, rate: RateLimit): Fetch {
 	serveHome(app)
 	app.notFound((c) => problemResponse(notFound(c.req.path)))
 	app.onError((error) => {
-		services.log.error({ err: error, requestId: request.getStore()?.id }, 'request failed')
+		const { code } = asReprieveError(error)
+		if (httpStatus[code] >= 500) services.log.error({ err: error, requestId: requestId() }, 'request failed')
 		return problemResponse(error)
 	})
 	return observed(app.fetch, services.log, metrics)
@@ -135,6 +136,14 @@ async function refuseUnread(
 function serveDocument(app: Hono): void {
 	const text = JSON.stringify(openApiDocument())
 	app.get('/api/v1/openapi.json', (c) => c.body(text, 200, { 'content-type': 'application/json' }))
+}
+
+const limit = bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge })
+
+/** Refuses a body that is too large; one in chunks is read for that, and may not come whole. */
+const limitBody: MiddlewareHandler = async (c, next) => {
+	const refused = await limit(c, async () => {}).catch(refuseBroken)
+	return refused ?? (await next())
 }
 
 /** Reads on for a while before it answers: a connection closed on unread bytes would take the answer with it. */
