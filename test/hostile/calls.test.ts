@@ -120,6 +120,23 @@ test('an unknown field is refused by every call that takes a body', async () => 
 	}
 })
 
+test('a parameter that a call does not declare is refused by every call, one of its own fields too', async () => {
+	await using database = await freshDatabase()
+	await using service = await startTestService(database)
+	const { body: document } = await service.call<{ paths: Record<string, object> }>('GET', '/api/v1/openapi.json')
+	for (const [path, methods] of Object.entries(document.paths)) {
+		for (const method of Object.keys(methods)) {
+			for (const name of ['surprise', 'id', 'idempotencyKey']) {
+				const address = `${path.replaceAll(/\{\w+\}/g, 'x')}?${name}=y`
+				const answer = await service.call(method.toUpperCase(), address, method === 'get' ? undefined : {})
+				const { code, issues } = problemOf(answer)
+				const refusal = { path: name, message: 'is no parameter of this call' }
+				expect([method, address, code, issues]).toEqual([method, address, 'INVALID', [refusal]])
+			}
+		}
+	}
+})
+
 test('REST and tRPC give the same problem for the same call', async () => {
 	await using database = await freshDatabase()
 	await using service = await startTestService(database)

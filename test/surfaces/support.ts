@@ -6,7 +6,7 @@ import type { Problem, Role } from '@reprieve/contracts'
 import { type Config, type Service, startService } from '@reprieve/service'
 import { parseConfig, type Sidecar, startSidecar } from '@reprieve/sidecar'
 import { openVaultAt, type Vault } from '@reprieve/vault'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import type { TestDatabase } from '../support/postgres.ts'
 
 export const adminKey = 'test-admin-key-0123456789-0123456789'
@@ -30,12 +30,12 @@ export type TestService = AsyncDisposable & {
 /** A service on a free port over a database, with a vault in a folder of its own; with `capture`, deletes are archived. */
 export async function startTestService(
 	database: TestDatabase,
-	{ capture = false, ...config }: Partial<Config> & { capture?: boolean } = {},
+	{ capture = false, log, ...config }: Partial<Config> & { capture?: boolean; log?: Logger } = {},
 ): Promise<TestService> {
 	const data = await mkdtemp(join(tmpdir(), 'reprieve-service-'))
 	const settings = { ...configFor(database.url, data), ...config }
 	const vault = openVaultAt(settings.vault, database.name)
-	const service = await startService(settings, { vault })
+	const service = await startService(settings, { vault, ...(log && { log }) })
 	const sidecar = capture ? await startCapture(database.url, vault) : undefined
 	const call: TestService['call'] = async (method, path, body, { key = adminKey, headers = {} } = {}) => {
 		const response = await fetch(`${service.url}${path}`, {

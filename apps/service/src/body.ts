@@ -5,15 +5,20 @@ import type { Context } from 'hono'
 const decoder = new TextDecoder()
 
 /**
- * The body's text, read once a request. Throws INVALID for what is not UTF-8 (it would silently become other characters)
- * and for JSON that names a member twice (each reader of it would take another one).
+ * The body's text, read once a request. Throws INVALID for what does not come whole, for what is not UTF-8 (it would silently
+ * become other characters) and for JSON that names a member twice (each reader of it would take another one).
  */
 export async function readText(c: Context): Promise<string> {
-	const bytes = Buffer.from(await c.req.arrayBuffer())
+	const bytes = Buffer.from(await c.req.arrayBuffer().catch(refuseBroken))
 	if (!isUtf8(bytes)) throw new ReprieveError('INVALID', 'the body is not UTF-8')
 	const text = decoder.decode(bytes)
 	refuseRepeatedMembers(text)
 	return text
+}
+
+/** Throws INVALID for a failed read of a body: the caller hung up or broke off, which looks like a lost database. */
+export function refuseBroken(cause: unknown): never {
+	throw new ReprieveError('INVALID', 'the body did not come whole', { cause })
 }
 
 /** Throws INVALID for a JSON text with an object that has one member twice; other texts pass. */

@@ -5,6 +5,8 @@ import { systemStatus } from './system/status.ts'
 export type Metrics = {
 	contentType: string
 	answered(method: string, path: string, status: number, seconds: number): void
+	/** What was refused before anybody knew what it asks. */
+	refused(status: number): void
 	unauthenticated(): void
 	/** The text of all readings. */
 	expose(): Promise<string>
@@ -32,6 +34,7 @@ export function createMetrics(services: Services): Metrics {
 			requests.inc({ surface, method, status: String(status) })
 			seconds.observe({ surface }, elapsed)
 		},
+		refused: (status) => requests.inc({ surface: 'other', method: 'none', status: String(status) }),
 		unauthenticated: () => refused.inc(),
 		async expose() {
 			readStatus(await systemStatus(services))

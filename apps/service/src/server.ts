@@ -2,18 +2,17 @@ import { getConnInfo } from '@hono/node-server/conninfo'
 import { trpcServer } from '@hono/trpc-server'
 import { ReprieveError } from '@reprieve/contracts'
 import type { AnyProcedure } from '@trpc/server'
-import { type Context, Hono } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
-import { getPath } from 'hono/utils/url'
 import { authenticate } from './access/authenticate.ts'
 import type { RateLimit } from './access/rate.ts'
-import { readText } from './body.ts'
+import { readText, refuseBroken } from './body.ts'
 import type { Principal, Services } from './context.ts'
 import { asReprieveError, asTrpcError } from './errors.ts'
 import { serveHome } from './home/serve.ts'
-import type { Bindings, Fetch } from './listen.ts'
+import type { Served } from './listen.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
-import { request } from './request.ts'
+import { failed, observed } from './observe.ts'
 import { notFound, problemResponse } from './rest/answer.ts'
 import { openApiDocument } from './rest/openapi.ts'
 import { serveRest } from './rest/serve.ts'
@@ -21,7 +20,6 @@ import { router } from './router.ts'
 import { systemStatus } from './system/status.ts'
 import type { Call } from './trpc.ts'
 import { recordUnread } from './unread.ts'
-import { refuseAmbiguous } from './unreadable.ts'
 
 /** Largest body: the longest lists that the contract allows fit. */
 const maxBodyBytes = 1024 * 1024
@@ -32,39 +30,19 @@ const maxBatchCalls = 20
 const bodied = ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 /** Everything that the service answers over HTTP. */
-export function createServer(services: Services, rate: RateLimit): Fetch {
+export function createServer(services: Services, rate: RateLimit): Served {
 	const app = new Hono()
 	const metrics = createMetrics(services)
 	const callFor = (c: Context) => createCall(c, services, rate, metrics)
-	app.on(bodied, '*', bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }))
+	app.on(bodied, '*', limitBody)
 	serveProbes(app, services, metrics, callFor)
 	serveTrpc(app, callFor)
 	serveDocument(app)
 	serveRest(app, callFor)
 	serveHome(app)
 	app.notFound((c) => problemResponse(notFound(c.req.path)))
-	app.onError((error) => {
-		services.log.error({ err: error, requestId: request.getStore()?.id }, 'request failed')
-		return problemResponse(error)
-	})
+	app.onError((error) => failed(error, services.log))
 	return observed(app.fetch, services.log, metrics)
-}
-
-/** Counts and logs each request around whatever answers it: a middleware of the router would cost a chain of its own. */
-function observed(answer: Fetch, log: Services['log'], metrics: Metrics): Fetch {
-	const answers = log.child({}, { redact: { paths: [] } })
-	const observe = async (raw: Request, env: Bindings, requestId: string) => {
-		const startedAt = performance.now()
-		const response = refuseAmbiguous(env.incoming) ?? (await answer(raw, env))
-		const { method } = raw
-		const path = getPath(raw)
-		const { status } = response
-		const milliseconds = Math.round(performance.now() - startedAt)
-		metrics.answered(method, path, status, milliseconds / 1000)
-		answers.info({ requestId, method, path, status, milliseconds }, 'answered')
-		return response
-	}
-	return (raw, env) => request.run({ id: env.outgoing.id }, () => observe(raw, env, env.outgoing.id))
 }
 
 function createCall(c: Context, services: Services, rate: RateLimit, metrics: Metrics): Call {
@@ -135,6 +113,14 @@ async function refuseUnread(
 function serveDocument(app: Hono): void {
 	const text = JSON.stringify(openApiDocument())
 	app.get('/api/v1/openapi.json', (c) => c.body(text, 200, { 'content-type': 'application/json' }))
+}
+
+const limit = bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge })
+
+/** Refuses a body that is too large; one in chunks is read for that, and may not come whole. */
+const limitBody: MiddlewareHandler = async (c, next) => {
+	const refused = await limit(c, async () => {}).catch(refuseBroken)
+	return refused ?? (await next())
 }
 
 /** Reads on for a while before it answers: a connection closed on unread bytes would take the answer with it. */

@@ -1,3 +1,5 @@
+import { asReprieveError } from './errors.ts'
+
 /** A reading that hangs for longer (ms) is not waited for any more: the next one begins beside it. */
 const patienceMs = 1_000
 
@@ -23,7 +25,7 @@ function shareOf<T>(read: (key: string) => Promise<T>): (key: string) => Promise
 /**
  * As {@link shareReads}, of all keys at once: a reading takes every key that was asked for while the one before it was under
  * way. Each gets what its own key stands for, undefined where that is nothing. Where a reading of several keys fails, each is
- * read by itself: nobody's key fails because of another's.
+ * read by itself, for all who ask for it: nobody's key fails because of another's. When the database does not answer, all fail at once.
  */
 export function gatherReads<Context extends object, T>(
 	open: (context: Context) => (keys: string[]) => Promise<ReadonlyMap<string, T>>,
@@ -36,18 +38,19 @@ function gatherOf<T>(
 	read: (keys: string[]) => Promise<ReadonlyMap<string, T>>,
 ): (key: string) => Promise<T | undefined> {
 	const share = shareByKey<ReadonlyMap<string, T> | undefined>()
+	const readAlone = shareOf((key) => read([key]))
 	let gathered = new Set<string>()
 	const readGathered = async () => {
 		const keys = [...gathered]
 		gathered = new Set()
 		return await read(keys).catch((error: unknown) => {
-			if (keys.length === 1) throw error
+			if (keys.length === 1 || asReprieveError(error).code === 'UNAVAILABLE') throw error
 			return undefined
 		})
 	}
 	return async (key) => {
 		gathered.add(key)
-		const found = (await share('', readGathered)) ?? (await read([key]))
+		const found = (await share('', readGathered)) ?? (await readAlone(key))
 		return found.get(key)
 	}
 }

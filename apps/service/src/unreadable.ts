@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { RequestError } from '@hono/node-server'
@@ -26,8 +25,7 @@ export function refuseAmbiguous({ headersDistinct, httpVersion }: IncomingMessag
 }
 
 /** The answer to a request line, or a Host, that names no address. */
-export function refuseAddress(error: unknown): Response {
-	const id = randomUUID()
+export function refuseAddress(error: unknown, id: string): Response {
 	return request.run({ id }, () => {
 		const cause = error instanceof RequestError ? new ReprieveError('INVALID', error.message) : error
 		return problemResponse(cause, { headers: { 'x-request-id': id } })
@@ -36,15 +34,22 @@ export function refuseAddress(error: unknown): Response {
 
 type ParserError = Error & { code?: string; reason?: string }
 
-/** Answers bytes that are no request, or that did not come in time, and hangs up. */
-export function refuseBytes(error: ParserError, socket: Duplex, isAnswering: boolean): void {
-	if (isAnswering || !socket.writable) socket.destroy()
-	else socket.end(rawProblem(error), () => socket.destroy())
+/** Answers bytes that are no request, or that did not come in time, and hangs up. The status, where there is an answer. */
+export function refuseBytes(
+	error: ParserError,
+	socket: Duplex,
+	{ id, isAnswering }: { id: string; isAnswering: boolean },
+): number | undefined {
+	if (isAnswering || !socket.writable) {
+		socket.destroy()
+		return undefined
+	}
+	const [status, refusal] = readParserError(error)
+	socket.end(rawProblem(status, refusal, id), () => socket.destroy())
+	return status
 }
 
-function rawProblem(error: ParserError): string {
-	const [status, refusal] = readParserError(error)
-	const id = randomUUID()
+function rawProblem(status: number, refusal: ReprieveError, id: string): string {
 	const body = JSON.stringify(problemOf(refusal, id, status))
 	return [
 		`HTTP/1.1 ${status} ${STATUS_CODES[status]}`,

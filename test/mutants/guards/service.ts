@@ -112,7 +112,7 @@ export const serviceGuards: Mutant[] = [
 		name: 'takes a body of any size',
 		rule: 'P9',
 		file: `${service}/server.ts`,
-		before: "	app.on(bodied, '*', bodyLimit({ maxSize: maxBodyBytes, onError: tooLarge }))\n",
+		before: "	app.on(bodied, '*', limitBody)\n",
 		after: '',
 		tests: { 'test/hostile/http.test.ts': ['a body over the limit'] },
 	},

@@ -16,7 +16,7 @@ export function inputReader(
 ): (asked: Asked) => Promise<Record<string, unknown>> {
 	const { method, query = {} } = route
 	return async ({ c, given }) => {
-		const outside = { ...given, ...readQuery(c.req.queries(), query) }
+		const outside = { ...readQuery(c.req.queries(), query), ...given }
 		if (method === 'get') return outside
 		const body = await readBody(c)
 		refuseReserved(body, [...Object.keys(outside), ...Object.keys(query), 'idempotencyKey'])
@@ -34,9 +34,11 @@ function refuseReserved(body: Record<string, unknown>, reserved: string[]): void
 
 function readQuery(given: Record<string, string[]>, types: Record<string, QueryType>): Record<string, unknown> {
 	const entries = Object.entries(given).map(([name, values]) => {
+		const type = Object.hasOwn(types, name) ? types[name] : undefined
+		if (!type) throw invalid(name, 'is no parameter of this call')
 		const [text = ''] = values
 		if (values.length > 1) throw invalid(name, `is given ${values.length} times`)
-		return [name, readers[Object.hasOwn(types, name) ? (types[name] as QueryType) : 'text'](text, name)]
+		return [name, readers[type](text, name)]
 	})
 	return Object.fromEntries(entries)
 }

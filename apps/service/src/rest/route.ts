@@ -12,7 +12,7 @@ export type Route = {
 	path: string
 	summary: string
 	tag: string
-	/** Input fields that come from the query string. The rest of the input is the body, where there is one. */
+	/** Input fields that come from the query string, which names no others. The rest of the input is the body, where there is one. */
 	query?: Record<string, QueryType>
 	/** Success statuses, the usual one first. Default 200. */
 	statuses?: number[]
