@@ -69,7 +69,7 @@ beforeAll(async () => {
 		),
 		sidecar: at(
 			'apps/sidecar/src/capture/relations.ts',
-			'const versions = await buffer.vault.schemas()',
+			'const archived = await this.#archivedVersion(buffer, facts.rootOid)',
 			'facts.root',
 			'capture',
 		),
