@@ -1,7 +1,7 @@
 import { ReprieveError, type Run } from '@reprieve/contracts'
 import { runs } from '@reprieve/control'
 import { arrayLiteral } from '@reprieve/postgres'
-import { sql } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import { requireTables } from '../access/grants.ts'
 import type { Principal, Services } from '../context.ts'
 import { gatherReads } from '../share.ts'
@@ -86,14 +86,18 @@ export async function findRun(services: Services, principal: Principal, id: stri
 }
 
 const readRow = gatherReads(({ control }: Services) => {
-	const found = control.db
-		.select(shown)
-		.from(runs)
-		.where(sql`${runs.id} = any(${sql.placeholder('ids')}::text[])`)
+	const rows = () => control.db.select(shown).from(runs)
+	const one = rows()
+		.where(eq(runs.id, sql.placeholder('id')))
 		.prepare('run')
+	const several = rows()
+		.where(sql`${runs.id} = any(${sql.placeholder('ids')}::text[])`)
+		.prepare('runs')
 	return async (ids) => {
-		const rows: RunRow[] = await found.execute({ ids: arrayLiteral(ids) })
-		return new Map(rows.map((row) => [row.id, row]))
+		// PostgreSQL keeps the plan for one id, and makes one anew for each list.
+		const found: RunRow[] =
+			ids.length === 1 ? await one.execute({ id: ids[0] }) : await several.execute({ ids: arrayLiteral(ids) })
+		return new Map(found.map((row) => [row.id, row]))
 	}
 })
 
