@@ -11,7 +11,7 @@ import { bodyOf, openGround, plan } from './support.ts'
 const all = { kind: 'match' as const, table: 't', where: { and: [] } }
 
 test.each(['without', 'with'])(
-	'of a large plan %s dependents a row that is edited, added or gets another unit is noticed',
+	'%s dependents: a row of a large plan that is edited, added or gets another unit is noticed',
 	async (dependents) => {
 		await using ground = await openGround()
 		const { sql } = ground.database

@@ -237,7 +237,7 @@ export const runGuards: Mutant[] = [
 		after: 'when -1 then 0',
 		tests: {
 			'test/plans/digest.test.ts': [
-				'of a large plan %s dependents a row that is edited, added or gets another unit is noticed',
+				'a row of a large plan that is edited, added or gets another unit is noticed',
 			],
 		},
 	},
