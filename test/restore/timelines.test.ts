@@ -33,6 +33,17 @@ test('changes at one place of two timelines are restored together, of one key th
 	expect(await rows(scene)).toEqual(all)
 })
 
+test('changes at one place of two timelines are told apart where they go through stages', async () => {
+	await using scene = await openScene()
+	await oneOnEach(scene)
+	await scene.sql.unsafe(`create function public.stay() returns trigger language plpgsql as 'begin return new; end';
+		create trigger stay before insert on public.t for each row execute function public.stay();
+		alter table public.t enable always trigger stay`)
+	const done = await restore(scene, { selection: { table: 't' } })
+	expect(done).toMatchObject({ status: 'succeeded', restored: 3, verified: 3 })
+	expect(await rows(scene)).toEqual(all)
+})
+
 test('changes that are picked from two timelines at one place are each restored once', async () => {
 	await using scene = await openScene()
 	await oneOnEach(scene)

@@ -35,8 +35,7 @@ export const promotionGuards: Mutant[] = [
 		after: '1/${rows.position[row]}',
 		tests: {
 			'test/restore/timelines.test.ts': [
-				'changes at one place of two timelines are restored together, of one key the newer',
-				'a change of one timeline is restored without what the other has at its place',
+				'changes at one place of two timelines are told apart where they go through stages',
 			],
 		},
 	},

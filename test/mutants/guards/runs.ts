@@ -236,9 +236,7 @@ export const runGuards: Mutant[] = [
 		before: 'when ${last} then 9223372036854775807',
 		after: 'when -1 then 0',
 		tests: {
-			'test/plans/digest.test.ts': [
-				'a row of a large plan that is edited, added or gets another unit is noticed',
-			],
+			'test/plans/digest.test.ts': ['a row of a large plan that is edited, added or gets another unit is noticed'],
 		},
 	},
 	{
