@@ -40,6 +40,19 @@ export const promotionGuards: Mutant[] = [
 		},
 	},
 	{
+		name: 'copies a change of another timeline straight in at its place',
+		rule: '1.3',
+		file: 'packages/restore/src/execute/straight.ts',
+		before: 'timelines.of(rows, row) === share.timelines[place]',
+		after: 'true',
+		tests: {
+			'test/restore/timelines.test.ts': [
+				'changes at one place of two timelines are restored together, of one key the newer',
+				'a change of one timeline is restored without what the other has at its place',
+			],
+		},
+	},
+	{
 		name: 'says nothing of what a promotion undid',
 		rule: '1.3',
 		file: `${lineage}/promotion.ts`,
