@@ -4,7 +4,7 @@ import { type PlanBody, type PlannedTable, plans, runs } from '@reprieve/control
 import { and, eq, gt, inArray, isNotNull, ne, notInArray, or } from 'drizzle-orm'
 import type { Services } from '../context.ts'
 import { usableStatuses } from './lifecycle.ts'
-import { scanRows } from './scan-rows.ts'
+import { isPackedAsText, scanRows } from './scan-rows.ts'
 
 type OpenPlan = { id: string; body: PlanBody; policy: Policy }
 
@@ -61,8 +61,8 @@ async function meets(services: Services, keeping: PlanBody, deleting: PlanBody):
 }
 
 function sameKeys(table: PlannedTable): string {
-	// Packed, an array is text.
-	const cast = (typeName: string) => (typeName.endsWith('[]') ? '::text' : '')
+	// One of the two may be packed.
+	const cast = (typeName: string) => (isPackedAsText(typeName) ? '::text' : '')
 	return table.key
 		.map(({ typeName }, index) => `v.k${index + 1}${cast(typeName)} = k.w${index + 1}${cast(typeName)}`)
 		.join(' and ')

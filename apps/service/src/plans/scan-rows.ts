@@ -19,3 +19,8 @@ export function scanRows({ rowsTable, packed }: Pick<PlannedTable, 'rowsTable' |
 		from ${table} s cross join lateral unnest(${columns.map((name) => `s.${name}`).join(', ')})
 			with ordinality r(${columns.join(', ')}, place) ${within})`
 }
+
+/** Whether values of a type are packed as text: an array's elements cannot be arrays of their own dimensions. */
+export function isPackedAsText(type: string): boolean {
+	return /\[\]$|^(int2|oid)vector$/.test(type)
+}

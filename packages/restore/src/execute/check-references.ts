@@ -1,7 +1,7 @@
 import { formatTableName, quoteIdentifier, ReprieveError } from '@reprieve/contracts'
 import type { Transaction } from '@reprieve/postgres'
 import type { Reference } from '../catalog/references.ts'
-import { allPresent, pointsAt } from '../preview/parents.ts'
+import { allPresent, isPartly, pointsAt } from '../preview/parents.ts'
 import { textOf } from '../stage/columns.ts'
 
 /** Rows of which a foreign key speaks and that were written without triggers: SQL of the FROM and WHERE that give them as `s`. */
@@ -28,10 +28,9 @@ export async function checkReference(tx: Transaction, unchecked: Unchecked, refe
 }
 
 async function refusePartialNull(tx: Transaction, unchecked: Unchecked, reference: Reference): Promise<void> {
-	const values = reference.columns.map((column) => `s.${quoteIdentifier(column)}`)
+	const texts = reference.columns.map((column) => textOf(`s.${quoteIdentifier(column)}`))
 	const [mixed] = await tx.unsafe<{ key: (string | null)[] }[]>(
-		`select json_build_array(${values.map(textOf).join(', ')}) as key
-		${unchecked.rows} and num_nulls(${values.join(', ')}) between 1 and ${values.length - 1} limit 1`,
+		`select json_build_array(${texts.join(', ')}) as key ${unchecked.rows} and ${isPartly(reference.columns, 's')} limit 1`,
 	)
 	if (mixed) throw parentMissing(unchecked, reference, mixed.key)
 }

@@ -30,7 +30,7 @@ function comingStates(conflict: string): string {
 }
 
 /** SQL of "some of the columns are NULL", which MATCH FULL forbids. */
-function isPartly(columns: string[], alias: string): string {
+export function isPartly(columns: string[], alias: string): string {
 	const values = columns.map((column) => `${alias}.${quoteIdentifier(column)}`)
 	return `num_nulls(${values.join(', ')}) between 1 and ${columns.length - 1}`
 }

@@ -2,6 +2,7 @@ import { formatTableName, type SourceTable } from '@reprieve/contracts'
 import type { PlannedTable } from '@reprieve/control'
 import { arrayLiteral, type Transaction } from '@reprieve/postgres'
 import type { Candidates } from '../candidates/candidates.ts'
+import { isPackedAsText } from '../scan-rows.ts'
 import type { KeyColumn } from '../source.ts'
 import type { Filled } from './follow.ts'
 import { refuseMatches, storedColumns } from './match.ts'
@@ -62,10 +63,9 @@ async function packRows(work: Workspace, root: StagedTable): Promise<NonNullable
 	return { rows, columns, ...(work.isOneLeaf && { leaf: root.table.oid }) }
 }
 
-/** An array's elements cannot be arrays of their own dimensions: those are packed as text. */
 function elementOf({ key }: StagedTable, column: string): string {
 	const storedType = /^[kw]\d+$/.test(column) ? key[Number(column.slice(1)) - 1]?.storedType : undefined
-	return storedType && /\[\]$|^(int2|oid)vector$/.test(storedType) ? `${column}::text` : column
+	return storedType && isPackedAsText(storedType) ? `${column}::text` : column
 }
 
 /**
