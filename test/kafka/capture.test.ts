@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { type Frame, frameTopic, type RowsFrame, type TransactionsFrame, transactionsTopic } from '@reprieve/cdc'
 import { formatLsn, parseLsn, ReprieveError } from '@reprieve/contracts'
-import { fileStore, openVault, type Store } from '@reprieve/vault'
+import { fileStore, openVault, type Store, type Vault } from '@reprieve/vault'
 import { expect, test } from 'vitest'
 import { publish } from '../capture/ground.ts'
 import { startBroker, startCluster3 } from '../support/kafka/broker.ts'
@@ -353,11 +353,10 @@ testKafka(
 	'frames are sent on while the vault is away, and the slot stands until it is back',
 	async () => {
 		await using ground = await kafkaGround()
-		const { sql, vaultUrl, name } = ground
+		const { sql } = ground
 		await sql`create table public.t (id int primary key)`
 		await sql`insert into public.t select generate_series(1, 10)`
-		const away = { is: false, refused: 0 }
-		const vault = openVault({ store: unreliable(fileStore(fileURLToPath(vaultUrl)), away), database: name })
+		const { away, vault } = unreliableVault(ground)
 		await ground.capture({ vault, sidecar: { leaseMs: 1_000 } })
 		await publish(ground, 'public.t')
 		await sql`delete from public.t where id = 1`
@@ -387,11 +386,10 @@ testKafka(
 	'a table that is vacuumed or altered while the vault is away is sent on',
 	async () => {
 		await using ground = await kafkaGround()
-		const { sql, vaultUrl, name } = ground
+		const { sql } = ground
 		await sql`create table public.t (id int primary key)`
 		await sql`insert into public.t select generate_series(1, 4)`
-		const away = { is: false, refused: 0 }
-		const vault = openVault({ store: unreliable(fileStore(fileURLToPath(vaultUrl)), away), database: name })
+		const { away, vault } = unreliableVault(ground)
 		await ground.capture({ vault })
 		await publish(ground, 'public.t')
 		await sql`delete from public.t where id = 1`
@@ -417,13 +415,12 @@ testKafka(
 	'a table that is renamed while the vault is away is sent on, and NULL from before a NOT NULL is no incident',
 	async () => {
 		await using ground = await kafkaGround()
-		const { sql, vaultUrl, name } = ground
+		const { sql } = ground
 		await sql`create table public.p (id int primary key, note text) partition by range (id)`
 		await sql`create table public.p_low partition of public.p for values from (0) to (10)`
 		await sql`create table public.p_high partition of public.p for values from (10) to (20)`
 		await sql`insert into public.p values (1, 'a'), (2, null), (3, 'c'), (11, 'a'), (12, null), (13, 'c')`
-		const away = { is: false, refused: 0 }
-		const vault = openVault({ store: unreliable(fileStore(fileURLToPath(vaultUrl)), away), database: name })
+		const { away, vault } = unreliableVault(ground)
 		await ground.capture({ vault })
 		await publish(ground, 'public.p_low', 'public.p_high')
 		await sql`delete from public.p where id in (1, 11)`
@@ -448,6 +445,13 @@ testKafka(
 	},
 	120_000,
 )
+
+/** The ground's vault, which cannot be reached while `away` says so. */
+function unreliableVault({ vaultUrl, name }: KafkaGround): { away: { is: boolean; refused: number }; vault: Vault } {
+	const away = { is: false, refused: 0 }
+	const vault = openVault({ store: unreliable(fileStore(fileURLToPath(vaultUrl)), away), database: name })
+	return { away, vault }
+}
 
 /** A store that cannot be reached while `away` says so. */
 function unreliable(store: Store, away: { is: boolean; refused: number }): Store {

@@ -1,7 +1,7 @@
 import type { PlannedTable } from '@reprieve/control'
 import type { Transaction } from '@reprieve/postgres'
 import { expect, test } from 'vitest'
-import { evaluatePolicy } from '../../apps/service/src/plans/evaluate/evaluate.ts'
+import { type Evaluation, evaluatePolicy } from '../../apps/service/src/plans/evaluate/evaluate.ts'
 import { scanRows } from '../../apps/service/src/plans/scan-rows.ts'
 import { bodyOf, type Ground, openGround, plan } from './support.ts'
 
@@ -18,6 +18,19 @@ async function leavesOf({ database }: Ground, planned: PlannedTable): Promise<st
 async function plannedTable(ground: Ground, policy: Parameters<typeof plan>[1] = all): Promise<PlannedTable> {
 	const made = await plan(ground.services, policy)
 	return (await bodyOf(ground.services, made.id)).tables[0] as PlannedTable
+}
+
+/** Evaluates a plan of all rows; `before` each of its statements others may do something. */
+async function evaluateAround({ services }: Ground, before: (text: string) => Promise<void>): Promise<Evaluation> {
+	const answer = await services.pools.plan.begin('isolation level repeatable read', async (tx) => {
+		const unsafe = async (text: string, ...rest: []) => {
+			await before(text)
+			return await tx.unsafe(text, ...rest)
+		}
+		const watched = new Proxy(tx, { get: (of, name) => (name === 'unsafe' ? unsafe : Reflect.get(of, name)) })
+		return await evaluatePolicy(watched as Transaction, all, { prefix: 'plan_watched', limit: 100 })
+	})
+	return answer as Evaluation
 }
 
 test('the leaf is stored with each row where a table has more than one, and once where it has not', async () => {
@@ -52,13 +65,8 @@ test('an inheritance child that is attached while a plan is made is not planned 
 	await sql`create table public.child (id int primary key)`
 	await sql`insert into public.t values (1)`
 	await sql`insert into public.child values (1), (2)`
-	const evaluation = await ground.services.pools.plan.begin('isolation level repeatable read', async (tx) => {
-		const unsafe = async (text: string, ...rest: []) => {
-			if (text.includes('create table reprieve.')) await sql`alter table public.child inherit public.t`
-			return await tx.unsafe(text, ...rest)
-		}
-		const attaching = new Proxy(tx, { get: (of, name) => (name === 'unsafe' ? unsafe : Reflect.get(of, name)) })
-		return await evaluatePolicy(attaching as Transaction, all, { prefix: 'plan_attached', limit: 100 })
+	const evaluation = await evaluateAround(ground, async (text) => {
+		if (text.includes('create table reprieve.')) await sql`alter table public.child inherit public.t`
 	})
 	const [planned] = evaluation.body.tables
 	expect(await leavesOf(ground, planned as PlannedTable)).toEqual(['t 1'])
@@ -75,13 +83,8 @@ test('tables that are swapped while a plan is made are not taken for each other'
 		await sql`alter table public.t rename to old`
 		await sql`alter table public.made_anew rename to t`
 	}
-	const evaluated = ground.services.pools.plan.begin('isolation level repeatable read', async (tx) => {
-		const unsafe = async (text: string, ...rest: []) => {
-			if (text.startsWith('lock table')) await swap()
-			return await tx.unsafe(text, ...rest)
-		}
-		const swapping = new Proxy(tx, { get: (of, name) => (name === 'unsafe' ? unsafe : Reflect.get(of, name)) })
-		return await evaluatePolicy(swapping as Transaction, all, { prefix: 'plan_swapped', limit: 100 })
+	const evaluated = evaluateAround(ground, async (text) => {
+		if (text.startsWith('lock table')) await swap()
 	})
 	await expect(evaluated).rejects.toMatchObject({ code: 'CONFLICT' })
 })

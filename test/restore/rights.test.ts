@@ -2,11 +2,26 @@ import { openSessions } from '@reprieve/postgres'
 import { expect, test } from 'vitest'
 import { startRestore } from '../../apps/service/src/restores/start.ts'
 import { admin } from '../support/services.ts'
-import { differences, keep, openScene, preview, restore, work } from './scene.ts'
+import { differences, keep, openScene, preview, restore, type Scene, work } from './scene.ts'
+
+/** Restores are the role's, who has the password x, while `act` is under way; then the role goes. */
+async function restoringAs({ sql, services, database }: Scene, role: string, act: () => Promise<void>): Promise<void> {
+	const url = new URL(database.url)
+	url.username = role
+	url.password = 'x'
+	const pool = openSessions(url.href, { applicationName: 'restorer' })
+	services.pools.restore = pool
+	try {
+		await act()
+	} finally {
+		await pool.end({ timeout: 5 })
+		await sql.unsafe(`drop owned by ${role} cascade; drop role ${role}`).simple()
+	}
+}
 
 test('a role that owns the table but may not set session_replication_role restores with triggers disabled', async () => {
 	await using scene = await openScene()
-	const { sql, vault, services, database } = scene
+	const { sql, vault, database } = scene
 	const role = `r_${database.name}`
 	await sql.unsafe(`create role ${role} login password 'x'`)
 	await sql
@@ -20,23 +35,15 @@ test('a role that owns the table but may not set session_replication_role restor
 		.simple()
 	await keep(sql, 't')
 	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
-	const url = new URL(database.url)
-	url.username = role
-	url.password = 'x'
-	const pool = openSessions(url.href, { applicationName: 'restorer' })
-	services.pools.restore = pool
-	try {
+	await restoringAs(scene, role, async () => {
 		expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ status: 'succeeded', verified: 1 })
 		expect(await differences(sql, 't', ['id'])).toEqual([])
-	} finally {
-		await pool.end({ timeout: 5 })
-		await sql.unsafe(`drop owned by ${role} cascade; drop role ${role}`).simple()
-	}
+	})
 })
 
 test('a role that may not lock the parents leaves their check to the server', async () => {
 	await using scene = await openScene()
-	const { sql, vault, services, database } = scene
+	const { sql, vault, database } = scene
 	const role = `r_${database.name}`
 	await sql
 		.unsafe(`create role ${role} login password 'x'; grant set on parameter session_replication_role to ${role};
@@ -47,18 +54,10 @@ test('a role that may not lock the parents leaves their check to the server', as
 		grant select on public.parent to ${role}`)
 		.simple()
 	await vault.deleteRows(sql, 't', 'true', { run: 'r' })
-	const url = new URL(database.url)
-	url.username = role
-	url.password = 'x'
-	const pool = openSessions(url.href, { applicationName: 'restorer' })
-	services.pools.restore = pool
-	try {
+	await restoringAs(scene, role, async () => {
 		expect(await restore(scene, { selection: { run: 'r' } })).toMatchObject({ status: 'succeeded', verified: 1 })
 		expect(await sql`select from reprieve.restored_shares where version is not null`).toHaveLength(1)
-	} finally {
-		await pool.end({ timeout: 5 })
-		await sql.unsafe(`drop owned by ${role} cascade; drop role ${role}`).simple()
-	}
+	})
 })
 
 test('a database set to replica mode does not switch the foreign-key checks off', async () => {

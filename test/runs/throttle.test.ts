@@ -163,15 +163,24 @@ test('a run that waits for its window obeys a cancel while others have all place
 	await until(async () => (await three.state(waiting)).status === 'cancelled', 'cancelled')
 })
 
-test('a run whose window has opened comes before those that were queued meanwhile', async () => {
-	let time = new Date('2026-03-02T12:00:00Z')
-	await using three = await openThree(1, { clock: { now: () => time }, limits: { exposureBatches: 2 } })
+/** A run whose window has opened, and the one that has the only place meanwhile. */
+async function openBehindAnother(
+	three: Awaited<ReturnType<typeof openThree>>,
+	clock: { time: Date },
+): Promise<[first: string, second: string]> {
 	const first = await three.start('a', { window })
 	await three.waitsFor(first, 'window')
 	const second = await three.start('b')
 	await three.waitsFor(second, 'exposure')
-	time = new Date('2026-03-02T22:00:00Z')
+	clock.time = new Date('2026-03-02T22:00:00Z')
 	await three.waitsFor(first, 'otherRuns')
+	return [first, second]
+}
+
+test('a run whose window has opened comes before those that were queued meanwhile', async () => {
+	const clock = { time: new Date('2026-03-02T12:00:00Z'), now: () => clock.time }
+	await using three = await openThree(1, { clock, limits: { exposureBatches: 2 } })
+	const [first, second] = await openBehindAnother(three, clock)
 	const third = await three.start('c')
 	await cancelRun(three.shop.services, admin, { id: second })
 	await until(async () => (await three.state(first)).deleted > 0, 'the first')
@@ -179,15 +188,10 @@ test('a run whose window has opened comes before those that were queued meanwhil
 })
 
 test('a run whose window closed before it had a place keeps no place free for itself', async () => {
-	let time = new Date('2026-03-02T12:00:00Z')
-	await using three = await openThree(1, { clock: { now: () => time }, limits: { exposureBatches: 2 } })
-	const first = await three.start('a', { window })
-	await three.waitsFor(first, 'window')
-	const second = await three.start('b')
-	await three.waitsFor(second, 'exposure')
-	time = new Date('2026-03-02T22:00:00Z')
-	await three.waitsFor(first, 'otherRuns')
-	time = new Date('2026-03-02T06:00:00Z')
+	const clock = { time: new Date('2026-03-02T12:00:00Z'), now: () => clock.time }
+	await using three = await openThree(1, { clock, limits: { exposureBatches: 2 } })
+	const [first, second] = await openBehindAnother(three, clock)
+	clock.time = new Date('2026-03-02T06:00:00Z')
 	await three.waitsFor(first, 'window')
 	const third = await three.start('c')
 	await cancelRun(three.shop.services, admin, { id: second })
