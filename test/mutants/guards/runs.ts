@@ -4,6 +4,7 @@ const worker = 'apps/service/src/runs/worker'
 const batch = 'test/runs/batch.test.ts'
 const run = 'test/runs/run.test.ts'
 const life = 'test/plans/life.test.ts'
+const pack = 'test/plans/pack.test.ts'
 
 export const runGuards: Mutant[] = [
 	{
@@ -87,6 +88,14 @@ export const runGuards: Mutant[] = [
 				'an inheritance child that is attached while a plan is made is not planned under its parent',
 			],
 		},
+	},
+	{
+		name: 'numbers the rows of a page by those of all pages up to it',
+		rule: '4.1',
+		file: 'apps/service/src/plans/evaluate/pack.ts',
+		before: ' - cardinality(version) + 1',
+		after: '',
+		tests: { [pack]: ['a run deletes what is packed by page, in batches that end within a page'] },
 	},
 	{
 		name: 'deletes a duplicate whose keeper is gone',

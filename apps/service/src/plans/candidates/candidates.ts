@@ -20,7 +20,13 @@ export type CandidateContext = {
  * The rows that a policy matches, as SQL: leaf, k1..kn, version and, where a keeper is the reason, wleaf and w1..wn.
  * All parameters are bound as text.
  */
-export type Candidates = { text: string; params: string[]; witness: Witness }
+export type Candidates = {
+	text: string
+	params: string[]
+	witness: Witness
+	/** The same with `page`, bytes that sort as the pages of the heap that the rows lie on; absent where they are sorted anyway. */
+	paged?: string
+}
 
 /** A predicate with the parameters that it takes, counted from 1. */
 export type Condition = { text: string; params: string[] }
@@ -33,8 +39,12 @@ export function matchingRows(
 ): Candidates {
 	const filter = withWhere(context, condition, options.where)
 	const key = keyOf(context, 't').map((column, index) => `${column} as k${index + 1}`)
+	const columns = `t.tableoid as leaf, ${key.join(', ')}, t.xmin as version`
+	const from = `from ${context.scan} t where ${filter.text}`
 	return {
-		text: `select t.tableoid as leaf, ${key.join(', ')}, t.xmin as version from ${context.scan} t where ${filter.text}`,
+		text: `select ${columns} ${from}`,
+		// The number of a page is sent before the number in it, each in network byte order.
+		paged: `select substr(tidsend(t.ctid), 1, 4) as page, ${columns} ${from}`,
 		params: filter.params,
 		witness: options.witness ?? { kind: 'none' },
 	}

@@ -16,10 +16,11 @@ import { settleClosure } from './hold.ts'
 import { matchRows } from './match.ts'
 import { estimate, type MeasuredTable, readSample } from './measure.ts'
 import { numberUnits } from './order.ts'
+import { writeMatches } from './pack.ts'
 import { collectRelinks, listRelinks } from './relink.ts'
 import { refuseLongRows } from './weigh.ts'
 import { createWorkspace, openWorkspace, type Workspace } from './workspace.ts'
-import { writeClosure, writeMatches } from './write.ts'
+import { writeClosure } from './write.ts'
 
 export type Evaluation = {
 	body: PlanBody

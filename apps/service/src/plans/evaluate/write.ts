@@ -1,11 +1,9 @@
 import { formatTableName, type SourceTable } from '@reprieve/contracts'
 import type { PlannedTable } from '@reprieve/control'
-import { arrayLiteral, type Transaction } from '@reprieve/postgres'
-import type { Candidates } from '../candidates/candidates.ts'
-import { isPackedAsText } from '../scan-rows.ts'
+import type { Transaction } from '@reprieve/postgres'
 import type { KeyColumn } from '../source.ts'
 import type { Filled } from './follow.ts'
-import { refuseMatches, storedColumns } from './match.ts'
+import { storedColumns } from './match.ts'
 import { type Relink, rowKey } from './relink.ts'
 import type { StagedTable, Workspace } from './workspace.ts'
 
@@ -13,60 +11,6 @@ import type { StagedTable, Workspace } from './workspace.ts'
 const collatedTypes = /^(text|character varying|character|bpchar|name)(\[\])?$/
 
 type Rows = { table: SourceTable; key: KeyColumn[]; hasKeeper: boolean }
-
-/** Writes the rows of a table that nothing references straight from the policy, each a unit of its own, as they come. */
-export async function writeMatches(
-	work: Workspace,
-	candidates: Candidates,
-	options: { prefix: string; limit: number },
-): Promise<PlannedTable[]> {
-	const root = work.staged[0] as StagedTable
-	const name = `${options.prefix}_0`
-	const packed = await packRows(work, root)
-	const { columns, rows: together } = packed
-	const names = storedColumns(root.key.length, root.hasKeeper)
-	const values = storedValues(root, 'm').map((value, index) => `${value} as ${names[index]}`)
-	// Unlike INSERT, it may scan in parallel.
-	await work.sql.unsafe(
-		`create table reprieve.${name} as
-		select (unit - 1) / ${together} * ${together} + 1 as first, ${columns.map((column) => `array_agg(${elementOf(root, column)}) as ${column}`).join(', ')}
-		from (select row_number() over () as unit, ${values.join(', ')}
-			from (${candidates.text}) m limit ${options.limit + 1}) numbered group by 1`,
-		candidates.params,
-	)
-	const [counted] = await work.sql.unsafe<{ rows: string }[]>(
-		`select coalesce(sum(cardinality(version)), 0)::text as rows from reprieve.${name}`,
-	)
-	const rows = Number(counted?.rows)
-	if (rows > options.limit) await refuseMatches(work, candidates, options.limit)
-	await work.sql.unsafe(`alter table reprieve.${name} add primary key (first)`)
-	await work.sql.unsafe(`analyze reprieve.${name} (first)`)
-	return [planned(root.table, root.key, { name, packed, rows, action: 'delete', rewrites: [] })]
-}
-
-/** Bytes of values that a packed row holds at most: longer ones would be compressed, or stored out of line. */
-const packedBytes = 1500
-const mostTogether = 100
-
-/** What a row of a rows table holds, by the width of the key. */
-async function packRows(work: Workspace, root: StagedTable): Promise<NonNullable<PlannedTable['packed']>> {
-	const [width] = await work.sql<{ bytes: number }[]>`
-		select sum(case when a.attlen > 0 then a.attlen else coalesce((select max(s.avg_width) from pg_stats s
-			where s.schemaname = ${root.table.schema} and s.tablename = ${root.table.name} and s.attname = a.attname), 32) + 4 end)::int as bytes
-		from pg_attribute a where a.attrelid = ${root.table.oid}::int8::oid
-			and a.attname = any(${arrayLiteral(root.table.key)}::name[])`
-	const bytes = (width?.bytes ?? 0) * (root.hasKeeper ? 2 : 1) + 12
-	const columns = storedColumns(root.key.length, root.hasKeeper).filter(
-		(name) => !work.isOneLeaf || !/leaf$/.test(name),
-	)
-	const rows = Math.max(1, Math.min(mostTogether, Math.floor(packedBytes / bytes)))
-	return { rows, columns, ...(work.isOneLeaf && { leaf: root.table.oid }) }
-}
-
-function elementOf({ key }: StagedTable, column: string): string {
-	const storedType = /^[kw]\d+$/.test(column) ? key[Number(column.slice(1)) - 1]?.storedType : undefined
-	return storedType && isPackedAsText(storedType) ? `${column}::text` : column
-}
 
 /**
  * Writes every staged table's rows by unit, then the relinks: one rows table per table and way of rewriting. The first
@@ -169,7 +113,8 @@ async function finishRows(sql: Transaction, name: string): Promise<void> {
 	await sql.unsafe(`analyze reprieve.${name}`)
 }
 
-function storedValues(rows: Rows, alias: string): string[] {
+/** What is stored of a row `alias`, in the order of the stored columns. */
+export function storedValues(rows: Rows, alias: string): string[] {
 	const cast = (prefix: string) =>
 		rows.key.map(({ storedType }, index) => {
 			const value = `${alias}.${prefix}${index + 1}::${storedType}`
@@ -179,7 +124,8 @@ function storedValues(rows: Rows, alias: string): string[] {
 	return [`${alias}.leaf`, ...cast('k'), `${alias}.version`, ...keeper]
 }
 
-function planned(
+/** What a plan keeps of a table whose rows were written. */
+export function planned(
 	table: SourceTable,
 	key: KeyColumn[],
 	rest: Pick<PlannedTable, 'action' | 'rewrites' | 'rows' | 'foreignKey' | 'packed'> & { name: string },
