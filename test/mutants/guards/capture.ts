@@ -423,9 +423,9 @@ export const captureGuards: Mutant[] = [
 	{
 		name: 'forgets that a value is NULL when rows move on in memory',
 		rule: 'P7',
-		file: 'packages/cdc/src/rows/builder.ts',
-		before: 'present[row] === 1 ? (offsets[row + 1] as number) - start : -1',
-		after: '(offsets[row + 1] as number) - start',
+		file: 'packages/cdc/src/rows/column.ts',
+		before: 'this.#present.set(present)\n\t}',
+		after: 'this.#present.fill(1)\n\t}',
 		tests: {
 			'packages/cdc/src/rows/builder.test.ts': [
 				'a slice from the middle begins at offset 0 and rebuilds into equal rows',

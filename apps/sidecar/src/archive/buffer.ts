@@ -1,4 +1,4 @@
-import { type RowOrigin, RowsBuilder, rebuild, type Tuple } from '@reprieve/cdc'
+import { type RowOrigin, RowsBuilder, type Tuple } from '@reprieve/cdc'
 import type { ChangeOp, ChangeRows, SourceTable } from '@reprieve/contracts'
 import type { PendingSegment, VaultTable } from '@reprieve/vault'
 
@@ -118,7 +118,7 @@ export class TableBuffer<Spilled = PendingSegment> {
 
 	#keep(table: SourceTable, version: Version, part: { from: number; to: number; settled: number }): void {
 		if (part.from === part.to) this.#versions.delete(table)
-		version.builder = rebuild(version.builder.slice(part.from, part.to))
+		version.builder = new RowsBuilder(table, version.builder.slice(part.from, part.to))
 		version.gone += part.from
 		version.settled = part.settled
 	}

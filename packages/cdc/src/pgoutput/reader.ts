@@ -9,7 +9,7 @@ export class MessageReader {
 	at = 0
 
 	open(bytes: Uint8Array): void {
-		this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+		this.bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 		this.at = 0
 	}
 

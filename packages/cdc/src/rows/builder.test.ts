@@ -2,7 +2,7 @@ import type { ChangeRows, SourceTable, TextColumn } from '@reprieve/contracts'
 import { expect, test } from 'vitest'
 import { createDecoder } from '../pgoutput/decode.ts'
 import { int32, message, row } from '../pgoutput/fixture.ts'
-import { type RowOrigin, RowsBuilder, rebuild } from './builder.ts'
+import { type RowOrigin, RowsBuilder } from './builder.ts'
 
 const origin: RowOrigin = {
 	op: 'delete',
@@ -43,7 +43,7 @@ test('a slice from the middle begins at offset 0 and rebuilds into equal rows', 
 	const tail = builder.slice(700, 1_000)
 	expect(tail.columns[0]?.offsets[0]).toBe(0)
 	expect(cells(tail, 0)[0]).toBe('700')
-	const again = rebuild(tail).slice(0, 300)
+	const again = new RowsBuilder(tail.table, tail).slice(0, 300)
 	for (const column of [0, 1, 2]) expect(cells(again, column)).toEqual(cells(tail, column))
 })
 

@@ -13,20 +13,29 @@ export type RowOrigin = {
 	rewritten: Record<string, string | null> | null
 }
 
-/** Bytes that a row takes besides its values, roughly. */
-const rowOverhead = 48
+type Origins = Omit<ChangeRows, 'table' | 'columns' | 'count'>
+
+/** Bytes that a row of so many columns takes besides its values, roughly. */
+function overheadOf(columns: number): number {
+	return 48 + columns * 5
+}
 
 /** Gathers {@link ChangeRows} of one schema version, row by row, as columns of bytes. */
 export class RowsBuilder {
 	readonly table: SourceTable
-	#columns: ColumnBuilder[]
-	#origins: Omit<ChangeRows, 'table' | 'columns' | 'count'> = makeOrigins(64)
-	#count = 0
-	#bytes = 0
+	readonly #columns: ColumnBuilder[]
+	#origins: Origins
+	#count: number
+	#bytes: number
 
-	constructor(table: SourceTable) {
+	/** Begins with a copy of `rows`. */
+	constructor(table: SourceTable, rows?: ChangeRows) {
 		this.table = table
-		this.#columns = table.columns.map(() => new ColumnBuilder())
+		this.#columns = table.columns.map((_, column) => new ColumnBuilder(rows?.columns[column]))
+		this.#count = rows?.count ?? 0
+		this.#origins = grow(rows ?? makeOrigins(0), Math.max(64, this.#count))
+		this.#bytes = this.#count * overheadOf(this.#columns.length)
+		for (const { bytes } of rows?.columns ?? []) this.#bytes += bytes.length
 	}
 
 	get count(): number {
@@ -43,13 +52,14 @@ export class RowsBuilder {
 	 * carry. Answers the row's place.
 	 */
 	append(tuple: Tuple, places: Int16Array, origin: RowOrigin): number {
-		if (this.#count === this.#origins.op.length) this.#origins = grow(this.#origins, this.#count)
-		let bytes = rowOverhead + places.length * 5
+		if (this.#count === this.#origins.op.length) this.#origins = grow(this.#origins, this.#count * 2)
+		const columns = this.#columns
+		let bytes = overheadOf(places.length)
 		for (let column = 0; column < places.length; column++) {
 			const place = places[column] as number
 			const length = place < 0 ? nullLength : (tuple.length[place] as number)
 			if (length < nullLength) throw malformed(`the value of column ${column} was not sent with its old row`)
-			this.#columns[column]?.append(tuple.bytes, place < 0 ? 0 : (tuple.start[place] as number), length)
+			columns[column]?.append(tuple.bytes, place < 0 ? 0 : (tuple.start[place] as number), length)
 			if (length > 0) bytes += length
 		}
 		this.#setOrigin(origin)
@@ -101,47 +111,7 @@ export class RowsBuilder {
 	}
 }
 
-/** Copies rows into a new builder, so that the old one's memory can go. */
-export function rebuild(rows: ChangeRows): RowsBuilder {
-	const builder = new RowsBuilder(rows.table)
-	const places = Int16Array.from(rows.columns.keys())
-	const width = rows.columns.length
-	const tuple: Tuple = {
-		bytes: joined(rows),
-		count: width,
-		start: new Int32Array(width),
-		length: new Int32Array(width),
-	}
-	for (let row = 0; row < rows.count; row++) {
-		let base = 0
-		for (const [column, { bytes, offsets, present }] of rows.columns.entries()) {
-			const start = offsets[row] as number
-			tuple.start[column] = base + start
-			tuple.length[column] = present[row] === 1 ? (offsets[row + 1] as number) - start : -1
-			base += bytes.length
-		}
-		builder.append(tuple, places, originOf(rows, row))
-	}
-	return builder
-}
-
-function originOf(rows: ChangeRows, row: number): RowOrigin {
-	return {
-		op: changeOps[rows.op[row] as number] ?? 'delete',
-		position: rows.position[row] as bigint,
-		ordinal: rows.ordinal[row] as number,
-		xid: rows.xid[row] as number,
-		committedAt: rows.committedAt[row] as bigint,
-		leaf: rows.leaf[row] ?? null,
-		rewritten: rows.rewritten[row] ?? null,
-	}
-}
-
-function joined(rows: ChangeRows): Uint8Array {
-	return Buffer.concat(rows.columns.map((column) => column.bytes))
-}
-
-function makeOrigins(capacity: number): Omit<ChangeRows, 'table' | 'columns' | 'count'> {
+function makeOrigins(capacity: number): Origins {
 	return {
 		op: new Uint8Array(capacity),
 		position: new BigUint64Array(capacity),
@@ -153,12 +123,12 @@ function makeOrigins(capacity: number): Omit<ChangeRows, 'table' | 'columns' | '
 	}
 }
 
-function grow(origins: Omit<ChangeRows, 'table' | 'columns' | 'count'>, count: number): typeof origins {
-	const larger = makeOrigins(count * 2)
-	larger.op.set(origins.op)
-	larger.position.set(origins.position)
-	larger.ordinal.set(origins.ordinal)
-	larger.xid.set(origins.xid)
-	larger.committedAt.set(origins.committedAt)
-	return { ...larger, leaf: origins.leaf, rewritten: origins.rewritten }
+function grow({ op, position, ordinal, xid, committedAt, leaf, rewritten }: Origins, capacity: number): Origins {
+	const larger = makeOrigins(capacity)
+	larger.op.set(op)
+	larger.position.set(position)
+	larger.ordinal.set(ordinal)
+	larger.xid.set(xid)
+	larger.committedAt.set(committedAt)
+	return { ...larger, leaf: leaf.slice(), rewritten: rewritten.slice() }
 }

@@ -2,14 +2,30 @@ import type { TextColumn } from '@reprieve/contracts'
 
 /** A first value of so many bytes is not copied, and memory beyond it is not kept. */
 const longBytes = 16 * 1024 * 1024
+/** Up to this size a loop is faster than a call that leaves JavaScript. */
+const shortBytes = 48
+
+const none: TextColumn = { bytes: new Uint8Array(0), offsets: new Uint32Array(1), present: new Uint8Array(0) }
 
 /** A {@link TextColumn} that grows: values are copied in as bytes, no strings are made. What a long value came in must not change. */
 export class ColumnBuilder {
-	#bytes: Uint8Array = new Uint8Array(1024)
-	#offsets = new Uint32Array(64)
-	#present = new Uint8Array(64)
-	#count = 0
-	#length = 0
+	#bytes: Uint8Array
+	#offsets: Uint32Array
+	#present: Uint8Array
+	#count: number
+	#length: number
+
+	/** Begins with a copy of `column`. */
+	constructor({ bytes, offsets, present }: TextColumn = none) {
+		this.#count = present.length
+		this.#length = bytes.length
+		this.#bytes = new Uint8Array(Math.max(1024, this.#length))
+		this.#offsets = new Uint32Array(Math.max(64, this.#count + 1))
+		this.#present = new Uint8Array(this.#offsets.length)
+		this.#bytes.set(bytes)
+		this.#offsets.set(offsets)
+		this.#present.set(present)
+	}
 
 	/** Appends bytes[start .. start + length] of `source`; a negative length appends NULL. */
 	append(source: Uint8Array, start: number, length: number): void {
@@ -43,9 +59,11 @@ export class ColumnBuilder {
 	}
 
 	#put(source: Uint8Array, start: number, length: number): void {
-		if (this.#length + length > this.#bytes.length) this.#growBytes(this.#length + length)
-		if (length > 48) this.#bytes.set(source.subarray(start, start + length), this.#length)
-		else for (let at = 0; at < length; at++) this.#bytes[this.#length + at] = source[start + at] as number
+		const to = this.#length
+		if (to + length > this.#bytes.length) this.#growBytes(to + length)
+		const bytes = this.#bytes
+		if (length > shortBytes) bytes.set(source.subarray(start, start + length), to)
+		else for (let at = 0; at < length; at++) bytes[to + at] = source[start + at] as number
 	}
 
 	#growRows(): void {

@@ -14,18 +14,14 @@ const keepaliveLength = 18
 const epochMs = 946_684_800_000
 
 /** Reads a CopyData payload of START_REPLICATION. Throws INTERNAL on anything else. */
-export function readFrame(bytes: Uint8Array): StreamFrame {
-	const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-	if (buffer[0] === dataKind && buffer.length >= dataHeader) {
-		return { kind: 'data', position: buffer.readBigUInt64BE(1), payload: buffer.subarray(dataHeader) }
+export function readFrame(bytes: Buffer): StreamFrame {
+	if (bytes[0] === dataKind && bytes.length >= dataHeader) {
+		return { kind: 'data', position: bytes.readBigUInt64BE(1), payload: bytes.subarray(dataHeader) }
 	}
-	if (buffer[0] === keepaliveKind && buffer.length >= keepaliveLength) {
-		return { kind: 'keepalive', walEnd: buffer.readBigUInt64BE(1), replyRequested: buffer[17] === 1 }
+	if (bytes[0] === keepaliveKind && bytes.length >= keepaliveLength) {
+		return { kind: 'keepalive', walEnd: bytes.readBigUInt64BE(1), replyRequested: bytes[17] === 1 }
 	}
-	throw new ReprieveError(
-		'INTERNAL',
-		`the replication stream sent a frame of kind ${buffer[0]}, ${buffer.length} bytes`,
-	)
+	throw new ReprieveError('INTERNAL', `the replication stream sent a frame of kind ${bytes[0]}, ${bytes.length} bytes`)
 }
 
 /**

@@ -157,7 +157,7 @@ function follow(
 	}
 	duplex.on('error', fail)
 	duplex.on('close', () => fail(new ReprieveError('UNAVAILABLE', 'the server closed the replication stream')))
-	duplex.on('data', (bytes: Uint8Array) => {
+	duplex.on('data', (bytes: Buffer) => {
 		if (closing) return
 		unanswered = 0
 		try {

@@ -62,7 +62,8 @@ export async function deleteBatch(
 
 /**
  * Fixes this transaction's time-outs, whatever was set before, and gives it its xid. The replication role can only be read:
- * setting it, even to what it is, needs a right that the deleting role should not have.
+ * setting it, even to what it is, needs a right that the deleting role should not have. A planned row is looked up once, which
+ * the planner cannot know: with memoize it would keep each for a second time.
  */
 async function begin(tx: Transaction, limits: BatchLimits): Promise<{ xid: string; startedAt: string }> {
 	const [row] = await tx<{ xid: string; startedAt: string; role: string }[]>`
@@ -72,7 +73,7 @@ async function begin(tx: Transaction, limits: BatchLimits): Promise<{ xid: strin
 			set_config('statement_timeout', ${String(limits.statementTimeoutMs)}, true),
 			set_config('idle_in_transaction_session_timeout', ${String(limits.idleTimeoutMs)}, true),
 			set_config('synchronous_commit', 'on', true), set_config('row_security', 'off', true),
-			set_config('search_path', 'pg_catalog', true)`
+			set_config('search_path', 'pg_catalog', true), set_config('enable_memoize', 'off', true)`
 	if (row?.role !== 'origin') {
 		throw new BatchFinding(
 			'NOT_RESTORABLE',
