@@ -127,7 +127,7 @@ function clustersOf(files: readonly Wanted[], isDescending: boolean): Ranged[][]
 	return clusters.map((cluster) => cluster.files)
 }
 
-/** One row group at a time where the rows lie in order, else the whole cluster sorted. */
+/** A part of one row group at a time where the rows lie in order, else the whole cluster sorted. */
 async function* orderedRefs(
 	place: Place,
 	{ meta, files }: { meta: TableMeta; files: readonly Ranged[] },
@@ -142,15 +142,16 @@ async function* orderedRefs(
 			groups.push(...rowGroupsOf(openParquet(parquet), table, columns))
 	}
 	if (query.descending) groups.reverse()
-	if (isStreamed) {
-		while (groups.length > 0) yield await refsOf(groups.shift() as RowGroup, select, query.descending)
-	} else yield await sortedRefs(groups, select, query.descending)
+	if (isStreamed) while (groups.length > 0) yield* refsOf(groups.shift() as RowGroup, select, query.descending)
+	else yield await sortedRefs(groups, select, query.descending)
 }
 
-async function refsOf(group: RowGroup, select: Selector, isDescending = false): Promise<RowRef[]> {
+/** A chunk's at a time: they are gone with it. */
+async function* refsOf(group: RowGroup, select: Selector, isDescending = false): AsyncIterable<RowRef[]> {
 	const rows = await select(group)
 	if (isDescending) rows.reverse()
-	return rows.map((row) => ({ group, row }))
+	for (let start = 0; start < rows.length; start += chunkRows)
+		yield rows.slice(start, start + chunkRows).map((row) => ({ group, row }))
 }
 
 async function sortedRefs(groups: readonly RowGroup[], select: Selector, isDescending = false): Promise<RowRef[]> {

@@ -56,3 +56,12 @@ test('a value larger than a buffer is written whole', () => {
 	const large = '\\'.repeat(1_000_000)
 	expect(text([column([large, 'x'])], [0, 1])).toBe(`0\t\\N\t${large}${large}\n1\t\\N\tx\n`)
 })
+
+test('a buffer that is full is handed out as it is, not grown for the line that fills it', () => {
+	const cells = Array.from({ length: 10_000 }, () => 'x'.repeat(200))
+	const rows = { columns: [column(cells)] } as ChangeRows
+	const [first, ...others] = [...copyText(rows, [...cells.keys()], [0], () => [])]
+	expect(first?.length).toBeGreaterThanOrEqual(256 * 1024)
+	expect(first?.buffer.byteLength).toBeLessThan(512 * 1024)
+	expect(Buffer.concat([first as Buffer, ...others]).toString()).toBe(`${cells.join('\n')}\n`)
+})

@@ -5,6 +5,8 @@ const lineFeed = 0x0a
 const backslash = 0x5c
 const capitalN = 0x4e
 const chunkBytes = 256 * 1024
+/** Room for the line with which a buffer is full: without it every buffer would be grown for that. */
+const lineBytes = 16 * 1024
 
 /** Second byte of the escape of each byte that COPY's text format escapes; 0 for the others. */
 const escapes = new Uint8Array(256)
@@ -35,7 +37,7 @@ export function* copyText(
 	columns: number[],
 	leading: Leading,
 ): Generator<Buffer> {
-	let out = Buffer.allocUnsafe(chunkBytes)
+	let out = Buffer.allocUnsafe(chunkBytes + lineBytes)
 	let end = 0
 	const reserve = (bytes: number) => {
 		if (end + bytes <= out.length) return
@@ -102,7 +104,7 @@ export function* copyText(
 		out[end++] = lineFeed
 		if (end < chunkBytes) continue
 		yield out.subarray(0, end)
-		out = Buffer.allocUnsafe(chunkBytes)
+		out = Buffer.allocUnsafe(chunkBytes + lineBytes)
 		end = 0
 	}
 	if (end > 0) yield out.subarray(0, end)

@@ -9,16 +9,16 @@ export type CellBuilder = {
 	copy(source: Uint8Array, from: number, to: number): void
 }
 
-/** A builder for `rows` cells; its buffer grows as cells come. */
-export function buildCells(rows: number): CellBuilder {
+/** A builder for `rows` cells; its buffer has room for `size` bytes and grows as cells come. */
+export function buildCells(rows: number, size = Math.max(64, rows * 16)): CellBuilder {
 	const offsets = new Uint32Array(rows + 1)
 	const present = new Uint8Array(rows)
-	let bytes = Buffer.allocUnsafe(Math.max(64, rows * 16))
+	let bytes = Buffer.allocUnsafe(size)
 	let used = 0
 	let row = 0
-	const reserve = (size: number) => {
-		if (used + size <= bytes.length) return
-		const larger = Buffer.allocUnsafe(Math.max(bytes.length * 2, used + size))
+	const reserve = (more: number) => {
+		if (used + more <= bytes.length) return
+		const larger = Buffer.allocUnsafe(Math.max(bytes.length * 2, used + more))
 		bytes.copy(larger, 0, 0, used)
 		bytes = larger
 	}
@@ -116,4 +116,9 @@ export function cellsOf(texts: readonly (string | null)[]): TextColumn {
 	const builder = buildCells(texts.length)
 	for (const text of texts) builder.push(text)
 	return builder.finish()
+}
+
+/** A column of nothing but NULLs. */
+export function nullsOf(rows: number): TextColumn {
+	return { bytes: new Uint8Array(0), offsets: new Uint32Array(rows + 1), present: new Uint8Array(rows) }
 }

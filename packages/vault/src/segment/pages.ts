@@ -51,12 +51,14 @@ export function readNumbers(
 	const plain = type in numbers ? readPlain(chunk, rows, scratch) : undefined
 	if (!plain) return undefined
 	const { present, from, to, isShared } = plain
-	const own = new numbers[type as keyof typeof numbers](Uint8Array.from(scratch.written.subarray(from, to)).buffer)
+	const Numbers = numbers[type as keyof typeof numbers]
+	const own = new Numbers(Uint8Array.from(scratch.written.subarray(from, to)).buffer)
 	const count = isShared ? 1 : (present?.reduce((sum, level) => sum + level, 0) ?? rows)
 	if (own.length !== count) throw new RangeError(`a page has ${own.length} values, its levels say ${count}`)
-	if (!isShared && !present) return own
+	// The value is of the array's own type.
+	if (!present) return isShared ? new Numbers(rows).fill(own[0] as never) : own
 	let next = 0
-	return Array.from({ length: rows }, (_, row) => (present?.[row] === 0 ? undefined : own[isShared ? 0 : next++]))
+	return Array.from({ length: rows }, (_, row) => (present[row] === 0 ? undefined : own[isShared ? 0 : next++]))
 }
 
 /** Whether a chunk has nothing but NULLs; `isNested`: it is a leaf of maps, whose levels stand behind those of repetition. */

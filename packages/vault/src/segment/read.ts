@@ -2,7 +2,7 @@ import { type ChangeRows, changeOps, type SourceTable, type TextColumn } from '@
 import type { VaultColumn } from '../columns.ts'
 import type { DeltaType } from '../values/codec.ts'
 import { codecOf } from '../values/types.ts'
-import { buildCells, type CellBuilder, cellsOf } from './cells.ts'
+import { buildCells, type CellBuilder, nullsOf } from './cells.ts'
 import type { Plain } from './pages.ts'
 import type { ParquetFile } from './parquet.ts'
 import { putPlain } from './plain.ts'
@@ -81,13 +81,10 @@ function openGroup(
 	}
 }
 
-/** Room for a text at first: what is longer grows it, and a slice of few rows holds little. */
-const usualTextBytes = 32
-
 /** A text is its own native form: no row of such a column is kept in `_exact`. */
 function readSpans(file: ParquetFile, range: ParquetFile['groups'][number], column: string): Spans | undefined {
 	const rows = range.end - range.start
-	const scratch = new Scratch(rows * usualTextBytes)
+	const scratch = new Scratch(0)
 	const plain = file.plain(column, range, scratch)
 	if (!plain) return undefined
 	const bytes = scratch.written
@@ -143,10 +140,11 @@ export async function changesOf(
 ): Promise<ChangeRows> {
 	const places = placesOf(refs)
 	const gather = <T>(column: string, put: (cell: T, at: number) => void) => gatherEach(places, column, put)
+	const count = refs.length
+	const unread = nullsOf(count)
 	const columns: TextColumn[] = []
 	for (let at = 0; at < table.columns.length; at++)
-		columns.push(wanted && !wanted.has(at) ? cellsOf(new Array(refs.length).fill(null)) : await gatherTexts(places, at))
-	const count = refs.length
+		columns.push(wanted && !wanted.has(at) ? unread : await gatherTexts(places, at))
 	const op = new Uint8Array(count)
 	const [position, committedAt] = [new BigUint64Array(count), new BigInt64Array(count)]
 	const [ordinal, xid] = [new Uint32Array(count), new Uint32Array(count)]
@@ -204,7 +202,7 @@ function placesOf(refs: readonly RowRef[]): Places {
 async function gatherTexts({ groups, group, row }: Places, column: number): Promise<TextColumn> {
 	const spans = groups.map((each) => each.spans(column))
 	const texts = await Promise.all(groups.map((each, i) => (spans[i] ? undefined : each.texts(column))))
-	const builder = buildCells(row.length)
+	const builder = buildCells(row.length, sizeOf(spans, { group, row }))
 	for (let at = 0; at < row.length; at++) {
 		const [number, own] = [group[at] as number, row[at] as number]
 		const found = spans[number]
@@ -212,6 +210,20 @@ async function gatherTexts({ groups, group, row }: Places, column: number): Prom
 		else builder.push((texts[number] as (row: number) => Cell)(own))
 	}
 	return builder.finish()
+}
+
+/** Bytes of the cells; undefined where some of them are not there yet. */
+function sizeOf(
+	spans: readonly (Spans | undefined)[],
+	{ group, row }: Pick<Places, 'group' | 'row'>,
+): number | undefined {
+	let size = 0
+	for (let at = 0; at < row.length; at++) {
+		const [found, own] = [spans[group[at] as number], row[at] as number]
+		if (!found) return undefined
+		size += Math.max(0, (found.ends[own] as number) - (found.starts[own] as number))
+	}
+	return size
 }
 
 function pushSpan(builder: CellBuilder, { bytes, starts, ends }: Spans, row: number): void {
