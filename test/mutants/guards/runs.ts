@@ -90,6 +90,14 @@ export const runGuards: Mutant[] = [
 		},
 	},
 	{
+		name: 'lets workers hand over keys that the session reads in another encoding',
+		rule: '4.1',
+		file: 'apps/service/src/plans/evaluate/pack.ts',
+		before: '	if (!isOneEncoding) return false\n',
+		after: '',
+		tests: { [pack]: ['keys are planned as they are in a database of another encoding, whoever packs them'] },
+	},
+	{
 		name: 'numbers the rows of a page by those of all pages up to it',
 		rule: '4.1',
 		file: 'apps/service/src/plans/evaluate/pack.ts',

@@ -40,7 +40,7 @@ async function statePacks(work: Workspace, candidates: Candidates, matches: Matc
 	const expected = await readExpected(work, { ...candidates, text: paged })
 	if (!suitsPages(width, expected)) return packInTurn(candidates, matches, rowsTogether(matches.root, width))
 	// Pages are all packed before they can be counted.
-	if (expected > matches.limit / 4) await refuseMatches(work, candidates, matches.limit)
+	if (expected > matches.limit) await refuseMatches(work, candidates, matches.limit)
 	return packByPage(paged, matches)
 }
 
@@ -78,18 +78,23 @@ function elementOf({ key }: StagedTable, column: string): string {
 	return storedType && isPackedAsText(storedType) ? `${column}::text` : column
 }
 
-/** Of a table: bytes of a key on average, pages that it has, and rows of a page where it was analysed. */
-type Width = { keyBytes: number; pages: number; pageRows: number | null }
+/**
+ * Of a table: bytes of a key on average, pages that it has, and rows of a page where it was analysed. `isOneEncoding`: workers hand over
+ * what they packed as it is received from a client, texts in the database's encoding; a session with another one reads them
+ * as other texts (array_agg_serialize and array_agg_deserialize of PostgreSQL 16 and later).
+ */
+type Width = { keyBytes: number; pages: number; pageRows: number | null; isOneEncoding: boolean }
 
 async function readWidth(work: Workspace, { table }: StagedTable): Promise<Width> {
 	const [width] = await work.sql<Width[]>`
 		select sum(case when a.attlen > 0 then a.attlen else coalesce((select max(s.avg_width) from pg_stats s
 				where s.schemaname = ${table.schema} and s.tablename = ${table.name} and s.attname = a.attname), 32) + 4 end)::float8 as "keyBytes",
 			pg_relation_size(c.oid)::float8 / current_setting('block_size')::int as pages,
+			pg_client_encoding() = getdatabaseencoding() as "isOneEncoding",
 			(case when c.relpages > 0 and c.reltuples > 0 then c.reltuples / c.relpages end)::float8 as "pageRows"
 		from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = any(${arrayLiteral(table.key)}::name[])
 		where c.oid = ${table.oid}::int8::oid group by c.oid, c.relpages, c.reltuples`
-	return width ?? { keyBytes: 0, pages: 0, pageRows: null }
+	return width ?? { keyBytes: 0, pages: 0, pageRows: null, isOneEncoding: false }
 }
 
 /** How many matches the server expects. */
@@ -113,7 +118,8 @@ function rowsTogether({ hasKeeper }: StagedTable, { keyBytes }: Width): number {
 /** Matches of a page below which there would be more packs than are worth it. */
 const fewOfPage = 4
 
-/** A full page makes a pack that is stored as it is, and there are enough matches for each page. */
-function suitsPages({ keyBytes, pages, pageRows }: Width, expected: number): boolean {
+/** What workers hand over stays as it is, a full page makes a pack that is stored as it is, and each page has enough matches. */
+function suitsPages({ keyBytes, pages, pageRows, isOneEncoding }: Width, expected: number): boolean {
+	if (!isOneEncoding) return false
 	return pageRows !== null && pageRows * (keyBytes + 4) <= packedBytes && expected >= fewOfPage * pages
 }
