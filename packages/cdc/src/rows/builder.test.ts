@@ -47,6 +47,21 @@ test('a slice from the middle begins at offset 0 and rebuilds into equal rows', 
 	for (const column of [0, 1, 2]) expect(cells(again, column)).toEqual(cells(tail, column))
 })
 
+test('a copy of rows whose bytes begin before them goes on behind the last one', () => {
+	const whole = filled(['aa', 'bb', 'cc', 'dd'].map((text, at) => row(text, String(at)))).slice(0, 4)
+	const columns = whole.columns.map(({ bytes, offsets, present }) => ({
+		bytes,
+		offsets: offsets.subarray(1, 4),
+		present: present.subarray(1, 3),
+	}))
+	const rows = { ...filled([row('bb', '1'), row('cc', '2')]).slice(0, 2), columns }
+	const copy = new RowsBuilder(whole.table, rows)
+	expect(copy.bytes).toBe(filled([row('bb', '1'), row('cc', '2')]).bytes)
+	fill(copy, [row('zz', '9')])
+	expect(cells(copy.slice(0, 3), 1)).toEqual(['bb', 'cc', 'zz'])
+	expect(cells(copy.slice(0, 3), 0)).toEqual(['1', '2', '9'])
+})
+
 test('a row that turned out to be a move says so', () => {
 	const builder = filled([row('a', '1'), row('b', '2')])
 	builder.setOp(1, 'move')
@@ -58,7 +73,10 @@ test('refuses an old row whose toasted value was not sent', () => {
 })
 
 function filled(rows: Buffer[]): RowsBuilder {
-	const builder = new RowsBuilder({ columns: [{}, {}, {}] } as SourceTable)
+	return fill(new RowsBuilder({ columns: [{}, {}, {}] } as SourceTable), rows)
+}
+
+function fill(builder: RowsBuilder, rows: Buffer[]): RowsBuilder {
 	const nothing = () => {}
 	const decode = createDecoder({
 		begin: nothing,

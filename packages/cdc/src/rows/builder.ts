@@ -28,14 +28,14 @@ export class RowsBuilder {
 	#count: number
 	#bytes: number
 
-	/** Begins with a copy of `rows`. */
+	/** Begins with a copy of `rows` of that table. */
 	constructor(table: SourceTable, rows?: ChangeRows) {
 		this.table = table
 		this.#columns = table.columns.map((_, column) => new ColumnBuilder(rows?.columns[column]))
 		this.#count = rows?.count ?? 0
 		this.#origins = grow(rows ?? makeOrigins(0), Math.max(64, this.#count))
 		this.#bytes = this.#count * overheadOf(this.#columns.length)
-		for (const { bytes } of rows?.columns ?? []) this.#bytes += bytes.length
+		for (const { length } of this.#columns) this.#bytes += length
 	}
 
 	get count(): number {

@@ -18,13 +18,19 @@ export class ColumnBuilder {
 	/** Begins with a copy of `column`. */
 	constructor({ bytes, offsets, present }: TextColumn = none) {
 		this.#count = present.length
-		this.#length = bytes.length
+		const [first, end] = [offsets[0] as number, offsets[this.#count] as number]
+		this.#length = end - first
 		this.#bytes = new Uint8Array(Math.max(1024, this.#length))
 		this.#offsets = new Uint32Array(Math.max(64, this.#count + 1))
 		this.#present = new Uint8Array(this.#offsets.length)
-		this.#bytes.set(bytes)
-		this.#offsets.set(offsets)
+		this.#bytes.set(bytes.subarray(first, end))
+		this.#offsets.set(first === 0 ? offsets : offsets.map((offset) => offset - first))
 		this.#present.set(present)
+	}
+
+	/** Bytes of all values. */
+	get length(): number {
+		return this.#length
 	}
 
 	/** Appends bytes[start .. start + length] of `source`; a negative length appends NULL. */

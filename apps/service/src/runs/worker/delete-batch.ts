@@ -43,7 +43,7 @@ export async function deleteBatch(
 	limits: BatchLimits,
 ): Promise<BatchDone> {
 	const done = await services.pools.delete.begin('isolation level read committed read write', async (tx) => {
-		const { xid, startedAt } = await begin(tx, limits)
+		const { xid, startedAt } = await begin(tx, shape, limits)
 		await lockAndReadGate(tx, shape)
 		const held = await holdRows(tx, shape, batch.range)
 		await emit(tx, services, messagePrefix.tag, tagOf(batch, xid))
@@ -62,10 +62,16 @@ export async function deleteBatch(
 
 /**
  * Fixes this transaction's time-outs, whatever was set before, and gives it its xid. The replication role can only be read:
- * setting it, even to what it is, needs a right that the deleting role should not have. A planned row is looked up once, which
- * the planner cannot know: with memoize it would keep each for a second time.
+ * setting it, even to what it is, needs a right that the deleting role should not have. One DELETE looks a planned row up once,
+ * which the planner cannot know: with memoize it would keep each for a second time. Witnesses, dependents and what
+ * triggers look up may be the same for many rows.
  */
-async function begin(tx: Transaction, limits: BatchLimits): Promise<{ xid: string; startedAt: string }> {
+async function begin(
+	tx: Transaction,
+	shape: RunShape,
+	limits: BatchLimits,
+): Promise<{ xid: string; startedAt: string }> {
+	const isOneDelete = !needsLocks(shape) && !shape.hasTriggers
 	const [row] = await tx<{ xid: string; startedAt: string; role: string }[]>`
 		select pg_current_xact_id()::text as xid, clock_timestamp()::text as "startedAt",
 			current_setting('session_replication_role') as role,
@@ -73,7 +79,8 @@ async function begin(tx: Transaction, limits: BatchLimits): Promise<{ xid: strin
 			set_config('statement_timeout', ${String(limits.statementTimeoutMs)}, true),
 			set_config('idle_in_transaction_session_timeout', ${String(limits.idleTimeoutMs)}, true),
 			set_config('synchronous_commit', 'on', true), set_config('row_security', 'off', true),
-			set_config('search_path', 'pg_catalog', true), set_config('enable_memoize', 'off', true)`
+			set_config('search_path', 'pg_catalog', true),
+			set_config('enable_memoize', case when ${isOneDelete} then 'off' else current_setting('enable_memoize') end, true)`
 	if (row?.role !== 'origin') {
 		throw new BatchFinding(
 			'NOT_RESTORABLE',
