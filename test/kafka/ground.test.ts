@@ -4,7 +4,7 @@ import { startBroker } from '../support/kafka/broker.ts'
 import { hasKafka, sharedBroker, sharedConnect } from '../support/kafka/shared.ts'
 import { until } from '../support/wait.ts'
 
-test.runIf(hasKafka)('a broker that was killed comes back with its records', async () => {
+test.runIf(hasKafka)('a broker that was killed comes back with its records', { timeout: 180_000 }, async () => {
 	await using broker = await startBroker()
 	const kafka = new Kafka({ brokers: broker.brokers, logLevel: logLevel.NOTHING, retry: { retries: 100 } })
 	const admin = kafka.admin()
