@@ -8,7 +8,7 @@ import { planned, storedValues } from './write.ts'
 
 type Options = { prefix: string; limit: number }
 
-/** Writes the rows of a table that nothing references straight from the policy, each a unit of its own, as they come. */
+/** Writes the rows of a table that nothing references straight from the policy, each a unit of its own, many to a stored row. */
 export async function writeMatches(work: Workspace, candidates: Candidates, options: Options): Promise<PlannedTable[]> {
 	const root = work.staged[0] as StagedTable
 	const name = `${options.prefix}_0`
@@ -35,10 +35,10 @@ type Matches = { root: StagedTable; columns: string[]; limit: number }
 /** SQL of the packs of a policy's rows: `first` and each of the columns as an array. */
 async function statePacks(work: Workspace, candidates: Candidates, matches: Matches): Promise<string> {
 	const width = await readWidth(work, matches.root)
-	const { paged } = candidates
-	if (!paged || !work.isOneLeaf) return packInTurn(candidates, matches, rowsTogether(matches.root, width))
-	const expected = await readExpected(work, { ...candidates, text: paged })
-	if (!suitsPages(width, expected)) return packInTurn(candidates, matches, rowsTogether(matches.root, width))
+	const paged = work.isOneLeaf && fitsPages(width) ? candidates.paged : undefined
+	const expected = paged === undefined ? 0 : await readExpected(work, candidates)
+	if (paged === undefined || expected < fewOfPage * width.pages)
+		return packInTurn(candidates, matches, rowsTogether(matches.root, width))
 	// Pages are all packed before they can be counted.
 	if (expected > matches.limit) await refuseMatches(work, candidates, matches.limit)
 	return packByPage(paged, matches)
@@ -118,8 +118,8 @@ function rowsTogether({ hasKeeper }: StagedTable, { keyBytes }: Width): number {
 /** Matches of a page below which there would be more packs than are worth it. */
 const fewOfPage = 4
 
-/** What workers hand over stays as it is, a full page makes a pack that is stored as it is, and each page has enough matches. */
-function suitsPages({ keyBytes, pages, pageRows, isOneEncoding }: Width, expected: number): boolean {
+/** What workers hand over stays as it is, and a full page makes a pack that is stored as it is. */
+function fitsPages({ keyBytes, pageRows, isOneEncoding }: Width): boolean {
 	if (!isOneEncoding) return false
-	return pageRows !== null && pageRows * (keyBytes + 4) <= packedBytes && expected >= fewOfPage * pages
+	return pageRows !== null && pageRows * (keyBytes + 4) <= packedBytes
 }
