@@ -1,15 +1,14 @@
 import type { PlannedTable } from '@reprieve/control'
-import { openSessions } from '@reprieve/postgres'
 import { expect, test } from 'vitest'
 import { scanRows } from '../../apps/service/src/plans/scan-rows.ts'
 import { getRun } from '../../apps/service/src/runs/get.ts'
 import { startRun } from '../../apps/service/src/runs/start.ts'
 import { startWorkers } from '../../apps/service/src/runs/worker/loop.ts'
 import { openShop } from '../runs/shop.ts'
-import { freshDatabase, postgresVersions, startCluster, type TestDatabase } from '../support/postgres.ts'
-import { admin, testServices } from '../support/services.ts'
+import { freshLatin1Database, postgresVersions, startCluster, type TestDatabase } from '../support/postgres.ts'
+import { admin } from '../support/services.ts'
 import { until } from '../support/wait.ts'
-import { bodyOf, type Ground, openGround, plan } from './support.ts'
+import { bodyOf, type Ground, openGround, openGroundIn, plan } from './support.ts'
 
 const marked = { kind: 'match' as const, table: 't', where: { column: 'marked', op: 'eq' as const, value: true } }
 
@@ -99,27 +98,16 @@ test('workers take part in packing', async () => {
 
 test('keys are planned as they are in a database of another encoding, whoever packs them', async () => {
 	await using cluster = await startCluster(18, byWorkers)
-	await using beside = await freshDatabase(cluster)
-	const name = `${beside.name}_western`
-	const url = `${beside.url}_western`
-	await beside.sql.unsafe(`create database ${name} encoding 'LATIN1' template template0 locale 'C'`)
-	const sql = openSessions(url, { applicationName: 'test' })
-	const database = { ...beside, name, url, sql }
-	try {
-		await using services = await testServices(database)
-		await sql`create table public.t (id text primary key, n int, marked boolean, note text)`
-		// Read as UTF-8, each of the marked keys is the one of another row.
-		await sql.unsafe(`insert into public.t select case when i % 2 = 0 then U&'\\00C3\\00A9' else U&'\\00E9' end || (i / 2), i, i % 2 = 0,
-			repeat('x', 100) from generate_series(2, 3001) i`)
-		await sql`vacuum (analyze) public.t`
-		const made = await plan(services, marked)
-		const [planned] = (await bodyOf(services, made.id)).tables
-		const found = await sql.unsafe(`select k1 as id from ${scanRows(planned as PlannedTable)} p order by 1`)
-		expect([...found]).toEqual([...(await sql`select id from public.t where marked order by 1`)])
-	} finally {
-		await sql.end({ timeout: 5 })
-		await beside.sql.unsafe(`drop database ${name} with (force)`)
-	}
+	await using ground = await openGroundIn(await freshLatin1Database(cluster))
+	const { sql } = ground.database
+	await sql`create table public.t (id text primary key, n int, marked boolean, note text)`
+	// Read as UTF-8, each of the marked keys is the one of another row.
+	await sql.unsafe(`insert into public.t select case when i % 2 = 0 then U&'\\00C3\\00A9' else U&'\\00E9' end || (i / 2), i, i % 2 = 0,
+		repeat('x', 100) from generate_series(2, 3001) i`)
+	await sql`vacuum (analyze) public.t`
+	const planned = await plannedOf(ground)
+	const found = await sql.unsafe(`select k1 as id from ${scanRows(planned)} p order by 1`)
+	expect([...found]).toEqual([...(await sql`select id from public.t where marked order by 1`)])
 })
 
 test.each(['text', 'oidvector', 'int[]', 'character(8)', 'numeric(10,2)'])(

@@ -12,7 +12,11 @@ export type Ground = { database: TestDatabase; services: TestServices } & AsyncD
 
 /** A fresh database with services on it, in the suite's PostgreSQL 18 or in `cluster`. */
 export async function openGround(options: TestServicesOptions = {}, cluster?: { url: string }): Promise<Ground> {
-	const database = await freshDatabase(cluster)
+	return await openGroundIn(await freshDatabase(cluster), options)
+}
+
+/** Services on a database, which is dropped with them. */
+export async function openGroundIn(database: TestDatabase, options: TestServicesOptions = {}): Promise<Ground> {
 	const services = await testServices(database, options)
 	return {
 		database,

@@ -52,12 +52,17 @@ export async function startCluster(
 
 export type TestDatabase = AsyncDisposable & { url: string; name: string; sql: Sql }
 
+/** As {@link freshDatabase}, with another encoding than the sessions'. */
+export function freshLatin1Database(cluster?: { url: string }): Promise<TestDatabase> {
+	return freshDatabase(cluster, "encoding 'LATIN1' template template0 locale 'C'")
+}
+
 /** A fresh database in the suite's shared PostgreSQL 18 (or in `cluster`), dropped with its slots on disposal. */
-export async function freshDatabase(cluster?: { url: string }): Promise<TestDatabase> {
+export async function freshDatabase(cluster?: { url: string }, options = ''): Promise<TestDatabase> {
 	const adminUrl = cluster?.url ?? inject('postgresUrl')
 	const name = `t_${randomBytes(6).toString('hex')}`
 	const admin = postgres(adminUrl, { max: 1, onnotice: () => {} })
-	await admin`create database ${admin(name)}`
+	await admin.unsafe(`create database ${name} ${options}`)
 	const url = adminUrl.replace(/\/[^/]*$/, `/${name}`)
 	const sql = openSessions(url, { applicationName: 'test' })
 	return {

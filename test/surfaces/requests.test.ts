@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { freshDatabase } from '../support/postgres.ts'
+import { freshDatabase, freshLatin1Database } from '../support/postgres.ts'
 import { startTestService } from './support.ts'
 
 test('a known path under another method names the methods that it has', async () => {
@@ -87,18 +87,12 @@ test('runs asked for at once come each to who asked for it and may see it', asyn
 })
 
 test('a run whose id the database cannot write fails nobody who asks for another one at once', async () => {
-	await using database = await freshDatabase()
-	const western = { ...database, url: `${database.url}_western`, name: `${database.name}_western` }
-	await database.sql.unsafe(`create database ${western.name} encoding 'LATIN1' template template0 locale 'C'`)
-	try {
-		await using service = await startTestService(western)
-		const ask = (id: string) => service.call('GET', `/api/v1/runs/${encodeURIComponent(id)}`)
-		const told = async (ids: string[]) => (await Promise.all(ids.map(ask))).map(({ body }) => body.code)
-		expect(await told(['\u2713'])).toEqual(['INTERNAL'])
-		expect(await told(['none', '\u2713', 'neither'])).toEqual(['NOT_FOUND', 'INTERNAL', 'NOT_FOUND'])
-	} finally {
-		await database.sql.unsafe(`drop database ${western.name} with (force)`)
-	}
+	await using database = await freshLatin1Database()
+	await using service = await startTestService(database)
+	const ask = (id: string) => service.call('GET', `/api/v1/runs/${encodeURIComponent(id)}`)
+	const told = async (ids: string[]) => (await Promise.all(ids.map(ask))).map(({ body }) => body.code)
+	expect(await told(['\u2713'])).toEqual(['INTERNAL'])
+	expect(await told(['none', '\u2713', 'neither'])).toEqual(['NOT_FOUND', 'INTERNAL', 'NOT_FOUND'])
 })
 
 test('what fails inside is neutral outside', async () => {
