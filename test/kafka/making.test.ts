@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Socket } from 'node:net'
 import { openKafka } from '@reprieve/sidecar'
-import { Topics } from '@reprieve/sidecar/steps'
+import { checkCluster, Topics } from '@reprieve/sidecar/steps'
 import kafkajs, { type Admin, type ITopicConfig, type Kafka } from 'kafkajs'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
@@ -33,11 +33,20 @@ test.runIf(hasKafka)('looks that fail while brokers learn of a topic are repeate
 		if (error) throw error
 	})
 	const { admin, topics, name } = ground
-	failing.fetchTopicMetadata.push(undefined, new TypeError('no metadata'), new Error('a partition has no leader'))
+	failing.fetchTopicMetadata.push(
+		unknownTopic(),
+		undefined,
+		new TypeError('no metadata'),
+		new Error('a partition has no leader'),
+	)
 	failing.describeConfigs.push(unknownTopic())
 	await topics.ensure(name('t'))
 	expect(failing).toEqual({ fetchTopicMetadata: [], describeConfigs: [] })
 	await until(async () => (await partitionsOf(admin, name('t'))) === 3, 'three partitions')
+	failing.describeConfigs.push(unknownTopic())
+	const settings = { prefix: ground.prefix, acknowledge: 'vault', retentionMs: 3_600_000 } as const
+	expect(await checkCluster(ground.kafka, settings)).toEqual({ findings: [], isReplicated: false })
+	expect(failing.describeConfigs).toEqual([])
 })
 
 test.runIf(hasKafka)('a topic that is being made when its maker closes leaves no connection', async () => {
@@ -125,7 +134,7 @@ async function openGround(before: (method: string) => Promise<void>) {
 	const topics = new Topics(interceptAdmin(kafka, before), settings, name('transactions'))
 	await topics.connect()
 	return {
-		...{ admin, topics, name, sockets },
+		...{ admin, kafka, topics, prefix, name, sockets },
 		async [Symbol.asyncDispose]() {
 			await Promise.all([topics.close(), admin.disconnect()])
 			unsubscribe('net.client.socket', watch)

@@ -2,6 +2,7 @@ import { tableOfTopic, transactionsTopic } from '@reprieve/cdc'
 import type { Finding } from '@reprieve/contracts'
 import kafkajs, { type Admin, type Kafka } from 'kafkajs'
 import type { KafkaConfig } from './config.ts'
+import { isUnknownTopic, patiently } from './patience.ts'
 
 /** Replicas, and how many of them must have a record before it is acknowledged: one broker may go without loss. */
 const replicas = 3
@@ -34,7 +35,7 @@ export async function checkCluster(
 	const admin = kafka.admin()
 	await admin.connect()
 	try {
-		const topics = await readTopics(admin, prefix)
+		const topics = await patiently(() => readTopics(admin, prefix), isUnknownTopic)
 		const weak = topics.filter(
 			(topic) => topic.replicas < replicas || Number(topic.value('min.insync.replicas')) < insync,
 		)

@@ -1,8 +1,8 @@
-import { setTimeout } from 'node:timers/promises'
 import { ReprieveError } from '@reprieve/contracts'
 import kafkajs, { type Admin, type Kafka, type KafkaJSAggregateError } from 'kafkajs'
 import { isProtocolError } from './client.ts'
 import type { KafkaConfig } from './config.ts'
+import { isUnknownTopic, patiently, spreadMs } from './patience.ts'
 
 type Settings = Pick<KafkaConfig, 'replication' | 'partitions' | 'retentionMs'> & {
 	/** Most bytes of a record that capture would write. */
@@ -17,10 +17,6 @@ const batchOverhead = 1_000
 
 /** Topics of one request: brokers limit what one may make them write, several records for each topic. */
 const topicsAtOnce = 100
-
-/** Milliseconds that brokers may take to know a topic that was made, and between looks. */
-const spreadMs = 10_000
-const lookMs = 50
 
 /** Makes the topics that capture writes to, once each, with settings under which no record goes before its time. */
 export class Topics {
@@ -99,17 +95,14 @@ export class Topics {
 	}
 
 	async #makeMissing(admin: Admin, topics: readonly string[]): Promise<ReadonlyMap<string, number>> {
-		const before = await readPartitions(admin)
+		const before = await this.#patiently(() => readPartitions(admin), isUnknownTopic)
 		const missing = topics.filter((topic) => !before.has(topic))
 		const found = missing.length > 0 ? await this.#create(admin, missing) : before
 		const topicPartitions = topics
 			.map((topic) => ({ topic, count: this.#partitionsOf(topic) }))
 			.filter(({ topic, count }) => (found.get(topic) ?? count) < count)
 		if (topicPartitions.length > 0) await this.#enlarge(admin, topicPartitions)
-		return await this.#patiently(
-			() => readLimits(admin, topics),
-			(error) => isProtocolError(error, 'UNKNOWN_TOPIC_OR_PARTITION'),
-		)
+		return await this.#patiently(() => readLimits(admin, topics), isUnknownTopic)
 	}
 
 	async #create(admin: Admin, topics: string[]): Promise<ReadonlyMap<string, number>> {
@@ -155,17 +148,8 @@ export class Topics {
 		return await this.#patiently(look, () => true)
 	}
 
-	/** Tries again what failed in such a way, for as long as brokers may take to know what was made. */
 	async #patiently<T>(look: () => Promise<T>, isPassing: (error: unknown) => boolean): Promise<T> {
-		const deadline = performance.now() + spreadMs
-		for (;;) {
-			try {
-				return await look()
-			} catch (error) {
-				if (this.#isClosed || performance.now() > deadline || !isPassing(error)) throw error
-			}
-			await setTimeout(lookMs)
-		}
+		return await patiently(look, (error) => !this.#isClosed && isPassing(error))
 	}
 
 	#partitionsOf(topic: string): number {
