@@ -1,5 +1,6 @@
 import { formatLsn, parseLsn } from '@reprieve/contracts'
 import { adopt } from '@reprieve/sidecar'
+import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { until } from '../support/wait.ts'
 import { changeRows, column, sourceTable } from '../vault/rows.ts'
@@ -37,6 +38,24 @@ test('a restart of an idle capture finds no gap', async () => {
 		await sidecar.stop()
 	}
 	expect(await sql`select code, message from reprieve.incidents`).toEqual([])
+	expect(await sql`select reason from reprieve.capture_gaps`).toEqual([])
+})
+
+test('a slot that is still being made has no place that the vault could end at', async () => {
+	await using ground = await captureGround()
+	const { sql, vault } = ground
+	const isMade = async () => (await sql`select confirmed_flush_lsn from pg_replication_slots`)[0]?.confirmed_flush_lsn
+	await sql.begin(async (older) => {
+		await older`select pg_current_xact_id()`
+		void ground.start()
+		await until(async () => (await isMade()) === null, 'a slot that waits for the older transaction')
+		const lines: string[] = []
+		void ground.start({ backoffMs: 20 }, { log: pino({}, { write: (line) => void lines.push(line) }) })
+		await until(() => lines.some((line) => line.includes('is still being made')), 'the second capture to see it')
+		expect(await vault.lineages()).toEqual([])
+	})
+	await ground.barrier()
+	expect(await sql`select message from reprieve.incidents`).toEqual([])
 	expect(await sql`select reason from reprieve.capture_gaps`).toEqual([])
 })
 

@@ -143,6 +143,15 @@ export const captureGuards: Mutant[] = [
 		tests: { [lineages]: ['a database that was rewound behind an acknowledgement stops capture until it is adopted'] },
 	},
 	{
+		name: 'lets the vault end where a slot that is being made stands',
+		rule: '1.1',
+		file: 'packages/postgres/src/stream/slot.ts',
+		before:
+			'	if (row.confirmed === null) throw unfinished(row)\n	return { ...row, confirmed: parseLsn(row.confirmed) }',
+		after: "	return { ...row, confirmed: parseLsn(row.confirmed ?? '0/0') }",
+		tests: { [lineages]: ['a slot that is still being made has no place that the vault could end at'] },
+	},
+	{
 		name: 'goes on with a clone of the database',
 		rule: '1.1',
 		file: `${lineage}/judge.ts`,

@@ -17,7 +17,10 @@ export type SlotState = {
 	synced: boolean
 }
 
-/** Reads a slot of this database; undefined when there is none. Throws CONFLICT when the name is another's. */
+/**
+ * Reads a slot of this database; undefined when there is none. Throws CONFLICT when the name is another's, and UNAVAILABLE
+ * while it is being made: it has no place in the log yet.
+ */
 export async function readSlot(sql: Session, name: string): Promise<SlotState | undefined> {
 	const [row] = await sql<(Omit<SlotState, 'confirmed'> & { confirmed: string | null; ours: boolean })[]>`
 		select slot_name as name, plugin, confirmed_flush_lsn::text as confirmed, wal_status as "walStatus",
@@ -35,7 +38,20 @@ export async function readSlot(sql: Session, name: string): Promise<SlotState | 
 			},
 		)
 	}
-	return { ...row, confirmed: row.confirmed === null ? 0n : parseLsn(row.confirmed) }
+	if (row.confirmed === null) throw unfinished(row)
+	return { ...row, confirmed: parseLsn(row.confirmed) }
+}
+
+/** A slot's making waits for every transaction with an id that runs, and goes on in the server when its client is killed. */
+function unfinished({ name, activePid }: Pick<SlotState, 'name' | 'activePid'>): ReprieveError {
+	return new ReprieveError(
+		'UNAVAILABLE',
+		`replication slot ${name} is still being made by server process ${activePid}`,
+		{
+			hint: 'Wait: PostgreSQL makes it when the transactions that run now have ended; end those that last too long.',
+			retryable: true,
+		},
+	)
 }
 
 /** Makes the slot, one that standbys may keep a copy of where the server can; its publications must exist already. Answers where it begins. */
