@@ -2,6 +2,7 @@ import { adopt } from '@reprieve/sidecar'
 import { expect, test } from 'vitest'
 import { archivedRows, captureGround, publish } from './ground.ts'
 
+// The server writes gigabytes of text on its way to refuse them.
 test('a deleted value that the server cannot write as text stops capture, until the gap that it leaves is adopted', async () => {
 	await using ground = await captureGround()
 	const { sql, vault, url } = ground
@@ -34,4 +35,4 @@ test('a deleted value that the server cannot write as text stops capture, until 
 	expect((await archivedRows(vault, 't')).length).toBe(2)
 	expect(await sql`select from reprieve.capture_gaps`).toHaveLength(1)
 	expect((await sql`select resolved_by from reprieve.incidents`)[0]?.resolved_by).toBe('ann')
-})
+}, 240_000)

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { type Client, createClient } from '@reprieve/client'
 import { openVaultAt, type Vault } from '@reprieve/vault'
@@ -179,12 +180,21 @@ function openSupervisor(folder: string, env: Record<string, string>) {
 	}
 }
 
-/** Does some work; shows what the processes said when it fails. */
+/** Milliseconds that work over a world may take: less than its test, which could not say any more what hung. */
+const workMs = 540_000
+
+/** Does some work; shows what the processes said when it fails, or takes too long. */
 export async function telling(world: CrashWorld, work: () => Promise<void>): Promise<void> {
+	const ended = new AbortController()
 	try {
-		await work()
+		const tooLong = setTimeout(workMs, undefined, { signal: ended.signal, ref: false }).then(() => {
+			throw new Error(`the work was not done after ${workMs} ms`)
+		})
+		await Promise.race([work(), tooLong])
 	} catch (error) {
 		const said = world.all().map(({ program, output }) => `${program}: ${output().slice(-8_000)}`)
 		throw new Error(`${(error as Error).message}\nthe processes said:\n${said.join('\n--\n')}`, { cause: error })
+	} finally {
+		ended.abort()
 	}
 }
