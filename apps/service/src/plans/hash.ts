@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { Plan, Policy } from '@reprieve/contracts'
 import type { PlanBody, PlannedTable } from '@reprieve/control'
-import type { Session } from '@reprieve/postgres'
+import type { Transaction } from '@reprieve/postgres'
 import { canonicalJson } from '../audit/chain.ts'
 
 /** Units, and rows of each, that are digested together: no string gets longer than PostgreSQL can hold. */
 const [unitsAtOnce, rowsAtOnce] = [10_000, 100]
+
+/** The same of packed rows, each stored one of which gives 32 bytes. */
+const packedAtOnce = 1_000_000
 
 export type RowsDigest = { rows: number; hash: string }
 
@@ -18,7 +21,10 @@ const parts = 4
 type Slices = string
 
 /** Number of rows and digest over every column of the per-plan tables, in order, computed by PostgreSQL. */
-export async function digestRows(sql: Session, tables: Digested[]): Promise<RowsDigest> {
+export async function digestRows(sql: Transaction, tables: Digested[]): Promise<RowsDigest> {
+	// Few bytes go on from a worker for what it hashes: the defaults stand for whole rows.
+	await sql.unsafe('set local parallel_setup_cost = 100')
+	await sql.unsafe('set local parallel_tuple_cost = 0.01')
 	const digest = createHash('sha256')
 	let rows = 0
 	for (const table of tables) {
@@ -33,23 +39,25 @@ export async function digestRows(sql: Session, tables: Digested[]): Promise<Rows
 	return { rows, hash: digest.digest('hex') }
 }
 
-/** Of packed rows the index has the order already. The first and the last slice take whatever lies outside. */
-function slicesOfPacked({ rowsTable, rows }: Digested): Slices {
-	const last = Math.floor(rows / unitsAtOnce)
-	const from = `case part when 0 then -9223372036854775808 else part * ${unitsAtOnce}::int8 end`
-	const to = `case part when ${last} then 9223372036854775807 else (part + 1) * ${unitsAtOnce}::int8 - 1 end`
-	return `select part, 0 as slice, rows, digest from generate_series(0, ${last}) part, lateral (
-			select sum(cardinality(version)) as rows, sha256(string_agg(record_send(r), ''::bytea)) as digest
-			from (select * from reprieve.${rowsTable} where first between ${from} and ${to} order by first) r) sliced`
+/**
+ * Of packed rows each stored row has a digest, which parallel workers make: `offset 0` leaves that below the sort, where the
+ * rows are read.
+ */
+function slicesOfPacked({ rowsTable }: Digested): Slices {
+	return `select first / ${packedAtOnce} as part, 0 as slice, sum(rows) as rows,
+			sha256(string_agg(digest, ''::bytea order by first)) as digest
+		from (select first, cardinality(version) as rows, sha256(record_send(r)) as digest
+			from reprieve.${rowsTable} r offset 0) digested
+		group by 1`
 }
 
-async function slicesOfUnits(sql: Session, { rowsTable, rows }: Digested): Promise<Slices> {
+async function slicesOfUnits(sql: Transaction, { rowsTable, rows }: Digested): Promise<Slices> {
 	const conditions = rows < parts * unitsAtOnce ? ['true'] : await readParts(sql, rowsTable)
 	return conditions.map((within) => sliceUnits(rowsTable, within)).join(' union all ')
 }
 
 /** Conditions of which each row meets one; where they part, slices do, so that they change no digest. */
-async function readParts(sql: Session, rowsTable: string): Promise<string[]> {
+async function readParts(sql: Transaction, rowsTable: string): Promise<string[]> {
 	const [last] = await sql.unsafe<{ unit: string | null }[]>(
 		`select max(unit)::text as unit from reprieve.${rowsTable}`,
 	)
