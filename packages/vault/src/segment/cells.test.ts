@@ -10,3 +10,9 @@ test('a whole number is its digits', () => {
 	const text = (row: number) => Buffer.from(bytes.subarray(offsets[row], offsets[row + 1])).toString()
 	expect(all.map((_, row) => text(row))).toEqual(all.map(String))
 })
+
+test('values beyond what offsets can tell are refused', () => {
+	const builder = buildCells(2)
+	builder.push('first')
+	expect(() => builder.copy(new Uint8Array(1), 0, 2 ** 32)).toThrow('2 values read at once have more than 4 GiB')
+})

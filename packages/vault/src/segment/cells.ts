@@ -9,16 +9,20 @@ export type CellBuilder = {
 	copy(source: Uint8Array, from: number, to: number): void
 }
 
-/** A builder for `rows` cells; its buffer has room for `size` bytes and grows as cells come. */
+/** Offsets have 32 bits. */
+const mostBytes = 2 ** 32 - 1
+
+/** A builder for `rows` cells; its buffer has room for `size` bytes and grows as cells come. Throws a RangeError beyond 4 GiB of them. */
 export function buildCells(rows: number, size = Math.max(64, rows * 16)): CellBuilder {
 	const offsets = new Uint32Array(rows + 1)
 	const present = new Uint8Array(rows)
-	let bytes = Buffer.allocUnsafe(size)
+	let bytes = Buffer.allocUnsafe(Math.min(size, mostBytes))
 	let used = 0
 	let row = 0
 	const reserve = (more: number) => {
 		if (used + more <= bytes.length) return
-		const larger = Buffer.allocUnsafe(Math.max(bytes.length * 2, used + more))
+		if (used + more > mostBytes) throw new RangeError(`${rows} values read at once have more than 4 GiB together`)
+		const larger = Buffer.allocUnsafe(Math.min(mostBytes, Math.max(bytes.length * 2, used + more)))
 		bytes.copy(larger, 0, 0, used)
 		bytes = larger
 	}
