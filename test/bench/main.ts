@@ -8,14 +8,16 @@ import { type Told, tableOf } from './table.ts'
 
 const program = import.meta.filename
 
-/**
- * `pnpm bench [--rows 100000] [--seconds 60] [--rounds 7] [--growth 10000,100000] [--json FILE] [name ...]`: each in a process
- * of its own, then one table of them all; `--growth` runs each at several sizes. Without names, all but the loads.
- */
+const usage = `pnpm bench [--rows 100000] [--seconds 60] [--rounds 7] [--growth 10000,100000] [--json FILE] [name ...]
+
+Each in a process of its own, then one table of them all; --growth runs each at several sizes. Without names, all but the loads.
+${Object.keys(benches).join(', ')}`
+
 async function main(): Promise<void> {
 	const { values, positionals } = parseArgs({
 		allowPositionals: true,
 		options: {
+			help: { type: 'boolean' },
 			rows: { type: 'string' },
 			seconds: { type: 'string' },
 			rounds: { type: 'string' },
@@ -24,6 +26,7 @@ async function main(): Promise<void> {
 			child: { type: 'boolean' },
 		},
 	})
+	if (values.help) return console.log(usage)
 	const options = {
 		...(values.rows && { rows: Number(values.rows) }),
 		...(values.seconds && { seconds: Number(values.seconds) }),
