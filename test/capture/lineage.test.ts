@@ -2,6 +2,7 @@ import { formatLsn, parseLsn } from '@reprieve/contracts'
 import { adopt } from '@reprieve/sidecar'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
+import { startCluster } from '../support/postgres.ts'
 import { until } from '../support/wait.ts'
 import { changeRows, column, sourceTable } from '../vault/rows.ts'
 import { archivedRows, type CaptureGround, captureGround, publish } from './ground.ts'
@@ -42,13 +43,14 @@ test('a restart of an idle capture finds no gap', async () => {
 })
 
 test('a slot that is still being made has no place that the vault could end at', async () => {
-	await using ground = await captureGround()
+	await using cluster = await startCluster(18)
+	await using ground = await captureGround(cluster)
 	const { sql, vault } = ground
-	const isMade = async () => (await sql`select confirmed_flush_lsn from pg_replication_slots`)[0]?.confirmed_flush_lsn
+	const isMaking = async () => (await sql`select from pg_replication_slots where confirmed_flush_lsn is null`).length
 	await sql.begin(async (older) => {
 		await older`select pg_current_xact_id()`
 		void ground.start()
-		await until(async () => (await isMade()) === null, 'a slot that waits for the older transaction')
+		await until(isMaking, 'a slot that waits for the older transaction')
 		const lines: string[] = []
 		void ground.start({ backoffMs: 20 }, { log: pino({}, { write: (line) => void lines.push(line) }) })
 		await until(() => lines.some((line) => line.includes('is still being made')), 'the second capture to see it')
