@@ -57,7 +57,7 @@ test('a transaction with a value too long for text is read in binary, and every 
 		await tx`delete from public.p where id = 2`
 		await tx`delete from public.t`
 	})
-	await ground.barrier(240_000)
+	await ground.barrier(480_000)
 
 	const [asText, ...inBinary] = await archivedRows(vault, 'v')
 	expect(inBinary).toHaveLength(2999)
@@ -83,7 +83,7 @@ test('a transaction with a value too long for text is read in binary, and every 
 	await using services = await testServices(ground, { vault, openLineage: false })
 	expect(await restore(services, { selection: { table: 't' } })).toMatchObject({ restored: 1 })
 	expect(await imageOf()).toEqual(image)
-}, 300_000)
+}, 600_000)
 
 function tellOf({ msg, err }: { msg: string; err?: { message: string } }): string {
 	return err ? `${msg}: ${err.message}` : msg

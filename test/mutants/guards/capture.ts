@@ -233,13 +233,22 @@ export const captureGuards: Mutant[] = [
 		name: 'loses its lease by standing still, though nobody took it',
 		rule: '6.6',
 		file: `${lineage}/lease.ts`,
-		before: 'if (clock.now() >= heldUntil) await renew()',
-		after: 'if (heldUntil === 0) await renew()',
+		before:
+			'			if (clock.now() >= heldUntil) await renew()\n			// That one may have been under way when this process stood still: what it got has run out too.\n			if (clock.now() >= heldUntil) await renew()\n',
+		after: '',
 		tests: {
 			[`${lineage}/lease.test.ts`]: [
 				'a capture that stood still for longer than its lease goes on, unless another has had it',
 			],
 		},
+	},
+	{
+		name: 'loses its lease by standing still while it was being renewed',
+		rule: '6.6',
+		file: `${lineage}/lease.ts`,
+		before: 'has run out too.\n			if (clock.now() >= heldUntil) await renew()\n',
+		after: 'has run out too.\n',
+		tests: { [`${lineage}/lease.test.ts`]: ['a renewal that was under way while a capture stood still is made again'] },
 	},
 	{
 		name: 'takes a tag whose signature does not match',

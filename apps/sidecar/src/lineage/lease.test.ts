@@ -51,3 +51,27 @@ test('a capture that stood still for longer than its lease goes on, unless anoth
 	await expect(lease.check(), 'lost is lost').rejects.toThrow('another capture')
 	await lease.release()
 })
+
+test('a renewal that was under way while a capture stood still is made again', async () => {
+	let now = 0
+	let tick = () => {}
+	const slow = Promise.withResolvers<void>()
+	const answers = [undefined, slow.promise]
+	const vault: Pick<Vault, 'lease'> = { lease: async () => await answers.shift() }
+	const clock: Clock = {
+		...systemClock,
+		now: () => now,
+		every(_ms, work) {
+			tick = work
+			return () => {}
+		},
+	}
+	const signal = new AbortController().signal
+	const lease = await takeLease({ vault, lineage: 'l', owner: 'o', ttlMs: 9_000, clock, signal })
+	tick()
+	now = 30_000
+	const checked = lease.check()
+	slow.resolve()
+	await checked
+	expect(lease.isHeld()).toBe(true)
+})

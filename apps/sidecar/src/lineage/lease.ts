@@ -72,6 +72,8 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
 	return {
 		async check() {
 			if (clock.now() >= heldUntil) await renew()
+			// That one may have been under way when this process stood still: what it got has run out too.
+			if (clock.now() >= heldUntil) await renew()
 			if (clock.now() >= heldUntil) throw ranOut()
 		},
 		isHeld: () => clock.now() < heldUntil,
