@@ -1,5 +1,4 @@
-import type { Extremes } from '../values/bounds.ts'
-import type { NativeValues } from '../values/native.ts'
+import type { Extremes, NativeValues } from '../values/native.ts'
 import type { ThriftValue } from './thrift.ts'
 
 /** Least and greatest value in Parquet's own bytes; undefined for types without them here. */

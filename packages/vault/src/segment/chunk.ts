@@ -1,5 +1,5 @@
-import type { Extremes, Part } from '../values/bounds.ts'
-import { isBitSet, type NativeMaps, type NativeValues } from '../values/native.ts'
+import type { Part } from '../values/bounds.ts'
+import { type Extremes, isBitSet, type NativeMaps, type NativeValues } from '../values/native.ts'
 import { plainBounds } from './bounds.ts'
 import { countPresent, putPresence, putRun, putRuns, Runs } from './levels.ts'
 import { putPlain } from './plain.ts'

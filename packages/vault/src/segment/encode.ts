@@ -1,6 +1,6 @@
-import { type Bounds, boundsOf, type Extremes, extremesOf, joinExtremes } from '../values/bounds.ts'
+import { type Bounds, boundsOf, extremesOf, joinExtremes } from '../values/bounds.ts'
 import type { DeltaType, Encoded } from '../values/codec.ts'
-import type { NativeMaps, NativeValues } from '../values/native.ts'
+import type { Extremes, NativeMaps, NativeValues } from '../values/native.ts'
 import { type Chunk, encodeChunk, encodeMapChunks, pathOf } from './chunk.ts'
 import { groupOf, groupsOf, magic, tailWriter } from './footer.ts'
 import type { ThriftStruct } from './thrift.ts'
@@ -55,13 +55,14 @@ export function encodeColumn(
 	for (const part of groupSpans(rows, grouping)) {
 		if (data.type === 'map') groups.push(encodeMapChunks(paths, data, part))
 		else {
-			const extremes = extremesOf(data, { ...part, isFull: nullCount === 0 })
 			const isBounded = grouping.bounded ? grouping.bounded.includes(name) : data.spans === undefined
+			const isAsked = isBounded || data.extremes === undefined
+			const extremes = isAsked ? extremesOf(data, { ...part, isFull: nullCount === 0 }) : undefined
 			groups.push([encodeChunk(path, data, { ...part, extremes: isBounded ? extremes : undefined })])
 			all = joinExtremes(data, all, extremes)
 		}
 	}
-	const bounds = data.type === 'map' ? undefined : boundsOf(data, all)
+	const bounds = data.type === 'map' ? undefined : boundsOf(data, data.extremes ?? all)
 	return { name, type: data.type, nullCount, ...(bounds && { bounds }), groups }
 }
 

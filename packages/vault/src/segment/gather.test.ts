@@ -140,3 +140,16 @@ test('rows that are too long for a slice each, and so are not cut, are gathered 
 	await buildSliced(counting, { path: 'data/a.parquet', bounded: [] })
 	expect(gathered.toSorted()).toEqual(sorted.columns.map(({ name }) => name).toSorted())
 })
+
+test.each([
+	['of their own', (id: string) => `note ${(Number(id) * 7) % 20}`],
+	['that a group shares', (id: string) => `note ${Math.ceil(Number(id) / 5)}`],
+])('the extremes of texts %s are those of the rows that are taken', async (_, noteOf) => {
+	const sorted = await gatherSorted(rowGroups(20, 5, undefined, noteOf), { table, columns }, freshMemory())
+	for (const rows of [sorted, sorted.sample(6)]) {
+		const own = await texts(rows, columns[1])
+		const { extremes } = (await rows.gather(columns[1])).data as NativeValues
+		const ordered = own.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+		expect([own[extremes?.min ?? -1], own[extremes?.max ?? -1]]).toEqual([ordered[0], ordered.at(-1)])
+	}
+})

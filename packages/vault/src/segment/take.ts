@@ -1,5 +1,6 @@
 import type { DeltaType, Encoded } from '../values/codec.ts'
 import { decimalWords, type NativeValues } from '../values/native.ts'
+import { TextExtremes } from '../values/text-extremes.ts'
 import type { Plain } from './pages.ts'
 import type { Room } from './room.ts'
 import { typeOf } from './schema.ts'
@@ -49,20 +50,24 @@ export function takerOf(type: DeltaType, rows: number, { pages, room }: Memory):
 	}
 }
 
-type Putter = { put: Put; finish: () => Pick<NativeValues, 'values' | 'spans'> }
+type Putter = { put: Put; finish: () => Pick<NativeValues, 'values' | 'spans' | 'extremes'> }
 
 function putterOf(type: DeltaType, rows: number, memory: Memory): Putter {
 	const { physical, size } = typeOf(type)
-	if (physical === 'BYTE_ARRAY') return putTexts(rows, memory)
+	if (physical === 'BYTE_ARRAY') return putTexts(rows, memory, { isOrdered: type !== 'binary' })
 	if (physical === 'BOOLEAN') return putBits(rows, memory)
 	if (type.startsWith('decimal')) return putDecimals(rows, memory, size)
 	return putNumbers(type, rows, memory)
 }
 
-/** A text that the rows of several groups share is taken from the first of them: it need not be compared. */
-function putTexts(rows: number, { pages, room }: Memory): Putter {
+/**
+ * A text that the rows of several groups share is taken from the first of them: it need not be compared. Extremes are found
+ * while the texts are passed: to look for them at the places of their rows would be to fetch each from memory once more.
+ */
+function putTexts(rows: number, { pages, room }: Memory, { isOrdered }: { isOrdered: boolean }): Putter {
 	const words = () => new Uint32Array(room.take(rows * 4), 0, rows)
 	const spans = { starts: words(), ends: words() }
+	const extremes = new TextExtremes()
 	let shared: { from: number; text: Buffer } | undefined
 	return {
 		put(places, { from, isShared }) {
@@ -81,12 +86,16 @@ function putTexts(rows: number, { pages, room }: Memory): Putter {
 				if (place < rows) {
 					spans.starts[place] = at + 4
 					spans.ends[place] = end
+					if (isOrdered) extremes.add(view, place, at + 4, end)
 				}
 				if (!isShared) at = end
 			}
 			return isShared ? next : at
 		},
-		finish: () => ({ values: pages.written, spans }),
+		finish() {
+			const found = extremes.finish()
+			return { values: pages.written, spans, ...(found && { extremes: found }) }
+		},
 	}
 }
 

@@ -1,5 +1,6 @@
 import { headsOf } from './heads.ts'
-import { cellAt, decimalWords, isBitSet, type NativeValues, type Spans } from './native.ts'
+import { cellAt, decimalWords, type Extremes, isBitSet, type NativeValues, type Spans } from './native.ts'
+import { compareTexts, TextExtremes } from './text-extremes.ts'
 import { codecOf } from './types.ts'
 
 /** Bounds that enclose values, as JSON source text; numbers and times to the last digit. */
@@ -13,9 +14,6 @@ const longestBound = 64
 
 /** No text that begins as the cut one sorts behind it with this at its end. */
 const highest = '\u{10FFFF}'
-
-/** The rows of the least and the greatest value. */
-export type Extremes = { min: number; max: number }
 
 /**
  * What encloses the values between two. Every type that Delta knows bounds for has them: some readers take a missing bound for
@@ -33,10 +31,11 @@ export function boundsOf(data: NativeValues, extremes: Extremes | undefined): Bo
 /** The extremes of a part; undefined where all are NULL, and for bytes, which have no bounds. */
 export function extremesOf(data: NativeValues, part: Part): Extremes | undefined {
 	if (data.type === 'binary') return undefined
+	if (data.spans) return extremesOfTexts(data, data.spans, part)
 	if (data.values instanceof BigInt64Array && part.isFull) return extremesOfLongs(data.values, part)
 	const compare = comparisonOf(data)
 	const heads = headsOf(data, part)
-	const exactBelow = data.spans ? 0 : Number.MAX_SAFE_INTEGER
+	const exactBelow = Number.MAX_SAFE_INTEGER
 	const found = { min: -1, max: -1 }
 	let [least, greatest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
 	for (let row = part.from; row < part.to; row++) {
@@ -53,6 +52,18 @@ export function extremesOf(data: NativeValues, part: Part): Extremes | undefined
 		}
 	}
 	return found.min < 0 ? undefined : found
+}
+
+function extremesOfTexts(
+	{ values, nullBitmap }: NativeValues,
+	{ starts, ends }: Spans,
+	{ from, to, isFull }: Part,
+): Extremes | undefined {
+	const bytes = viewOf(values)
+	const extremes = new TextExtremes()
+	for (let row = from; row < to; row++)
+		if (isFull || isBitSet(nullBitmap, row)) extremes.add(bytes, row, starts[row] as number, ends[row] as number)
+	return extremes.finish()
 }
 
 /** Those of a part that is not empty. */
@@ -98,20 +109,13 @@ export function comparisonOf({ type, values, spans }: NativeValues): (a: number,
 	return (a, b) => (numbers[a] as number) - (numbers[b] as number)
 }
 
-/** Order of texts by their bytes, which is how Delta readers compare them. */
-function byBytes(bytes: Uint8Array, { starts, ends }: Spans): (a: number, b: number) => number {
-	return (a, b) => {
-		const fromA = starts[a] as number
-		const fromB = starts[b] as number
-		const sizeA = (ends[a] as number) - fromA
-		const sizeB = (ends[b] as number) - fromB
-		if (fromA === fromB) return sizeA - sizeB
-		for (let at = 0; at < sizeA && at < sizeB; at++) {
-			const difference = (bytes[fromA + at] as number) - (bytes[fromB + at] as number)
-			if (difference !== 0) return difference
-		}
-		return sizeA - sizeB
-	}
+function byBytes(values: Uint8Array, { starts, ends }: Spans): (a: number, b: number) => number {
+	const bytes = viewOf(values)
+	return (a, b) => compareTexts(bytes, starts[a] as number, ends[a] as number, starts[b] as number, ends[b] as number)
+}
+
+function viewOf({ buffer, byteOffset, byteLength }: ArrayBufferView): DataView {
+	return new DataView(buffer, byteOffset, byteLength)
 }
 
 /** Order of two's complements in so many 32-bit words each, lowest first. */

@@ -9,7 +9,12 @@ export type NativeValues = {
 	values: Uint8Array | Int32Array | Uint32Array | BigInt64Array | Float32Array | Float64Array
 	/** Where each text lies among the bytes. */
 	spans?: Spans
+	/** The rows of the least and the greatest value, where they are known already. */
+	extremes?: Extremes
 }
+
+/** The rows of the least and the greatest value. */
+export type Extremes = { min: number; max: number }
 
 export type Spans = { starts: Uint32Array; ends: Uint32Array }
 
