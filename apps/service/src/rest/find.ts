@@ -16,7 +16,7 @@ type Finder<R> = {
 /** Finds routes by method and path, as a router does: its own would walk one tree of all paths for each request. */
 export function finderOf<R extends Place>(routes: readonly R[]): Finder<R> {
 	const fixed = new Map(routes.map((route) => [`${methodOf(route)} ${route.path}`, { route, given: {} }]))
-	const all = routes.map((route) => ({ route, method: methodOf(route), pattern: patternOf(route.path) }))
+	const all = routes.map((route) => ({ route, method: methodOf(route), ...patternOf(route.path) }))
 	const open = Map.groupBy(
 		all.filter(({ route }) => route.path.includes('{')),
 		({ method }) => method,
@@ -25,9 +25,9 @@ export function finderOf<R extends Place>(routes: readonly R[]): Finder<R> {
 		find(method, path) {
 			const found = fixed.get(`${method} ${path}`)
 			if (found) return found
-			for (const { route, pattern } of open.get(method) ?? []) {
+			for (const { route, pattern, names } of open.get(method) ?? []) {
 				const match = pattern.exec(path)
-				if (match) return { route, given: decoded(match.groups ?? {}) }
+				if (match) return { route, given: readParameters(names, match) }
 			}
 			return undefined
 		},
@@ -39,10 +39,18 @@ function methodOf({ method }: Place): string {
 	return method.toUpperCase()
 }
 
-function patternOf(path: string): RegExp {
-	return new RegExp(`^${path.replaceAll(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`)
+/** What a path looks like, and its parameters in their order: groups with names of their own would cost more than all else here. */
+function patternOf(path: string): { pattern: RegExp; names: string[] } {
+	const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)
+	return { pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '([^/]+)')}$`), names }
 }
 
-function decoded(given: Record<string, string>): Record<string, string> {
-	return Object.fromEntries(Object.entries(given).map(([name, text]) => [name, tryDecodeURIComponent(text)]))
+function readParameters(names: readonly string[], match: RegExpExecArray): Record<string, string> {
+	const given: Record<string, string> = {}
+	for (const [at, name] of names.entries()) given[name] = decoded(match[at + 1] ?? '')
+	return given
+}
+
+function decoded(text: string): string {
+	return text.includes('%') ? tryDecodeURIComponent(text) : text
 }
