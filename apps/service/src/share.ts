@@ -86,9 +86,21 @@ export function shareByKey<T>(): (key: string, read: () => Promise<T>) => Promis
 	}
 }
 
-async function turnAfter(running: Promise<unknown> | undefined): Promise<void> {
-	if (running !== undefined) await settled(running)
-	await new Promise((resolve) => setImmediate(resolve))
+function turnAfter(running: Promise<unknown> | undefined): Promise<void> {
+	return running === undefined ? nextTurn() : settled(running).then(nextTurn)
+}
+
+let turn: Promise<void> | undefined
+
+/** The next turn of the event loop: one promise for all who wait for it, whatever they read. */
+function nextTurn(): Promise<void> {
+	turn ??= new Promise((resolve) => {
+		setImmediate(() => {
+			turn = undefined
+			resolve()
+		})
+	})
+	return turn
 }
 
 /** Resolves when the promise is settled, or patience is at its end. */
