@@ -9,7 +9,7 @@ import { reportRestore } from '../../apps/service/src/restores/report.ts'
 import { resumeRestore } from '../../apps/service/src/restores/resume.ts'
 import { startRestore } from '../../apps/service/src/restores/start.ts'
 import { claimRestore } from '../../apps/service/src/restores/worker/claim.ts'
-import { executeRestore } from '../../apps/service/src/restores/worker/execute.ts'
+import { executeRestore, usualPatience } from '../../apps/service/src/restores/worker/execute.ts'
 import { startRestoreWorkers } from '../../apps/service/src/restores/worker/loop.ts'
 import { reportedRows } from '../../packages/restore/src/execute/shares.ts'
 import { openRefusing } from '../faults/refusing.ts'
@@ -284,4 +284,32 @@ test('a restore waits for as long as the disk of the server is full, and says so
 	await working
 	const restored = await getRestore(services, admin, { id })
 	expect([restored.status, restored.restored, restored.waiting]).toEqual(['succeeded', 100, undefined])
+})
+
+test.each([
+	{ refused: 20, ends: { status: 'succeeded', restored: 100 } },
+	{ refused: 1_000, ends: { status: 'failed', restored: 0, failure: { code: 'UNAVAILABLE' } } },
+])('a batch that meets $refused deadlocks is tried 24 times, and says so', async ({ refused, ends }) => {
+	await using scene = await openScene()
+	const id = await queuedRestore(scene)
+	const { sql, services } = scene
+	await sql.unsafe(`create sequence public.refused;
+		create function public.refuse() returns trigger language plpgsql as $$ begin
+			if pg_catalog.nextval('public.refused') <= ${refused} then raise 'deadlock' using errcode = 'deadlock_detected'; end if;
+			return new; end $$;
+		create trigger refuse before update of cursor on reprieve.restores for each row execute function public.refuse();
+		create table public.told (waiting jsonb);
+		create function public.tell() returns trigger language plpgsql as $$ begin
+			if new.waiting is not null then insert into public.told values (new.waiting); end if; return null; end $$;
+		create trigger tell after update of waiting on reprieve.restores for each row execute function public.tell()`)
+	const claimed = await claimRestore(services, 'one', 60_000)
+	const patience = { ...usualPatience, pauseMs: 1, longestPauseMs: 2 }
+	await executeRestore(services, claimed as NonNullable<typeof claimed>, signal(), patience)
+	const { waiting, ...restored } = await getRestore(services, admin, { id })
+	expect(restored).toMatchObject(ends)
+	expect(waiting).toBeUndefined()
+	const told = await sql`select waiting from public.told order by (waiting ->> 'reading')::int`
+	expect(told.map((row) => row.waiting)).toEqual(
+		Array.from({ length: Math.min(refused, 23) }, (_, at) => ({ reason: 'contention', reading: at + 1, limit: 24 })),
+	)
 })

@@ -1,28 +1,44 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Failure, ReprieveError } from '@reprieve/contracts'
+import { type Failure, ReprieveError, type Waiting } from '@reprieve/contracts'
 import { NotStraight, type RestoreCursor } from '@reprieve/restore'
 import type { Services } from '../../context.ts'
-import { diskFull, isDiskFull, isPassing } from '../../runs/worker/failures.ts'
+import { diskFull, isDiskFull, isPassing, judgeFailure } from '../../runs/worker/failures.ts'
 import { RestoreLeaseLost } from './batch.ts'
 import { type ClaimedRestore, endRestore, type RestoreLease, readHeld, releaseRestore } from './claim.ts'
 import { type Flight, openFlight, overlap } from './flight.ts'
 import { endFormerSessions } from './sessions.ts'
 
-/** Tries of one batch against contention and absent storage, and the first pause between two; it doubles. */
-const attempts = 8
-const pauseMs = 100
+/** Tries of one batch against contention and absent storage; milliseconds of the first pause between two, which doubles, and of the longest. */
+export type Patience = { attempts: number; pauseMs: number; longestPauseMs: number }
+
+/** Where somebody else locks the same rows in another order all the time, two of three tries may end in a deadlock. */
+export const usualPatience: Patience = { attempts: 24, pauseMs: 200, longestPauseMs: 2_000 }
+const contentionHint =
+	'Nothing of the batch was written, what came back before it stays. Restore again when what was in the way is gone: rows that are back are left as they are.'
 /** Milliseconds between two looks whether a full disk has room again, or the database is there again. */
 const roomMs = 1_000
 
 /** One restore in one worker's hands; `tried` counts failures of the batch under way, `isStaged` is as a batch's context has it. */
-type Hold = { services: Services; claimed: ClaimedRestore; tried: number; isStaged: boolean; next?: Flight }
+type Hold = {
+	services: Services
+	claimed: ClaimedRestore
+	patience: Patience
+	tried: number
+	isStaged: boolean
+	next?: Flight
+}
 
 /**
  * Works a claimed restore to its end, or until it is paused, cancelled, taken over or the signal is aborted. A turn may end
  * anywhere: the next one begins by reading where the restore stands.
  */
-export async function executeRestore(services: Services, claimed: ClaimedRestore, signal: AbortSignal): Promise<void> {
-	const hold: Hold = { services, claimed, tried: 0, isStaged: false }
+export async function executeRestore(
+	services: Services,
+	claimed: ClaimedRestore,
+	signal: AbortSignal,
+	patience = usualPatience,
+): Promise<void> {
+	const hold: Hold = { services, claimed, patience, tried: 0, isStaged: false }
 	if (claimed.lease.epoch > 1) await endFormerSessions(services, claimed.lease.id)
 	try {
 		while (!signal.aborted) {
@@ -59,7 +75,7 @@ async function takeTurn(hold: Hold): Promise<number | undefined> {
 
 /** What a failed batch leads to; answers as {@link takeTurn}. */
 async function settleError(hold: Hold, error: unknown): Promise<number | undefined> {
-	const { services, claimed } = hold
+	const { services, claimed, patience } = hold
 	const { lease } = claimed
 	await giveUpNext(hold)
 	if (error instanceof RestoreLeaseLost) return undefined
@@ -69,13 +85,24 @@ async function settleError(hold: Hold, error: unknown): Promise<number | undefin
 		return 0
 	}
 	if (isDiskFull(error)) {
-		await tellDiskFull(services, lease)
+		services.log.warn({ restore: lease.id }, 'the disk of the database is full; the restore waits')
+		await tellWaiting(services, lease, diskFull)
 		return roomMs
 	}
-	if (mayPass(error) && ++hold.tried < attempts) return pauseMs * 2 ** hold.tried
+	if (mayPass(error) && ++hold.tried < patience.attempts) return await tryAgain(hold, error)
 	services.log.error({ err: error, restore: lease.id }, 'the restore failed')
-	await endRestore(services, lease, 'fail', toFailure(error))
+	await endRestore(services, lease, 'fail', toFailure(error, hold.tried))
 	return undefined
+}
+
+/** Tells that somebody is in the way, and answers the pause before the next try. */
+async function tryAgain({ services, claimed, patience, tried }: Hold, error: unknown): Promise<number> {
+	const { lease } = claimed
+	const { attempts, pauseMs, longestPauseMs } = patience
+	services.log.warn({ err: error, restore: lease.id, tried, attempts }, 'a batch is tried again')
+	if (judgeFailure(error) === 'retry')
+		await tellWaiting(services, lease, { reason: 'contention', reading: tried, limit: attempts })
+	return Math.min(pauseMs * 2 ** (tried - 1), longestPauseMs)
 }
 
 /** The restore could not be read or written between two batches: it stays in this worker's hands while that may pass. */
@@ -85,10 +112,9 @@ function pauseWithout({ services, claimed }: Hold, error: unknown): number {
 	return roomMs
 }
 
-async function tellDiskFull(services: Services, lease: RestoreLease): Promise<void> {
-	services.log.warn({ restore: lease.id }, 'the disk of the database is full; the restore waits')
+async function tellWaiting(services: Services, lease: RestoreLease, waiting: Waiting): Promise<void> {
 	await services.control.sql`
-		update reprieve.restores set waiting = ${JSON.stringify(diskFull)}::text::jsonb
+		update reprieve.restores set waiting = ${JSON.stringify(waiting)}::text::jsonb
 		where id = ${lease.id} and epoch = ${lease.epoch}`
 }
 
@@ -122,9 +148,11 @@ function mayPass(error: unknown): boolean {
 	return error instanceof ReprieveError ? error.retryable : isPassing(error)
 }
 
-function toFailure(error: unknown): Failure {
+function toFailure(error: unknown, tried: number): Failure {
 	if (error instanceof ReprieveError) {
 		return { code: error.code, message: error.message, ...(error.hint ? { hint: error.hint } : {}) }
 	}
-	return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) }
+	const message = error instanceof Error ? error.message : String(error)
+	if (!isPassing(error)) return { code: 'INTERNAL', message }
+	return { code: 'UNAVAILABLE', message: `${tried} attempts failed: ${message}`, hint: contentionHint }
 }
