@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { ReprieveError, readSecret } from '@reprieve/contracts'
-import { readConfig as readServiceConfig, type Config as ServiceConfig } from '@reprieve/service'
+import { readConfig as readServiceConfig, type Config as ServiceConfig } from '@reprieve/service/config'
 import { z } from 'zod'
 
 type Environment = Readonly<Record<string, string | undefined>>

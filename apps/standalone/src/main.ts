@@ -3,7 +3,6 @@ import { type Config, readConfig } from './config.ts'
 import { consents, consentsToAdopt } from './consent.ts'
 import { readChanges } from './own-database.ts'
 import { type Standalone, startStandalone } from './start.ts'
-import { captureStopped, welcome } from './welcome.ts'
 
 const refusedExit = 64
 
@@ -25,6 +24,7 @@ async function main(args: string[]): Promise<number> {
 	const config = readConfig(process.env, args)
 	if (!(await mayChange(config))) return refusedExit
 	const standalone = await startStandalone(config, say)
+	const { welcome } = await import('./welcome.ts')
 	for (const line of welcome(standalone, process.stdout.isTTY)) say(line)
 	await Promise.race([untilAsked(), untilBroken(standalone)])
 	say('stopping')
@@ -46,7 +46,8 @@ function untilAsked(): Promise<void> {
 
 /** A stopped capture keeps the service up: its status says why and what to do. An ended PostgreSQL ends everything. */
 async function untilBroken(standalone: Standalone): Promise<void> {
-	standalone.captureEnded.catch((error: Error) => {
+	standalone.captureEnded.catch(async (error: Error) => {
+		const { captureStopped } = await import('./welcome.ts')
 		for (const line of captureStopped(error)) say(line)
 	})
 	if (!standalone.embedded) return new Promise(() => {})

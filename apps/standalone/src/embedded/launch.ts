@@ -7,11 +7,11 @@ import { ReprieveError } from '@reprieve/contracts'
 import postgres from 'postgres'
 import type { Binaries } from './binaries.ts'
 import { serverIdentity } from './identity.ts'
-import { makeCluster, superuser } from './make.ts'
+import { type MakeOptions, makeCluster, superuser } from './make.ts'
 import { clearOrphan } from './orphan.ts'
 import { rememberedPort } from './port.ts'
 
-export type LaunchOptions = {
+export type LaunchOptions = MakeOptions & {
 	binaries: Binaries
 	/** Folder of the cluster; made when absent. Password, port and log lie beside it. */
 	data: string
@@ -19,8 +19,6 @@ export type LaunchOptions = {
 	port?: number
 	/** Server settings besides ours. */
 	settings?: Record<string, string>
-	/** Do not wait for the disk while making the cluster. For tests. */
-	noSync?: boolean
 }
 
 export type Cluster = {
@@ -50,7 +48,7 @@ const settings = {
 
 /** Starts PostgreSQL on 127.0.0.1 with logical decoding on, making the cluster first when the folder is empty. */
 export async function launchPostgres(options: LaunchOptions): Promise<Cluster> {
-	const password = await makeCluster(options.binaries, options.data, options.noSync ?? false)
+	const password = await makeCluster(options.binaries, options.data, options)
 	const data = await realpath(options.data)
 	await clearOrphan(data)
 	const port = options.port || (await rememberedPort(data))

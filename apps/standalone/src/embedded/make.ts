@@ -8,14 +8,21 @@ import { serverIdentity } from './identity.ts'
 
 export const superuser = 'reprieve'
 
+export type MakeOptions = {
+	/** Do not wait for the disk. For tests. */
+	noSync?: boolean
+	/** Called while initdb works: what keeps this process busy costs no time then. */
+	meanwhile?: () => void
+}
+
 /** Makes the cluster in `data` unless it stands there whole; answers the superuser's password, which lies beside it. */
-export async function makeCluster(binaries: Binaries, data: string, noSync: boolean): Promise<string> {
+export async function makeCluster(binaries: Binaries, data: string, options: MakeOptions): Promise<string> {
 	const secret = join(dirname(data), 'postgres-password')
 	if (await stat(join(data, 'PG_VERSION')).catch(() => undefined)) return readSecret(secret)
 	const password = crypto.randomUUID()
 	await mkdir(dirname(data), { recursive: true })
 	await writeFile(secret, `${password}\n`, { mode: 0o600 })
-	await initialise(binaries, data, password, noSync)
+	await initialise(binaries, data, password, options)
 	return password
 }
 
@@ -27,7 +34,12 @@ async function readSecret(secret: string): Promise<string> {
 }
 
 /** initdb in a folder beside it, renamed when whole: a killed initdb leaves nothing that looks like a cluster. */
-async function initialise(binaries: Binaries, data: string, password: string, noSync: boolean): Promise<void> {
+async function initialise(
+	binaries: Binaries,
+	data: string,
+	password: string,
+	{ noSync, meanwhile }: MakeOptions,
+): Promise<void> {
 	const making = `${data}.making`
 	const passwordFile = `${making}.password`
 	await rm(making, { recursive: true, force: true })
@@ -39,7 +51,7 @@ async function initialise(binaries: Binaries, data: string, password: string, no
 	}
 	const args = ['-D', making, '-U', superuser, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '-E', 'UTF8']
 	try {
-		await run(binaries.initdb, [...args, '--locale=C.UTF-8', ...(noSync ? ['--no-sync'] : [])])
+		await run(binaries.initdb, [...args, '--locale=C.UTF-8', ...(noSync ? ['--no-sync'] : [])], meanwhile)
 	} finally {
 		await rm(passwordFile, { force: true })
 	}
@@ -47,7 +59,7 @@ async function initialise(binaries: Binaries, data: string, password: string, no
 	await rename(making, data)
 }
 
-async function run(program: string, args: string[]): Promise<void> {
+async function run(program: string, args: string[], meanwhile?: () => void): Promise<void> {
 	const child = spawn(program, args, {
 		...serverIdentity,
 		cwd: '/',
@@ -58,6 +70,8 @@ async function run(program: string, args: string[]): Promise<void> {
 	child.stderr?.on('data', (chunk: Buffer) => {
 		errors += chunk.toString()
 	})
-	const [code] = (await once(child, 'close')) as [number | null]
+	const closed = once(child, 'close')
+	meanwhile?.()
+	const [code] = (await closed) as [number | null]
 	if (code !== 0) throw new ReprieveError('UNAVAILABLE', `${program} ended with ${code}: ${errors.trim()}`)
 }

@@ -13,10 +13,13 @@ export type Embedded = Cluster & {
 
 const database = 'shop'
 
-/** Starts the cluster of a data folder, making it and its sample database on the first start. */
-export async function startEmbedded(folder: string, say: (line: string) => void): Promise<Embedded> {
+/** Starts the cluster of a data folder, making it and its sample database on the first start; `meanwhile` is called while initdb works. */
+export async function startEmbedded(
+	folder: string,
+	{ say, meanwhile }: { say: (line: string) => void; meanwhile: () => void },
+): Promise<Embedded> {
 	const place = await placeCluster(folder)
-	const cluster = await launchPostgres({ binaries: await findBinaries(), data: join(place, 'data') })
+	const cluster = await launchPostgres({ binaries: await findBinaries(), data: join(place, 'data'), meanwhile })
 	say(`PostgreSQL runs on port ${cluster.port}, its data in ${place}`)
 	try {
 		const made = await loadSample(cluster.url, database, fullSize(new Date().toISOString().slice(0, 10)))
