@@ -1,5 +1,5 @@
 import type { Part } from '../values/bounds.ts'
-import { decimalWords, isBitSet, type NativeValues, type Spans } from '../values/native.ts'
+import { decimalWords, isBitSet, type NativeValues, type Spans, viewOf } from '../values/native.ts'
 import { typeOf } from './schema.ts'
 import type { Scratch } from './scratch.ts'
 
@@ -28,10 +28,6 @@ function putTexts(out: Scratch, data: NativeValues & { spans: Spans }, { from, t
 		copy(source, start, length, target, at + 4)
 		at += 4 + length
 	}
-}
-
-function viewOf({ buffer, byteOffset, byteLength }: ArrayBufferView): DataView {
-	return new DataView(buffer, byteOffset, byteLength)
 }
 
 /** Up to this size a loop is faster than a call that leaves JavaScript. */

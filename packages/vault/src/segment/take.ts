@@ -1,5 +1,5 @@
 import type { DeltaType, Encoded } from '../values/codec.ts'
-import { decimalWords, type NativeValues } from '../values/native.ts'
+import { decimalWords, type NativeValues, viewOf } from '../values/native.ts'
 import { TextExtremes } from '../values/text-extremes.ts'
 import type { Plain } from './pages.ts'
 import type { Room } from './room.ts'
@@ -71,7 +71,7 @@ function putTexts(rows: number, { pages, room }: Memory, { isOrdered }: { isOrde
 	let shared: { from: number; text: Buffer } | undefined
 	return {
 		put(places, { from, isShared }) {
-			const view = viewOf(pages)
+			const view = viewOf(pages.written)
 			let at = from
 			let next = from
 			if (isShared) {
@@ -124,7 +124,7 @@ function putNumbers(type: DeltaType, rows: number, { pages, room }: Memory): Put
 	const width = values.BYTES_PER_ELEMENT / 4
 	return {
 		put(places, { from, isShared }) {
-			const view = viewOf(pages)
+			const view = viewOf(pages.written)
 			const step = isShared ? 0 : width * 4
 			for (let row = 0, at = from; row < places.length; row++, at += step) {
 				const place = places[row] as number
@@ -144,7 +144,7 @@ function putDecimals(rows: number, { pages, room }: Memory, size: number): Putte
 	const words = size / 4
 	return {
 		put(places, { from, isShared }) {
-			const view = viewOf(pages)
+			const view = viewOf(pages.written)
 			const bytes = new Uint8Array(values.buffer)
 			const step = isShared ? 0 : size
 			for (let row = 0, at = from; row < places.length; row++, at += step) {
@@ -168,8 +168,4 @@ function putDecimals(rows: number, { pages, room }: Memory, size: number): Putte
 		},
 		finish: () => ({ values }),
 	}
-}
-
-function viewOf({ written }: Scratch): DataView {
-	return new DataView(written.buffer, written.byteOffset, written.byteLength)
 }

@@ -1,5 +1,5 @@
 import { headsOf } from './heads.ts'
-import { cellAt, decimalWords, type Extremes, isBitSet, type NativeValues, type Spans } from './native.ts'
+import { cellAt, decimalWords, type Extremes, isBitSet, type NativeValues, type Spans, viewOf } from './native.ts'
 import { compareTexts, TextExtremes } from './text-extremes.ts'
 import { codecOf } from './types.ts'
 
@@ -112,10 +112,6 @@ export function comparisonOf({ type, values, spans }: NativeValues): (a: number,
 function byBytes(values: Uint8Array, { starts, ends }: Spans): (a: number, b: number) => number {
 	const bytes = viewOf(values)
 	return (a, b) => compareTexts(bytes, starts[a] as number, ends[a] as number, starts[b] as number, ends[b] as number)
-}
-
-function viewOf({ buffer, byteOffset, byteLength }: ArrayBufferView): DataView {
-	return new DataView(buffer, byteOffset, byteLength)
 }
 
 /** Order of two's complements in so many 32-bit words each, lowest first. */

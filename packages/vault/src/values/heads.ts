@@ -1,5 +1,5 @@
 import type { Part } from './bounds.ts'
-import { decimalWords, isBitSet, type NativeValues, type Spans } from './native.ts'
+import { decimalWords, isBitSet, type NativeValues, type Spans, viewOf } from './native.ts'
 
 /** Where most rows are told apart by one number: bytes of a text that make one. */
 const headBytes = 6
@@ -27,7 +27,7 @@ export function headsOf(data: NativeValues, part: Part): Float64Array {
 }
 
 function putTexts(heads: Float64Array, bytes: Uint8Array, { starts, ends }: Spans, from: number): void {
-	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+	const view = viewOf(bytes)
 	for (let at = 0; at < heads.length; at++) {
 		const start = starts[from + at] as number
 		const size = (ends[from + at] as number) - start

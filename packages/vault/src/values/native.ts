@@ -39,6 +39,11 @@ export function spansOf(offsets: Uint32Array): Spans {
 	return { starts: offsets.subarray(0, -1), ends: offsets.subarray(1) }
 }
 
+/** The bytes of an array, to read numbers from any place. */
+export function viewOf({ buffer, byteOffset, byteLength }: ArrayBufferView): DataView {
+	return new DataView(buffer, byteOffset, byteLength)
+}
+
 /** A cell as a codec decodes it; undefined is NULL. */
 export function cellAt({ type, nullBitmap, values, spans }: NativeValues, row: number): unknown {
 	if (!isBitSet(nullBitmap, row)) return undefined
