@@ -2,7 +2,7 @@ import postgres from 'postgres'
 import { activity } from './activity.ts'
 import { curiosities } from './curiosities.ts'
 import { goods } from './goods.ts'
-import { keys } from './keys.ts'
+import { joiningKeys, lineKeys, orderKeys, paymentKeys, peopleKeys, statistics } from './keys.ts'
 import { people } from './people.ts'
 import { schema } from './schema.ts'
 import { functions, type SampleSize } from './seed.ts'
@@ -42,14 +42,18 @@ export async function loadSample(clusterUrl: string, name: string, size: SampleS
 	}
 }
 
-/** Fills an empty database with the sample, over two sessions: the order lines are as much work as all the rest. */
+/** Fills an empty database with the sample, over two sessions with as much work each. */
 export async function fillSample(url: string, size: SampleSize): Promise<void> {
 	await inSession(url, [schema])
 	await Promise.all([
-		inSession(url, [functions, lines(size), curiosities]),
-		inSession(url, [functions, goods, people(size), trade(size), activity(size)]),
+		inSession(url, [functions, lines(size), curiosities, lineKeys, activity(size)]),
+		inSession(url, [functions, goods, people(size), trade(size)]),
 	])
-	await inSession(url, [keys])
+	await Promise.all([inSession(url, [paymentKeys, peopleKeys]), inSession(url, [orderKeys])])
+	await inSession(url, [joiningKeys])
+	const large = ['order_lines', 'orders']
+	const others = sampleTables.filter((table) => !large.includes(table))
+	await Promise.all([inSession(url, [statistics(large)]), inSession(url, [statistics(others)])])
 }
 
 async function inSession(url: string, steps: string[]): Promise<void> {
