@@ -1,3 +1,4 @@
+import { ReprieveError } from '@reprieve/contracts'
 import { openSessions } from '@reprieve/postgres'
 import { expect, test } from 'vitest'
 import { findChanges } from '../../apps/service/src/archive/changes.ts'
@@ -284,6 +285,38 @@ test('a restore waits for as long as the disk of the server is full, and says so
 	await working
 	const restored = await getRestore(services, admin, { id })
 	expect([restored.status, restored.restored, restored.waiting]).toEqual(['succeeded', 100, undefined])
+})
+
+test('a restore waits for as long as the vault cannot be read, says so, and can be paused meanwhile', async () => {
+	await using scene = await openScene()
+	const id = await queuedRestore(scene)
+	const { services, vault } = scene
+	let isAway = true
+	let refused = 0
+	services.vault = {
+		...vault,
+		table: (name) => ({
+			...vault.table(name),
+			async *read(query) {
+				if (isAway) refused += 1
+				if (isAway) throw new ReprieveError('VAULT_UNAVAILABLE', 'the store does not answer')
+				yield* vault.table(name).read(query)
+			},
+		}),
+	}
+	const patience = { ...usualPatience, attempts: 1 }
+	const waiting = { reason: 'vaultUnavailable', reading: 1, limit: 0 }
+	const claimed = await claimRestore(services, 'one', 60_000)
+	const working = executeRestore(services, claimed as NonNullable<typeof claimed>, signal(), patience)
+	await until(() => refused > 2, 'three tries')
+	expect(await getRestore(services, admin, { id })).toMatchObject({ status: 'running', restored: 0, waiting })
+	await pauseRestore(services, admin, { id })
+	await working
+	const paused = await getRestore(services, admin, { id })
+	expect([paused.status, paused.restored, paused.waiting]).toEqual(['paused', 0, undefined])
+	isAway = false
+	await resumeRestore(services, admin, { id })
+	expect(await work(scene, id)).toMatchObject({ status: 'succeeded', restored: 100, verified: 100 })
 })
 
 test.each([

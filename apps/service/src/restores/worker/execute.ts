@@ -8,15 +8,17 @@ import { type ClaimedRestore, endRestore, type RestoreLease, readHeld, releaseRe
 import { type Flight, openFlight, overlap } from './flight.ts'
 import { endFormerSessions } from './sessions.ts'
 
-/** Tries of one batch against contention and absent storage; milliseconds of the first pause between two, which doubles, and of the longest. */
+/** Tries of one batch against contention and lost connections; milliseconds of the first pause between two, which doubles, and of the longest. */
 export type Patience = { attempts: number; pauseMs: number; longestPauseMs: number }
 
 /** Where somebody else locks the same rows in another order all the time, two of three tries may end in a deadlock. */
 export const usualPatience: Patience = { attempts: 24, pauseMs: 200, longestPauseMs: 2_000 }
 const contentionHint =
 	'Nothing of the batch was written, what came back before it stays. Restore again when what was in the way is gone: rows that are back are left as they are.'
-/** Milliseconds between two looks whether a full disk has room again, or the database is there again. */
+/** Milliseconds between two looks whether a full disk has room again, or the database or the vault is there again. */
 const roomMs = 1_000
+/** Why a restore waits until the vault answers again. */
+const vaultAway: Waiting = { reason: 'vaultUnavailable', reading: 1, limit: 0 }
 
 /** One restore in one worker's hands; `tried` counts failures of the batch under way, `isStaged` is as a batch's context has it. */
 type Hold = {
@@ -89,6 +91,11 @@ async function settleError(hold: Hold, error: unknown): Promise<number | undefin
 		await tellWaiting(services, lease, diskFull)
 		return roomMs
 	}
+	if (isVaultAway(error)) {
+		services.log.warn({ err: error, restore: lease.id }, 'the vault cannot be read; the restore waits')
+		await tellWaiting(services, lease, vaultAway)
+		return roomMs
+	}
 	if (mayPass(error) && ++hold.tried < patience.attempts) return await tryAgain(hold, error)
 	services.log.error({ err: error, restore: lease.id }, 'the restore failed')
 	await endRestore(services, lease, 'fail', toFailure(error, hold.tried))
@@ -143,7 +150,12 @@ async function giveUpNext(hold: Hold): Promise<void> {
 	await next?.giveUp()
 }
 
-/** Contention, lost connections and absent storage pass; everything else is for an operator. */
+/** Nothing was lost by it, and it lasts until the store answers, or lets us in. */
+function isVaultAway(error: unknown): boolean {
+	return error instanceof ReprieveError && error.code === 'VAULT_UNAVAILABLE' && error.retryable
+}
+
+/** Contention and lost connections pass, and so may what calls itself retryable; everything else is for an operator. */
 function mayPass(error: unknown): boolean {
 	return error instanceof ReprieveError ? error.retryable : isPassing(error)
 }
