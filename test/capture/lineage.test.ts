@@ -56,6 +56,8 @@ test('a slot that is still being made has no place that the vault could end at',
 		await until(() => lines.some((line) => line.includes('is still being made')), 'the second capture to see it')
 		expect(await vault.lineages()).toEqual([])
 	})
+	// What commits before the slot is made does not come out of it.
+	await until(async () => (await isMaking()) === 0, 'the slot')
 	await ground.barrier()
 	expect(await sql`select message from reprieve.incidents`).toEqual([])
 	expect(await sql`select reason from reprieve.capture_gaps`).toEqual([])
