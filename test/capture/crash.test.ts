@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { parseLsn } from '@reprieve/contracts'
 import { fileStore, openVault, type Store, type Vault } from '@reprieve/vault'
@@ -65,6 +66,36 @@ test('while the vault cannot be written, nothing is acknowledged; afterwards eve
 	await ground.barrier()
 	expect((await archivedRows(ground.vault, 't')).length).toBe(100)
 	await until(async () => (await confirmed(ground)) > committed, 'the acknowledgement')
+})
+
+test('while another folder lies where the vault was mounted, nothing is acknowledged; afterwards everything is', async () => {
+	await using ground = await captureGround()
+	const { sql } = ground
+	const folder = fileURLToPath(ground.vaultUrl)
+	await sql`create table public.t (id int primary key)`
+	await sql`insert into public.t select generate_series(1, 100)`
+	let sessions = 0
+	const onState = (state: string) => {
+		if (state === 'starting') sessions += 1
+	}
+	const config = { backoffMs: 20, keepaliveMs: 0, keepaliveBytes: 0, lingerMs: 0 }
+	await ground.start(config, { onState })
+	await publish(ground, 'public.t')
+	await ground.barrier()
+	await rename(folder, `${folder}-away`)
+	await mkdir(folder)
+	const [before, begun] = [await position(ground), sessions]
+	await sql`delete from public.t`
+	const committed = await position(ground)
+	await until(() => sessions > begun + 3, 'sessions that the vault refuses')
+	expect(await confirmed(ground)).toBeLessThanOrEqual(before)
+	expect((await readdir(folder, { recursive: true })).filter((path) => path.includes('/public/'))).toEqual([])
+	await rm(folder, { recursive: true })
+	await rename(`${folder}-away`, folder)
+	await ground.barrier()
+	expect((await archivedRows(ground.vault, 't')).length).toBe(100)
+	await until(async () => (await confirmed(ground)) > committed, 'the acknowledgement')
+	expect(await sql`select code, message from reprieve.incidents`).toEqual([])
 })
 
 test('the slot never stands beyond the vault, whatever step fails', async () => {

@@ -1,5 +1,6 @@
 import { formatLsn, parseLsn } from '@reprieve/contracts'
 import { adopt } from '@reprieve/sidecar'
+import { openVaultAt } from '@reprieve/vault'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
 import { startCluster } from '../support/postgres.ts'
@@ -116,6 +117,21 @@ test('a database that was rewound behind an acknowledgement stops capture until 
 	expect((await vault.lineages()).filter((known) => !known.closedAt).map((known) => known.id)).toEqual([lineage])
 	expect(await sql`select lineage from reprieve.capture_gaps`).toEqual([{ lineage }])
 	expect((await sql`select resolved_by from reprieve.incidents`)[0]?.resolved_by).toBe('ann')
+})
+
+test('a vault whose folder is not mounted at the start stops capture, which goes on in the right one', async () => {
+	await using ground = await captureGround()
+	const { sql, vault, vaultUrl, name } = ground
+	await startedAndStopped(ground)
+	const unmounted = openVaultAt(`${vaultUrl}/unmounted`, name)
+	const stopped = await ground.start({}, { vault: unmounted })
+	await expect(stopped.ended).rejects.toMatchObject({ incident: { code: 'VAULT_UNKNOWN', stopsCapture: true } })
+	expect((await sql`select remedy from reprieve.incidents`)[0]?.remedy).toMatch(/is mounted, and start again.*adopt/)
+	await ground.start()
+	await sql`delete from public.t where id = 2`
+	await ground.barrier()
+	expect((await archivedRows(vault, 't')).length).toBe(1)
+	expect(await sql`select reason from reprieve.capture_gaps`).toEqual([])
 })
 
 test('a capture that waits its turn is not misled by acknowledgements between two readings', async () => {

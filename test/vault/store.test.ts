@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, readlink, utimes, writeFile } from 'node:fs/promises'
+import { cp, type FileHandle, mkdir, open, readdir, readlink, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { fileStore, openVault, type Store } from '@reprieve/vault'
 import { afterAll, describe, expect, test } from 'vitest'
+import { putOnce } from '../../packages/vault/src/store.ts'
 import { storeSuite } from '../port-suites/store.ts'
 import { freshFolder } from './folder.ts'
 import { changeRows, column, sourceTable } from './rows.ts'
@@ -62,7 +63,7 @@ test('what a killed writer left under construction goes with a later first write
 	const twoDaysAgo = Date.now() / 1000 - 2 * 24 * 3_600
 	await utimes(join(root, '.tmp', 'old'), twoDaysAgo, twoDaysAgo)
 	await fileStore(root).put('a', Buffer.from('whole'))
-	expect(await readdir(join(root, '.tmp'))).toEqual(['young'])
+	expect((await readdir(join(root, '.tmp'))).sort()).toEqual(['root', 'young'])
 })
 
 test('a write that a full disk cuts short leaves nothing behind', async () => {
@@ -78,7 +79,7 @@ test('a write that a full disk cuts short leaves nothing behind', async () => {
 		await store.put('a/c', new Uint8Array(1024))`
 	const limited = `ulimit -f 64; exec '${process.execPath}' --input-type=module -e "$0" "$1"`
 	await promisify(execFile)('bash', ['-c', limited, script, root], { cwd: import.meta.dirname })
-	expect(await readdir(join(root, '.tmp'))).toEqual([])
+	expect(await readdir(join(root, '.tmp'))).toEqual(['root'])
 	expect(await readdir(join(root, 'a'))).toEqual(['c'])
 })
 
@@ -119,6 +120,63 @@ test('an object is synced before it has its name, and its folder before the put 
 	expect(synced[0]).toBe('synced/.tmp/draft')
 	expect(synced.slice(1, -1)).toEqual(expect.arrayContaining(['synced', 'synced/a']))
 	expect(synced.at(-1)).toBe('synced/a/b with c')
+})
+
+const methods: { [Method in keyof Store]: (store: Store) => Promise<unknown> } = {
+	put: (store) => store.put('c/d', Buffer.from('x')),
+	get: (store) => store.get('a/b'),
+	getRange: (store) => store.getRange('a/b', 0, 1),
+	size: (store) => store.size('a/b'),
+	list: (store) => Array.fromAsync(store.list('a/')),
+	folders: (store) => store.folders('a/'),
+	replace: (store) => store.replace('a/b', Buffer.from('x')),
+	delete: (store) => store.delete('a/b'),
+	settle: (store) => store.settle('a/'),
+}
+
+describe('a vault whose mount ends', () => {
+	test.each(Object.entries(methods))('answers no %s until it is back', async (method, call) => {
+		const root = join(folder.path, `unmounted-${method}`)
+		const store = fileStore(root)
+		await store.put('a/b', Buffer.from('whole'))
+		await rename(root, `${root}-away`)
+		await expect(call(store)).rejects.toMatchObject({ code: 'VAULT_UNAVAILABLE', message: /is gone/ })
+		expect(existsSync(root)).toBe(false)
+		await mkdir(root)
+		await expect(call(store)).rejects.toMatchObject({ code: 'VAULT_UNAVAILABLE', message: /another folder lies/ })
+		expect(await readdir(root)).toEqual([])
+		await rm(root, { recursive: true })
+		await rename(`${root}-away`, root)
+		await call(store)
+	})
+
+	test('is known by its mark when it is mounted as another device', async () => {
+		const root = join(folder.path, 'remounted')
+		const store = fileStore(root)
+		await store.put('a/b', Buffer.from('whole'))
+		await rename(root, `${root}-away`)
+		await cp(`${root}-away`, root, { recursive: true })
+		expect(Buffer.from((await store.get('a/b')) ?? []).toString()).toBe('whole')
+	})
+
+	test('does not count what was written beside it meanwhile', async () => {
+		const root = join(folder.path, 'lost-midway')
+		const store = fileStore(root)
+		await store.put('a/b', Buffer.from('whole'))
+		await using probe = await open(folder.path)
+		const handle = Object.getPrototypeOf(probe) as FileHandle
+		const { sync } = handle
+		handle.sync = async function (this: FileHandle) {
+			handle.sync = sync
+			await sync.call(this)
+			await cp(root, `${root}-below`, { recursive: true })
+			await writeFile(join(`${root}-below`, '.tmp/root'), 'another')
+			await rename(root, `${root}-away`)
+			await rename(`${root}-below`, root)
+		}
+		await expect(putOnce(store, 'a/c', Buffer.from('x'))).rejects.toMatchObject({ code: 'VAULT_UNAVAILABLE' })
+		expect(existsSync(join(root, 'a/c'))).toBe(true)
+	})
 })
 
 test('tables are found without listing their objects', async () => {

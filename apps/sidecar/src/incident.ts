@@ -25,6 +25,12 @@ export class CaptureStopped extends ReprieveError {
 export const adoptRemedy =
 	'Make sure that this is the database you mean, stop reprieve, and run `pnpm start --adopt` (`pnpm --filter @reprieve/sidecar start adopt` where capture runs apart): it records the gap and opens a new lineage.'
 
+/** The remedy of a lineage that capture cannot continue. To adopt beside an absent vault leaves behind all that it holds. */
+export function lineageRemedy(code: string): string {
+	if (code !== 'VAULT_UNKNOWN') return adoptRemedy
+	return `Make sure that REPRIEVE_VAULT names the vault of this database and that its folder is mounted, and start again. Where that vault is lost: ${adoptRemedy}`
+}
+
 /** A transaction that is delivered again is not the one that the vault has at its position. */
 export function changedTransaction(transaction: { position: bigint; xid: number }, table?: string): CaptureStopped {
 	const { position, xid } = transaction

@@ -116,6 +116,27 @@ export const vaultGuards: Mutant[] = [
 		tests: { [store]: ['an object is synced before it has its name, and its folder before the put returns'] },
 	},
 	{
+		name: 'counts what was written to the folder under a mount that ended',
+		rule: 'P2',
+		file: `${vault}/stores/file.ts`,
+		before: '	const found = await act()\n	await held.require()\n	return found',
+		after: '	return await act()',
+		tests: { [store]: ['does not count what was written beside it meanwhile'] },
+	},
+	{
+		name: 'takes any folder at its path for the vault',
+		rule: 'P2',
+		file: `${vault}/stores/root.ts`,
+		before: 'if (mark === undefined || mark !== (await this.#readMark()))',
+		after: 'if (mark === undefined)',
+		tests: {
+			[store]: ['does not count what was written beside it meanwhile'],
+			'test/capture/crash.test.ts': [
+				'while another folder lies where the vault was mounted, nothing is acknowledged; afterwards everything is',
+			],
+		},
+	},
+	{
 		name: 'trusts a segment without its digest',
 		rule: 'P8',
 		file: `${vault}/archive.ts`,

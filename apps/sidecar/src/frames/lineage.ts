@@ -2,7 +2,7 @@ import { lineages } from '@reprieve/control'
 import { readIdentity } from '@reprieve/postgres'
 import type { Channel, VaultLineage } from '@reprieve/vault'
 import { isNull } from 'drizzle-orm'
-import { adoptRemedy, CaptureStopped } from '../incident.ts'
+import { CaptureStopped, lineageRemedy } from '../incident.ts'
 import { drainedMark } from '../kafka/sources.ts'
 import { type History, judgeHistory } from '../lineage/judge.ts'
 import type { SessionOptions } from '../session.ts'
@@ -51,5 +51,6 @@ async function readHistory(ground: Ground, before?: { nonce: string | null }): P
 	if (history.kind !== 'stop') return history
 	const nonce = row?.nonce ?? null
 	if (before?.nonce !== nonce) return await readHistory(ground, { nonce })
-	throw new CaptureStopped('CAPTURE_GAP', { code: history.code, message: history.message, remedy: adoptRemedy })
+	const { code, message } = history
+	throw new CaptureStopped('CAPTURE_GAP', { code, message, remedy: lineageRemedy(code) })
 }

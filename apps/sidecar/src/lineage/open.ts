@@ -16,7 +16,7 @@ import { archivedOn, type Branch, branchSource, type Vault, type VaultLineage } 
 import { and, eq, isNull, sql as raw } from 'drizzle-orm'
 import { recordGap, recordIncident } from '../archive/record.ts'
 import type { SidecarConfig } from '../config.ts'
-import { adoptRemedy, CaptureStopped, makeIncident } from '../incident.ts'
+import { CaptureStopped, lineageRemedy, makeIncident } from '../incident.ts'
 import { channelOf, isDrained } from './channel.ts'
 import { type ControlLineage, type Evidence, judgeLineage, type Verdict } from './judge.ts'
 import { isConflict, takeLease } from './lease.ts'
@@ -116,7 +116,7 @@ async function judge(ground: Ground, before?: { nonce: string | null }): Promise
 	const nonce = evidence.control?.nonce ?? null
 	if (before?.nonce !== nonce) return await judge(ground, { nonce })
 	const { code, message } = verdict
-	throw new CaptureStopped('CAPTURE_GAP', { code, message, remedy: adoptRemedy })
+	throw new CaptureStopped('CAPTURE_GAP', { code, message, remedy: lineageRemedy(code) })
 }
 
 /** Reads what {@link judgeLineage} decides by. */

@@ -4,34 +4,54 @@ import { dirname, join, relative, sep } from 'node:path'
 import { ReprieveError } from '@reprieve/contracts'
 import type { Store, StoredObject } from '../store.ts'
 import { checkKey } from './key.ts'
+import { Root } from './root.ts'
 
 /** Folder for files under construction; it is on the same file system, so that they can be linked into place. */
 const workshop = '.tmp'
+/** A file there that stays: who reads it again finds the same root. */
+const markName = 'root'
 
 /** A file that has been under construction for so long is one whose writer was killed. */
 const draftMs = 24 * 3_600_000
 
 /** A store's folder, and those of its folders whose names are known to survive a power failure. */
-type Place = { root: string; durable: Set<string>; isTidy: boolean }
+type Place = { root: string; held: Root; durable: Set<string>; isTidy: boolean }
 
 /**
  * A store in a local folder. An object is written to a temporary file, synced, and linked into place: `link` refuses an
- * existing name, `rename` would silently overwrite it. Folders are synced too, new ones up to the root.
+ * existing name, `rename` would silently overwrite it. Folders are synced too, new ones up to the root. Where another folder
+ * has come to lie under the root's path, because the root is no longer mounted, every method throws VAULT_UNAVAILABLE
+ * until it is back: nothing is written beside the vault, and nothing is called absent that is not at hand.
  */
 export function fileStore(folder: string): Store {
-	const place: Place = { root: folder, durable: new Set(), isTidy: false }
+	const held = new Root(folder, join(folder, workshop, markName))
+	const place: Place = { root: folder, held, durable: new Set(), isTidy: false }
 	const pathOf = (key: string) => join(folder, ...checked(key).split('/'))
+	const reading = <T>(key: string, act: () => Promise<T>) => guarded(key, () => readFrom(held, act))
+	const writing = <T>(key: string, act: () => Promise<T>) => guarded(key, () => writeTo(held, act))
 	return {
-		put: (key, bytes) => guarded(key, () => putFile(place, pathOf(key), bytes)),
-		get: (key) => guarded(key, () => absentAsUndefined(readFile(pathOf(key)))),
-		getRange: (key, from, to) => guarded(key, () => readRange(pathOf(key), from, to)),
-		size: (key) => guarded(key, async () => (await absentAsUndefined(stat(pathOf(key))))?.size),
-		list: (prefix) => listFiles(folder, prefix),
-		folders: (prefix) => guarded(prefix, () => listFolders(join(folder, ...prefix.split('/')))),
-		replace: (key, bytes) => guarded(key, () => replaceFile(place, pathOf(key), bytes)),
-		delete: (key) => guarded(key, () => removeFile(pathOf(key))),
-		settle: (prefix) => guarded(prefix, () => settleFolder(join(folder, ...prefix.split('/')))),
+		put: (key, bytes) => writing(key, () => putFile(place, pathOf(key), bytes)),
+		get: (key) => reading(key, () => absentAsUndefined(readFile(pathOf(key)))),
+		getRange: (key, from, to) => reading(key, () => readRange(pathOf(key), from, to)),
+		size: (key) => reading(key, async () => (await absentAsUndefined(stat(pathOf(key))))?.size),
+		list: (prefix) => listFiles(place, prefix),
+		folders: (prefix) => reading(prefix, () => listFolders(join(folder, ...prefix.split('/')))),
+		replace: (key, bytes) => writing(key, () => replaceFile(place, pathOf(key), bytes)),
+		delete: (key) => writing(key, () => removeFile(pathOf(key))),
+		settle: (prefix) => writing(prefix, () => settleFolder(join(folder, ...prefix.split('/')))),
 	}
+}
+
+async function readFrom<T>(held: Root, act: () => Promise<T>): Promise<T> {
+	const found = await act()
+	await held.require()
+	return found
+}
+
+/** Looked for again behind what was written: it may have gone to the folder that lies under the mount. */
+async function writeTo<T>(held: Root, act: () => Promise<T>): Promise<T> {
+	await held.require()
+	return await readFrom(held, act)
 }
 
 function checked(key: string): string {
@@ -91,9 +111,15 @@ async function removeFile(path: string): Promise<'deleted'> {
 
 /** What a full disk cut short goes at once: every further try would leave as much again. */
 async function writeDraft(place: Place, bytes: Uint8Array): Promise<string> {
-	const draft = join(place.root, workshop, randomUUID())
-	await mkdir(dirname(draft), { recursive: true })
-	await tidy(place, dirname(draft))
+	const drafts = join(place.root, workshop)
+	await mkdir(drafts, { recursive: true })
+	await tidy(place, drafts)
+	await place.held.mark((mark) => makeMark(join(drafts, markName), mark))
+	return await writeSynced(join(drafts, randomUUID()), bytes)
+}
+
+/** Answers the draft, which is whole. */
+async function writeSynced(draft: string, bytes: Uint8Array): Promise<string> {
 	try {
 		await using file = await open(draft, 'wx', 0o640)
 		await file.writeFile(bytes)
@@ -105,12 +131,24 @@ async function writeDraft(place: Place, bytes: Uint8Array): Promise<string> {
 	}
 }
 
+/** Whoever comes first makes it; it is there whole or not at all. */
+async function makeMark(path: string, mark: string): Promise<void> {
+	const draft = await writeSynced(join(dirname(path), randomUUID()), Buffer.from(mark))
+	try {
+		await linked(draft, path)
+		await syncFolder(dirname(path))
+	} finally {
+		await rm(draft, { force: true })
+	}
+}
+
 /** Removes what killed writers left, once per store: nothing names it, so nothing else would. */
 async function tidy(place: Place, drafts: string): Promise<void> {
 	if (place.isTidy) return
 	place.isTidy = true
 	const before = Date.now() - draftMs
 	for (const name of await readdir(drafts)) {
+		if (name === markName) continue
 		const found = await absentAsUndefined(stat(join(drafts, name)))
 		if (found && found.mtimeMs < before) await rm(join(drafts, name), { force: true })
 	}
@@ -152,9 +190,10 @@ async function readRange(path: string, from: number, to: number): Promise<Uint8A
 	return bytes.subarray(0, bytesRead)
 }
 
-async function* listFiles(root: string, prefix: string): AsyncIterable<StoredObject> {
+async function* listFiles({ root, held }: Place, prefix: string): AsyncIterable<StoredObject> {
 	const start = join(root, ...prefix.split('/'))
-	const entries = (await absentAsUndefined(readdir(start, { recursive: true, withFileTypes: true }))) ?? []
+	const read = () => absentAsUndefined(readdir(start, { recursive: true, withFileTypes: true }))
+	const entries = (await readFrom(held, read)) ?? []
 	const keys = entries
 		.filter((entry) => entry.isFile())
 		.map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
