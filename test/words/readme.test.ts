@@ -65,3 +65,17 @@ test.each(pages)('%s links only to files that exist', (page) => {
 	)
 	expect(links.filter((link) => !existsSync(link))).toEqual([])
 })
+
+/** Rows of tables with the number of their cells, where it is not that of the table's head. */
+function raggedRows(text: string): string[] {
+	const prose = text.replaceAll(/^```[\s\S]*?^```$/gm, '')
+	return prose.split('\n\n').flatMap((block) => {
+		const rows = block.split('\n').filter((line) => line.startsWith('|'))
+		const cells = rows.map((row) => row.split(/(?<!\\)\|/).length)
+		return rows.filter((_, at) => cells[at] !== cells[0])
+	})
+}
+
+test.each(pages)('every row of a table of %s has a cell for each of its columns', (page) => {
+	expect(raggedRows(readFileSync(join(root, page), 'utf8'))).toEqual([])
+})
