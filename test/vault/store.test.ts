@@ -159,6 +159,16 @@ describe('a vault whose mount ends', () => {
 		expect(Buffer.from((await store.get('a/b')) ?? []).toString()).toBe('whole')
 	})
 
+	test('is not listed in part', async () => {
+		const root = join(folder.path, 'listed-in-part')
+		const store = fileStore(root)
+		for (const key of ['a/b', 'a/c']) await store.put(key, Buffer.from('whole'))
+		const listed = async () => {
+			for await (const _ of store.list('a/')) await rename(root, `${root}-away`)
+		}
+		await expect(listed()).rejects.toMatchObject({ code: 'VAULT_UNAVAILABLE' })
+	})
+
 	test('does not count what was written beside it meanwhile', async () => {
 		const root = join(folder.path, 'lost-midway')
 		const store = fileStore(root)

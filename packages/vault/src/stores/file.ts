@@ -202,6 +202,7 @@ async function* listFiles({ root, held }: Place, prefix: string): AsyncIterable<
 	for (const key of keys) {
 		const found = await absentAsUndefined(stat(join(root, key)))
 		if (found) yield { key, size: found.size, modifiedAt: found.mtimeMs }
+		else await held.require()
 	}
 }
 
