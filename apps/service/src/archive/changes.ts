@@ -19,13 +19,14 @@ import type { ReadQuery, RecordedTransaction } from '@reprieve/vault'
 import { isGranted, requireTables } from '../access/grants.ts'
 import type { Principal, Services } from '../context.ts'
 import { readCursor, toPage } from '../page.ts'
+import { requireKnownVault } from './known.ts'
 
 /** One archived row before who and why are known. */
 type Found = { table: TableName; rows: ChangeRows; row: number }
 
 /**
  * Archived changes, newest first by position, each with who, why and when; a cursor is a position. Throws INVALID when
- * `key` or `where` come without a table, and FORBIDDEN.
+ * `key` or `where` come without a table, FORBIDDEN and VAULT_UNAVAILABLE.
  */
 export async function findChanges(
 	services: Services,
@@ -55,6 +56,7 @@ async function planSearch(
 		})
 	}
 	if (input.table !== undefined) requireTables(principal, [input.table])
+	await requireKnownVault(services)
 	const query = queryOf(input)
 	let names: TableName[] | undefined = input.table === undefined ? undefined : [parseTableName(input.table)]
 	if (input.run !== undefined) {

@@ -3,6 +3,7 @@ import type { Transaction } from '@reprieve/postgres'
 import { type Examination, type ExamineContext, examine, type RestoreRequest } from '@reprieve/restore'
 import { archivedOn } from '@reprieve/vault'
 import { requireTables } from '../access/grants.ts'
+import { requireKnownVault } from '../archive/known.ts'
 import type { Principal, Services } from '../context.ts'
 
 /** The input with every option decided; table names in their one spelling. */
@@ -17,7 +18,7 @@ export function toRequest(input: PreviewInput): RestoreRequest {
 	}
 }
 
-/** Examines the selection for a principal. Throws FORBIDDEN when it touches a table without a grant. */
+/** Examines the selection for a principal. Throws FORBIDDEN when it touches a table without a grant, VAULT_UNAVAILABLE. */
 export async function examineFor(
 	services: Services,
 	principal: Principal,
@@ -27,6 +28,7 @@ export async function examineFor(
 	const { request, isNarrow = false } = asked
 	const { selection } = request
 	if ('table' in selection) requireTables(principal, [selection.table])
+	await requireKnownVault(services)
 	const examination = await examine(tx, await examineContext(services, asked.through), request, { isNarrow })
 	requireTables(
 		principal,

@@ -2,6 +2,7 @@ import { parseTableName, ReprieveError, type TableName, type verifyInput, type v
 import type { VerifiedObject } from '@reprieve/vault'
 import type { z } from 'zod'
 import { requireAllTables, requireTables } from '../access/grants.ts'
+import { requireKnownVault } from '../archive/known.ts'
 import type { Principal, Services } from '../context.ts'
 
 type Verified = z.infer<typeof verifyOutput>
@@ -20,13 +21,12 @@ export async function verifyVault(
 }
 
 async function namesToVerify(services: Services, principal: Principal, table?: string): Promise<TableName[]> {
-	if (table === undefined) {
-		requireAllTables(principal)
-		return services.vault.tables()
-	}
-	requireTables(principal, [table])
-	const name = parseTableName(table)
+	if (table === undefined) requireAllTables(principal)
+	else requireTables(principal, [table])
+	await requireKnownVault(services)
 	const archived = await services.vault.tables()
+	if (table === undefined) return archived
+	const name = parseTableName(table)
 	if (archived.some((other) => other.schema === name.schema && other.name === name.name)) return [name]
 	throw new ReprieveError('NOT_FOUND', `${table} has no archive`)
 }

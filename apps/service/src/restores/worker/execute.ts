@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Failure, ReprieveError, type Waiting } from '@reprieve/contracts'
 import { NotStraight, type RestoreCursor } from '@reprieve/restore'
+import { requireKnownVault } from '../../archive/known.ts'
 import type { Services } from '../../context.ts'
 import { diskFull, isDiskFull, isPassing, judgeFailure } from '../../runs/worker/failures.ts'
 import { RestoreLeaseLost } from './batch.ts'
@@ -67,6 +68,7 @@ async function takeTurn(hold: Hold): Promise<number | undefined> {
 		return undefined
 	}
 	try {
+		await requireKnownVault(services)
 		await runBatch(hold, held.cursor)
 		hold.tried = 0
 		return 0
