@@ -27,6 +27,19 @@ export const restoreGuards: Mutant[] = [
 		tests: { [conflicts]: ['a preview that the archive has not caught up with says that it is partial'] },
 	},
 	{
+		name: 'answers from a vault that is not the one of its database',
+		rule: '9.2',
+		file: 'apps/service/src/archive/known.ts',
+		before: 'if (!lineages.some(({ id }) => id === open.id)) throw unknown(open.id)',
+		after: 'if (!lineages) throw unknown(open.id)',
+		tests: {
+			'test/restore/known.test.ts': [
+				'a vault that knows nothing of an acknowledged lineage answers nothing, instead of an empty archive',
+				'a restore waits while the vault of its service is not the one of its database',
+			],
+		},
+	},
+	{
 		name: 'brings back the oldest deletion of a key',
 		rule: '9.3',
 		file: `${restore}/preview/classify.ts`,
