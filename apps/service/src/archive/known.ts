@@ -2,8 +2,8 @@ import { ReprieveError } from '@reprieve/contracts'
 import type { Vault } from '@reprieve/vault'
 import type { Services } from '../context.ts'
 
-/** Lineages that a vault was seen to have. It never forgets one. */
-const known = new WeakMap<Vault, Set<string>>()
+/** The lineage that a vault was last seen to have. It never forgets one. */
+const known = new WeakMap<Vault, string>()
 
 /**
  * Throws VAULT_UNAVAILABLE when the service's vault is not the one that capture writes: an empty answer from it would be
@@ -12,11 +12,10 @@ const known = new WeakMap<Vault, Set<string>>()
 export async function requireKnownVault({ control, vault }: Services): Promise<void> {
 	const [open] = await control.sql<{ id: string }[]>`
 		select id from reprieve.lineages where closed_at is null and nonce is not null`
-	const seen = known.get(vault) ?? new Set()
-	if (!open || seen.has(open.id)) return
+	if (!open || known.get(vault) === open.id) return
 	const lineages = await vault.lineages()
 	if (!lineages.some(({ id }) => id === open.id)) throw unknown(open.id)
-	known.set(vault, seen.add(open.id))
+	known.set(vault, open.id)
 }
 
 function unknown(lineage: string): ReprieveError {

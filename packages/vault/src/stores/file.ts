@@ -72,12 +72,16 @@ async function guarded<T>(key: string, act: () => Promise<T>): Promise<T> {
 }
 
 async function putFile(place: Place, path: string, bytes: Uint8Array): Promise<'created' | 'exists'> {
-	const draft = await writeDraft(place, bytes)
+	return (await linkDraft(place, await writeDraft(place, bytes), path)) ? 'created' : 'exists'
+}
+
+/** Gives a draft its name unless that is taken; answers whether it has it. */
+async function linkDraft(place: Place, draft: string, path: string): Promise<boolean> {
 	try {
 		await makeFolder(place, dirname(path))
 		const created = await linked(draft, path)
 		await syncFolder(dirname(path))
-		return created ? 'created' : 'exists'
+		return created
 	} finally {
 		await rm(draft, { force: true })
 	}
@@ -114,8 +118,11 @@ async function writeDraft(place: Place, bytes: Uint8Array): Promise<string> {
 	const drafts = join(place.root, workshop)
 	await mkdir(drafts, { recursive: true })
 	await tidy(place, drafts)
-	await place.held.mark((mark) => makeMark(join(drafts, markName), mark))
-	return await writeSynced(join(drafts, randomUUID()), bytes)
+	const write = (content: Uint8Array) => writeSynced(join(drafts, randomUUID()), content)
+	await place.held.mark(async (mark) => {
+		await linkDraft(place, await write(Buffer.from(mark)), join(drafts, markName))
+	})
+	return await write(bytes)
 }
 
 /** Answers the draft, which is whole. */
@@ -128,17 +135,6 @@ async function writeSynced(draft: string, bytes: Uint8Array): Promise<string> {
 	} catch (error) {
 		await rm(draft, { force: true })
 		throw error
-	}
-}
-
-/** Whoever comes first makes it; it is there whole or not at all. */
-async function makeMark(path: string, mark: string): Promise<void> {
-	const draft = await writeSynced(join(dirname(path), randomUUID()), Buffer.from(mark))
-	try {
-		await linked(draft, path)
-		await syncFolder(dirname(path))
-	} finally {
-		await rm(draft, { force: true })
 	}
 }
 

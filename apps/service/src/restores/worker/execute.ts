@@ -88,14 +88,10 @@ async function settleError(hold: Hold, error: unknown): Promise<number | undefin
 		hold.isStaged = true
 		return 0
 	}
-	if (isDiskFull(error)) {
-		services.log.warn({ restore: lease.id }, 'the disk of the database is full; the restore waits')
-		await tellWaiting(services, lease, diskFull)
-		return roomMs
-	}
-	if (isVaultAway(error)) {
-		services.log.warn({ err: error, restore: lease.id }, 'the vault cannot be read; the restore waits')
-		await tellWaiting(services, lease, vaultAway)
+	const waiting = isDiskFull(error) ? diskFull : isVaultAway(error) ? vaultAway : undefined
+	if (waiting) {
+		services.log.warn({ err: error, reason: waiting.reason, restore: lease.id }, 'the restore waits')
+		await tellWaiting(services, lease, waiting)
 		return roomMs
 	}
 	if (mayPass(error) && ++hold.tried < patience.attempts) return await tryAgain(hold, error)
